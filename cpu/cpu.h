@@ -1,0 +1,116 @@
+/* The CPU: create, run, interrupt inputs, state access.
+ *
+ * cpu_run() executes instructions until the clock reaches a deadline, the CPU halts or shuts down, or
+ * somebody asks it to stop (cpu_stop_soon: a device interrupt, an earlier event). Interrupts, NMI and debug
+ * traps are taken inside, at the first instruction boundary at which they are pending and allowed (contract
+ * E2). */
+#ifndef CROSSPAGE_CPU_CPU_H
+#define CROSSPAGE_CPU_CPU_H
+
+#include "base/log.h"
+#include "cpu/bus.h"
+#include "cpu/insn.h"
+#include "cpu/state.h"
+
+/* A CPU model is data: cpu/models.def. */
+struct cpu_model;
+const struct cpu_model *cpu_model_find(const char *name);   /* NULL if unknown */
+const struct cpu_model *cpu_model_by_index(unsigned index); /* NULL past the last */
+const char *cpu_model_name(const struct cpu_model *model);
+
+struct cpu_config {
+    const struct cpu_model *model;
+    uint64_t hz;                        /* for CPUID 15h/16h and the brand string's MHz */
+    uint16_t cost[2][COST_CLASS_COUNT]; /* cycles per class, [0] at CPL 0..2, [1] at CPL 3 */
+    bool fast_paths;                    /* off: only the reference handlers (tests) */
+};
+
+enum cpu_stop {
+    CPU_STOP_DEADLINE, /* clock >= deadline, or asked to stop */
+    CPU_STOP_HALTED,   /* HLT and nothing wakes it yet */
+    CPU_STOP_SHUTDOWN, /* triple fault */
+};
+
+struct fault {
+    uint8_t vector;
+    bool has_code;
+    uint32_t code;
+    uint64_t cr2; /* vector 14 only */
+};
+
+struct block_cache; /* cpu/block.c */
+
+struct cpu {
+    struct cpu_state s;
+
+    /* ---- engine state ---- */
+    cycle_t deadline; /* the run loop leaves at the first boundary with clock >= deadline; 0 = as soon as
+                         possible */
+    unsigned mode;    /* enum cpu_mode, derived from s */
+    uint8_t cpl;      /* derived: s.seg[SS] DPL, 3 in V86, 0 in real mode */
+    bool long64;      /* derived: EFER.LMA and CS.L */
+    uint8_t flat; /* derived: bit per segment: base 0, limit 4 GB or 64-bit, present, readable and writable
+                     (CS: readable) */
+    struct paging paging; /* derived from CR0, CR3, CR4, EFER */
+    /* Lazy arithmetic flags: valid instead of s.rflags' arithmetic bits when op != 0 (cpu/flags.h). */
+    struct {
+        uint32_t op;
+        uint64_t result, src1, src2;
+    } lazy;
+    struct fault fault; /* set by a handler that returns EXEC_FAULT */
+    struct tlb tlb;
+    struct guest_memory *memory;
+    const struct cpu_bus *bus;
+    const struct cpu_model *model;
+    struct insn_tables *tables;
+    struct block_cache *blocks;
+    struct log *log;
+    struct cpu_config config;
+};
+
+struct cpu *cpu_create(const struct cpu_config *config, struct guest_memory *memory,
+                       const struct cpu_bus *bus, struct log *log);
+void cpu_destroy(struct cpu *cpu);
+
+/* Power-on or INIT state (SDM vol. 3, table 9-1). The clock keeps running. */
+void cpu_reset(struct cpu *cpu, bool power_on);
+
+enum cpu_stop cpu_run(struct cpu *cpu, cycle_t deadline);
+
+/* Make cpu_run return at the next instruction boundary. May be called from any callback. */
+static inline void cpu_stop_soon(struct cpu *cpu)
+{
+    cpu->deadline = 0;
+}
+
+/* Interrupt inputs; may be called from callbacks. */
+void cpu_set_intr(struct cpu *cpu, bool level);
+void cpu_raise_nmi(struct cpu *cpu);
+void cpu_set_a20(struct cpu *cpu, bool enabled);
+
+/* True when a halted CPU would wake now. */
+bool cpu_wakes(const struct cpu *cpu);
+
+/* After s was changed from outside (loader, snapshot, debugger): recompute everything derived from it and
+ * drop caches. */
+void cpu_state_changed(struct cpu *cpu);
+/* Make s.rflags current (also done at every return of cpu_run). */
+void cpu_sync(struct cpu *cpu);
+
+/* Hash of the architectural state (flags made current first). */
+uint64_t cpu_state_hash(struct cpu *cpu, uint64_t seed);
+
+/* Drop all engine caches (test of the contract that this is unobservable). */
+void cpu_drop_caches(struct cpu *cpu);
+
+/* Registers and the next instruction, as text for logs and traps. */
+void cpu_dump(struct cpu *cpu, FILE *file);
+
+/* Guest-virtual memory as the guest would see it with supervisor rights, without side effects; false = not
+ * mapped. */
+bool cpu_peek(struct cpu *cpu, gva_t addr, void *to, size_t size) MUST_CHECK;
+
+/* Linear address of the next instruction. */
+uint64_t cpu_pc(const struct cpu *cpu);
+
+#endif
