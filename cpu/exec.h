@@ -14,7 +14,7 @@
 /* ---- Faults (cpu/fault.c)
  * --------------------------------------------------------------------------------------- */
 
-enum vector {
+enum exception {
     VEC_DE = 0,
     VEC_DB = 1,
     VEC_NMI = 2,
@@ -37,8 +37,8 @@ enum vector {
 
 /* Record a fault and return EXEC_FAULT. cpu_fault for vectors without error code, cpu_fault_code for those
  * with one. */
-enum exec cpu_fault(struct cpu *cpu, enum vector vector);
-enum exec cpu_fault_code(struct cpu *cpu, enum vector vector, uint32_t code);
+enum exec cpu_fault(struct cpu *cpu, enum exception vector);
+enum exec cpu_fault_code(struct cpu *cpu, enum exception vector, uint32_t code);
 enum exec cpu_fault_page(struct cpu *cpu, uint64_t linear, uint32_t code);
 
 /* ---- Memory (cpu/mem.c, inline hit path in cpu/mem.h)
@@ -111,12 +111,18 @@ void flags_write(struct cpu *cpu, uint64_t value, uint64_t mask);
 /* Condition code 0..15 (SDM vol. 2, table B-10). */
 bool flags_condition(struct cpu *cpu, unsigned condition);
 
-/* ---- Availability checks done before the handler's own work; the run loop does not.
- * --------------------------------- */
+/* ---- Availability of x87, MMX and SSE (cpu/exec_x87_control.c)
+ * ------------------------------------------------------- */
 
-/* #NM, #UD, pending #MF according to the row's ATTR_FPU, ATTR_MMX, ATTR_SSE. True = go on. The decoder
- * installs a checking wrapper only where CR0/CR4 could make it fail; handlers need not call it. */
+/* #UD and #NM by CR0.EM, CR0.TS, CR4.OSFXSR according to the row's ATTR_FPU, ATTR_MMX, ATTR_SSE. True = go
+ * on. Handlers need not call it: while MODE_FPU_GUARD is set in cpu->mode (some of these could trap) the
+ * decoder installs exec_fpu_guard, which does and then runs the row's handler. */
 bool fpu_available(struct cpu *cpu, const struct insn *insn) MUST_CHECK;
+exec_fn exec_fpu_guard;
+
+/* #MF if an unmasked x87 exception is pending (waiting x87 instructions and all MMX instructions call this
+ * first). */
+bool x87_wait(struct cpu *cpu) MUST_CHECK;
 
 /* Every handler of the table. */
 #define INSN(handler, ...) exec_fn exec_##handler;

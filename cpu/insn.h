@@ -191,6 +191,8 @@ enum cpu_mode {
     MODE_CODE_MASK = 3,
     MODE_CPL_SHIFT = 2, /* two bits */
     MODE_REAL = 1 << 4, /* real or virtual-8086 mode: no protected-mode instructions */
+    MODE_FPU_GUARD =
+        1 << 5, /* CR0.EM, CR0.TS, or SSE without CR4.OSFXSR: x87, MMX and SSE rows are guarded */
 };
 
 /* Decode one instruction. `bytes` holds `available` (1..15) bytes. Returns true when decoded (which includes
