@@ -1,14 +1,17 @@
 /* The recorder: where every cycle of a host CPU is written down (contract E4).
  *
- * A host's time line is contiguous by construction: the only way to move time is recorder_advance(), which says which step the
- * cycles belong to. Consecutive advances of the same step are one span. The sums per step are always kept (they are the -stats); the
- * spans themselves go to a trace only when one is open, and that changes nothing else.
+ * A host's time line is contiguous by construction: the only way to move time is recorder_advance(), which
+ * says which step the cycles belong to. Consecutive advances of the same step are one span. The sums per step
+ * are always kept (they are the -stats); the spans themselves go to a trace only when one is open, and that
+ * changes nothing else.
  *
- * A *step* is a named cost (vmm/cost.def), or one of the first few below. It has a layer and a category; the table of steps is given at
- * creation, so that this folder needs to know nothing of hypervisors. Step 0..RECORDER_FIRST_COST-1 are built in.
+ * A *step* is a named cost (vmm/cost.def), or one of the first few below. It has a layer and a category; the
+ * table of steps is given at creation, so that this folder needs to know nothing of hypervisors. Step
+ * 0..RECORDER_FIRST_COST-1 are built in.
  *
- * A *packet* is a frame followed through the layers by its id: marks at known points in time. A *visit* is the time from one guest
- * instruction that exits until the next guest instruction; visits have a cause (exit kind and detail) and may be nested in nothing.
+ * A *packet* is a frame followed through the layers by its id: marks at known points in time. A *visit* is
+ * the time from one guest instruction that exits until the next guest instruction; visits have a cause (exit
+ * kind and detail) and may be nested in nothing.
  *
  * Units: time is ticks of the lab (base/types.h); one host, one recorder. */
 #ifndef CROSSPAGE_TRACES_RECORDER_H
@@ -67,9 +70,9 @@ struct recorder_config {
     unsigned step_count;
     unsigned exit_count;
     const char *const *exit_names;
-    uint64_t hz;              /* ticks per second */
+    uint64_t hz; /* ticks per second */
     uint64_t ticks_per_cycle;
-    const char *description;  /* JSON object: configuration of the run, stored in the trace header */
+    const char *description; /* JSON object: configuration of the run, stored in the trace header */
 };
 
 struct recorder *recorder_create(const struct recorder_config *config);
@@ -86,14 +89,16 @@ tick_t recorder_now(const struct recorder *recorder);
 /* The step happened once more (for "average microseconds per event"). Called by whoever charges. */
 void recorder_count(struct recorder *recorder, unsigned step);
 
-/* A guest exit starts at recorder_now; `pc` is the guest's linear instruction address. Ends the previous visit if still open. */
+/* A guest exit starts at recorder_now; `pc` is the guest's linear instruction address. Ends the previous
+ * visit if still open. */
 void recorder_visit(struct recorder *recorder, unsigned exit, uint64_t detail, uint64_t pc);
 /* Back in the guest, now. */
 void recorder_resume(struct recorder *recorder);
 
-/* A frame's mark, at `when` (may lie in the future for hardware that is already scheduled). A packet exists from its first mark on; `size` is
- * the frame's size in bytes. */
-void recorder_packet(struct recorder *recorder, uint64_t id, enum packet_mark mark, tick_t when, uint32_t size);
+/* A frame's mark, at `when` (may lie in the future for hardware that is already scheduled). A packet exists
+ * from its first mark on; `size` is the frame's size in bytes. */
+void recorder_packet(struct recorder *recorder, uint64_t id, enum packet_mark mark, tick_t when,
+                     uint32_t size);
 
 struct step_total {
     uint64_t ticks, count;
@@ -108,6 +113,7 @@ struct step_total recorder_exit_total(const struct recorder *recorder, unsigned 
 const char *layer_name(enum layer layer);
 const char *category_name(enum category category);
 
-_Static_assert(LAYER_GUEST_USER == 0 && LAYER_GUEST_KERNEL == 1 && LAYER_IDLE == LAYER_COUNT - 1, "ORDER layer.def");
+_Static_assert(LAYER_GUEST_USER == 0 && LAYER_GUEST_KERNEL == 1 && LAYER_IDLE == LAYER_COUNT - 1,
+               "ORDER layer.def");
 
 #endif

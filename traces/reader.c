@@ -1,0 +1,259 @@
+/* The trace reader: pulls bytes through zlib, checks every number against the tables of the header. */
+#include "traces/reader.h"
+
+#include "base/check.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+enum { HEADER_MAX = 16 << 20 };
+
+struct trace_reader {
+    gzFile file;
+    char *path;
+    uint64_t hz, ticks_per_cycle;
+    tick_t start, now;
+    unsigned step_count, exit_count;
+    struct trace_step *steps;
+    char **exits;
+    char *description;
+};
+
+static enum status damaged(const struct trace_reader *reader, struct error *err, const char *what)
+{
+    return status_fail(err, STATUS_BAD_INPUT, "'%s' is not a readable trace: %s", reader->path, what);
+}
+
+static enum status get_varint(struct trace_reader *reader, uint64_t *value, struct error *err)
+{
+    *value = 0;
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+        int byte = gzgetc(reader->file);
+        if (byte < 0)
+            return damaged(reader, err, "it is truncated");
+        *value |= (uint64_t)(byte & 0x7F) << shift;
+        if (byte < 0x80)
+            return STATUS_OK;
+    }
+    return damaged(reader, err, "a number is too long");
+}
+
+static enum layer layer_by_name(const char *name)
+{
+    for (int i = 0; i < LAYER_COUNT; i++)
+        if (strcmp(layer_name((enum layer)i), name) == 0)
+            return (enum layer)i;
+    return LAYER_COUNT;
+}
+
+static enum category category_by_name(const char *name)
+{
+    for (int i = 0; i < CATEGORY_COUNT; i++)
+        if (strcmp(category_name((enum category)i), name) == 0)
+            return (enum category)i;
+    return CATEGORY_OTHER;
+}
+
+static enum status read_step(struct trace_reader *reader, json_t *json, struct trace_step *step,
+                             struct error *err)
+{
+    const char *name, *description, *layer, *category, *unit, *source, *status;
+    json_int_t milli_cycles;
+    if (json_unpack(json, "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "name", &name, "description",
+                    &description, "layer", &layer, "category", &category, "unit", &unit, "source", &source,
+                    "status", &status, "milli_cycles", &milli_cycles) != 0)
+        return damaged(reader, err, "a step of the header is incomplete");
+    *step = (struct trace_step){xstrdup(name),
+                                xstrdup(description),
+                                xstrdup(unit),
+                                xstrdup(source),
+                                xstrdup(status),
+                                layer_by_name(layer),
+                                category_by_name(category),
+                                (uint64_t)milli_cycles};
+    return step->layer < LAYER_COUNT ? STATUS_OK : damaged(reader, err, "a step has an unknown layer");
+}
+
+static enum status read_header_json(struct trace_reader *reader, json_t *header, struct error *err)
+{
+    json_int_t hz, ticks_per_cycle, start;
+    json_t *steps, *exits, *run;
+    if (json_unpack(header, "{s:I, s:I, s:I, s:o, s:o, s:o}", "hz", &hz, "ticks_per_cycle", &ticks_per_cycle,
+                    "start", &start, "steps", &steps, "exits", &exits, "run", &run) != 0 ||
+        hz <= 0 || ticks_per_cycle <= 0 || start < 0)
+        return damaged(reader, err, "its header lacks a field");
+    reader->hz = (uint64_t)hz;
+    reader->ticks_per_cycle = (uint64_t)ticks_per_cycle;
+    reader->start = reader->now = (tick_t)start;
+    reader->description = json_dumps(run, JSON_COMPACT);
+    reader->steps = xcalloc(json_array_size(steps), sizeof *reader->steps);
+    for (size_t i = 0; i < json_array_size(steps); i++) {
+        reader->step_count = (unsigned)i + 1;
+        TRY(read_step(reader, json_array_get(steps, i), &reader->steps[i], err));
+    }
+    reader->exits = xcalloc(json_array_size(exits), sizeof *reader->exits);
+    for (size_t i = 0; i < json_array_size(exits); i++) {
+        const char *name = json_string_value(json_array_get(exits, i));
+        reader->exits[i] = xstrdup(name ? name : "?");
+        reader->exit_count = (unsigned)i + 1;
+    }
+    return STATUS_OK;
+}
+
+static enum status read_header(struct trace_reader *reader, struct error *err)
+{
+    char magic[sizeof TRACE_MAGIC] = "";
+    if (gzread(reader->file, magic, sizeof TRACE_MAGIC - 1) != (int)sizeof TRACE_MAGIC - 1 ||
+        strcmp(magic, TRACE_MAGIC) != 0)
+        return damaged(reader, err, "it does not start like one");
+    uint64_t size;
+    TRY(get_varint(reader, &size, err));
+    if (size > HEADER_MAX)
+        return damaged(reader, err, "its header is too large");
+    char *text = xcalloc(size + 1, 1);
+    bool whole = gzread(reader->file, text, (unsigned)size) == (int)size;
+    json_t *header = whole ? json_loads(text, 0, NULL) : NULL;
+    free(text);
+    if (header == NULL)
+        return damaged(reader, err, "its header is truncated or no JSON");
+    enum status status = read_header_json(reader, header, err);
+    json_decref(header);
+    return status;
+}
+
+enum status trace_open(struct trace_reader **out, const char *path, struct error *err)
+{
+    struct trace_reader *reader = xcalloc(1, sizeof *reader);
+    reader->path = xstrdup(path);
+    reader->file = gzopen(path, "rb");
+    enum status status = reader->file == NULL ? status_fail(err, STATUS_NO_FILE, "cannot open trace '%s': %s",
+                                                            path, strerror(errno))
+                                              : read_header(reader, err);
+    if (status != STATUS_OK) {
+        trace_close(reader);
+        reader = NULL;
+    }
+    *out = reader;
+    return status;
+}
+
+void trace_close(struct trace_reader *reader)
+{
+    if (reader == NULL)
+        return;
+    if (reader->file != NULL)
+        gzclose(reader->file);
+    for (unsigned i = 0; i < reader->step_count; i++) {
+        struct trace_step *step = &reader->steps[i];
+        free(step->name);
+        free(step->description);
+        free(step->unit);
+        free(step->source);
+        free(step->status);
+    }
+    for (unsigned i = 0; i < reader->exit_count; i++)
+        free(reader->exits[i]);
+    free(reader->steps);
+    free(reader->exits);
+    free(reader->description);
+    free(reader->path);
+    free(reader);
+}
+
+static enum status get_index(struct trace_reader *reader, unsigned limit, unsigned *value, struct error *err)
+{
+    uint64_t number;
+    TRY(get_varint(reader, &number, err));
+    *value = (unsigned)number;
+    return number < limit ? STATUS_OK : damaged(reader, err, "a record names something the header does not");
+}
+
+static enum status get_packet(struct trace_reader *reader, struct trace_record *record, struct error *err)
+{
+    unsigned mark;
+    uint64_t delta, size;
+    TRY(get_varint(reader, &record->packet, err));
+    TRY(get_index(reader, PACKET_MARK_COUNT, &mark, err));
+    TRY(get_varint(reader, &delta, err));
+    TRY(get_varint(reader, &size, err));
+    record->mark = (enum packet_mark)mark;
+    record->when = reader->now + ((delta >> 1) ^ (0 - (delta & 1)));
+    record->size = (uint32_t)size;
+    return STATUS_OK;
+}
+
+enum status trace_next(struct trace_reader *reader, struct trace_record *record, struct error *err)
+{
+    *record = (struct trace_record){.begin = reader->now, .end = reader->now};
+    int tag = gzgetc(reader->file);
+    if (tag < 0)
+        return damaged(reader, err, "it is truncated");
+    record->tag = (enum trace_tag)tag;
+    switch (record->tag) {
+    case TRACE_SPAN: {
+        uint64_t ticks;
+        TRY(get_index(reader, reader->step_count, &record->step, err));
+        TRY(get_varint(reader, &ticks, err));
+        reader->now += ticks;
+        record->end = reader->now;
+        return STATUS_OK;
+    }
+    case TRACE_COUNT: return get_index(reader, reader->step_count, &record->step, err);
+    case TRACE_VISIT:
+        TRY(get_index(reader, reader->exit_count, &record->exit, err));
+        TRY(get_varint(reader, &record->detail, err));
+        return get_varint(reader, &record->pc, err);
+    case TRACE_RESUME: return STATUS_OK;
+    case TRACE_PACKET: return get_packet(reader, record, err);
+    case TRACE_END: {
+        uint64_t total;
+        TRY(get_varint(reader, &total, err));
+        return total == reader->now ? STATUS_OK
+                                    : damaged(reader, err, "its spans do not add up to its length");
+    }
+    }
+    return damaged(reader, err, "it has an unknown kind of record");
+}
+
+uint64_t trace_hz(const struct trace_reader *reader)
+{
+    return reader->hz;
+}
+
+uint64_t trace_ticks_per_cycle(const struct trace_reader *reader)
+{
+    return reader->ticks_per_cycle;
+}
+
+tick_t trace_start(const struct trace_reader *reader)
+{
+    return reader->start;
+}
+
+unsigned trace_step_count(const struct trace_reader *reader)
+{
+    return reader->step_count;
+}
+
+const struct trace_step *trace_step(const struct trace_reader *reader, unsigned step)
+{
+    return &reader->steps[step];
+}
+
+unsigned trace_exit_count(const struct trace_reader *reader)
+{
+    return reader->exit_count;
+}
+
+const char *trace_exit_name(const struct trace_reader *reader, unsigned exit)
+{
+    return reader->exits[exit];
+}
+
+const char *trace_description(const struct trace_reader *reader)
+{
+    return reader->description;
+}
