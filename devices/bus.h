@@ -1,8 +1,8 @@
 /* Port and memory-mapped I/O address spaces: from an address to a device's window.
  *
  * Windows may be mapped, moved and unmapped while the guest runs (PCI BARs). Unclaimed reads return all ones;
- * unclaimed writes vanish; both are logged under LOG_UNIMP. When windows overlap, the one mapped last wins.
- */
+ * unclaimed writes vanish; both are logged under LOG_UNIMP. When windows overlap, the one mapped last wins;
+ * an access belongs to the mapping that is visible at its first byte. */
 #ifndef CROSSPAGE_DEVICES_BUS_H
 #define CROSSPAGE_DEVICES_BUS_H
 
@@ -17,12 +17,19 @@ struct io_mapping {
                                address space */
 };
 
+/* A range of addresses with one visible mapping; derived from the mappings. */
+struct io_segment {
+    uint64_t first, last;
+    size_t mapping; /* index */
+};
+
 struct io_space {
     struct log *log;
     const char *name;
-    struct io_mapping *mappings;
+    struct io_mapping *mappings; /* in order of mapping */
     size_t count, capacity;
-    size_t last_hit; /* cache of the last mapping found; engine state, never observable */
+    struct io_segment *segments; /* sorted */
+    size_t segment_count;
 };
 
 void io_space_init(struct io_space *space, const char *name, struct log *log);

@@ -94,6 +94,15 @@ struct device {
     uint32_t instance; /* counts devices of this class on the board, from 0 */
 };
 
+/* Start a freshly zeroed device struct. */
+static inline void device_init(struct device *device, const struct device_class *cls,
+                               const struct device_env *env, uint32_t instance)
+{
+    device->cls = cls;
+    device->env = env;
+    device->instance = instance;
+}
+
 static inline void *device_state(struct device *device)
 {
     return (char *)device + device->cls->state_offset;

@@ -49,6 +49,8 @@ struct pci_function {
     struct pci_config *config; /* in the device's state */
     struct pci_bus *bus;
     uint8_t slot, function;
+    uint32_t
+        mapped[PCI_BAR_COUNT]; /* where each window is mapped now, by index of the class's bars; 0 = not */
 };
 
 struct pci_bus {
@@ -71,6 +73,9 @@ void pci_function_reset(struct pci_function *function);
 uint32_t pci_config_read(struct pci_bus *bus, uint8_t slot, uint8_t number, uint8_t reg, unsigned size);
 void pci_config_write(struct pci_bus *bus, uint8_t slot, uint8_t number, uint8_t reg, unsigned size,
                       uint32_t value);
+
+/* Map the BAR windows as the configuration space says; for `loaded` after a restored state. */
+void pci_decoders_update(struct pci_function *function);
 
 /* Drive the function's interrupt pin (level). */
 void pci_interrupt(struct pci_function *function, bool level);
