@@ -14,13 +14,16 @@ enum { TLB_BITS = 11, TLB_ENTRIES = 1 << TLB_BITS };
 
 struct tlb_entry {
     uint64_t read_tag, write_tag, exec_tag; /* (linear page << 12) | generation, or TLB_INVALID */
-    uintptr_t addend;                       /* host address = linear address + addend */
-    gpa_t page;                             /* guest-physical page, A20 applied */
-    bool global;
+    uintptr_t addend;  /* host address = linear address + addend; valid with such a tag */
+    gpa_t page;        /* guest-physical page, A20 applied */
+    uint64_t walk_tag; /* the slow path's: `page` and `allowed` are valid, also for MMIO and watched pages */
+    uint8_t allowed;   /* 1 << enum access: the walk permits it and needs to set no A or D bit for it */
 };
 
 struct tlb {
-    uint64_t generation;                    /* 0..4094: the low 12 bits of valid tags */
+    uint64_t generation; /* 0..4094: the low 12 bits of valid tags */
+    /* Every entry from a page larger than 4 KB lies in [large_first, large_last] (linear page boundaries). */
+    uint64_t large_first, large_last;
     struct tlb_entry entry[2][TLB_ENTRIES]; /* [user][linear page mod TLB_ENTRIES] */
 };
 
@@ -36,6 +39,14 @@ static inline uint64_t tlb_tag(const struct tlb *tlb, uint64_t linear)
 
 void tlb_init(struct tlb *tlb);
 void tlb_flush(struct tlb *tlb);
+/* An entry is being filled from a large page of `size` bytes around `linear`. */
+static inline void tlb_note_large(struct tlb *tlb, uint64_t linear, uint64_t size)
+{
+    uint64_t first = linear & ~(size - 1), last = first | (size - 1);
+    tlb->large_first = first < tlb->large_first ? first : tlb->large_first;
+    tlb->large_last = last > tlb->large_last ? last : tlb->large_last;
+}
+/* One linear page, or all of the large page it is in. */
 void tlb_flush_page(struct tlb *tlb, uint64_t linear);
 /* Drop every entry that maps this guest-physical page (its frame, permissions or watches changed). */
 void tlb_flush_physical(struct tlb *tlb, gpa_t page);

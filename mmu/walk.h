@@ -15,6 +15,7 @@ struct paging {
     uint64_t cr3;
     uint64_t pdpte[4]; /* PAE: loaded by MOV CR3, not read in the walk */
     bool wp, pse, nxe, smep, smap, pge;
+    bool gb_pages; /* 1 GB pages exist */
     uint8_t physical_bits;
     uint64_t a20_mask; /* all ones, or with bit 20 clear */
 };

@@ -1,0 +1,57 @@
+/* Large anonymous mappings of the host: memfd_create() where there is one, otherwise an unlinked temporary
+ * file. One of the few files that may look at which host this is. */
+#define _GNU_SOURCE
+#include "base/host_memory.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static int open_anonymous(void)
+{
+#ifdef __linux__
+    return memfd_create("crosspage", MFD_CLOEXEC);
+#else
+    char name[] = "/tmp/crosspage.XXXXXX";
+    int fd = mkstemp(name);
+    if (fd >= 0)
+        unlink(name);
+    return fd;
+#endif
+}
+
+enum status host_memory_create(struct host_memory *memory, uint64_t bytes, uint64_t slack, struct error *err)
+{
+    memory->base = NULL;
+    memory->bytes = bytes;
+    memory->slack = slack;
+    memory->fd = open_anonymous();
+    if (memory->fd < 0)
+        return status_fail(err, STATUS_HOST, "memory file: %s", strerror(errno));
+    uint64_t total = bytes + slack;
+    if (total < bytes || total > (uint64_t)INT64_MAX || ftruncate(memory->fd, (off_t)total) != 0)
+        goto no_memory;
+    void *base = mmap(NULL, total, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, memory->fd, 0);
+    if (base == MAP_FAILED)
+        goto no_memory;
+    memory->base = base;
+    return STATUS_OK;
+
+no_memory:
+    close(memory->fd);
+    memory->fd = -1;
+    return status_fail(err, STATUS_NO_MEMORY, "cannot map %llu MB of memory: %s",
+                       (unsigned long long)(bytes >> 20), strerror(errno));
+}
+
+void host_memory_destroy(struct host_memory *memory)
+{
+    if (memory->base != NULL)
+        munmap(memory->base, memory->bytes + memory->slack);
+    if (memory->fd >= 0)
+        close(memory->fd);
+    memory->base = NULL;
+    memory->fd = -1;
+}
