@@ -1,0 +1,79 @@
+/* Scheduling, in the shape of Linux 2.2 with one process: a task that sleeps or wakes up costs a stack
+ * switch, LTR (each task has its own TSS) and a CR3 load, also for the idle task, which runs on the kernel's
+ * page tables. The kernel is not preempted: the idle loop looks for work after every interrupt. */
+#include "task.h"
+#include "abi.h"
+#include "cpu.h"
+#include "io.h"
+#include "mm.h"
+
+struct task {
+    uint32_t esp; /* of the kernel stack, while not running */
+    uint32_t tables;
+    uint16_t tss;
+    bool runnable;
+};
+
+struct scheduler {
+    struct task idle, user;
+    bool (*ready)(void); /* what the process waits for while it is not runnable */
+    uint32_t idle_switches;
+};
+
+static struct scheduler scheduler;
+
+static void user_first(void)
+{
+    user_enter(USER_TEXT, USER_STACK_TOP);
+}
+
+void task_init(void)
+{
+    /* What task_switch pops: four registers and the return address. */
+    uint32_t *stack = (uint32_t *)(void *)(user_stack + STACK_SIZE) - 6;
+    stack[4] = (uint32_t)(uintptr_t)user_first;
+    scheduler.user = (struct task){(uint32_t)(uintptr_t)stack, mm_user_tables(), TSS_USER, true};
+    scheduler.idle = (struct task){0, mm_kernel_tables(), TSS_IDLE, true};
+}
+
+/* Called with interrupts off. */
+static void switch_to(struct task *from, struct task *to)
+{
+    cpu_load_task(to->tss);
+    __asm__ volatile("movl %0, %%cr3" : : "r"(to->tables) : "memory");
+    task_switch(&from->esp, to->esp);
+}
+
+void task_idle(void)
+{
+    for (;;) {
+        interrupts_off();
+        if (scheduler.user.runnable)
+            switch_to(&scheduler.idle, &scheduler.user);
+        else
+            __asm__ volatile("sti; hlt" : : : "memory"); /* nothing gets between the two */
+    }
+}
+
+void task_wait(bool (*ready)(void))
+{
+    interrupts_off();
+    if (!ready()) {
+        scheduler.ready = ready;
+        scheduler.user.runnable = false;
+        scheduler.idle_switches++;
+        switch_to(&scheduler.user, &scheduler.idle);
+    }
+    interrupts_on();
+}
+
+void task_poll(void)
+{
+    if (!scheduler.user.runnable && scheduler.ready())
+        scheduler.user.runnable = true;
+}
+
+uint32_t task_idle_switches(void)
+{
+    return scheduler.idle_switches;
+}

@@ -1,0 +1,256 @@
+/* TCP segments received (RFC 9293, 3.10.7), for a connection that we opened.
+ *
+ * Segments out of order are dropped and answered with the acknowledgement the peer needs to send again; every
+ * second full segment is acknowledged at once, others within DELAYED_ACK ticks (RFC 1122, 4.2.3.2). */
+#include "tcp_priv.h"
+#include "io.h"
+#include "irq.h"
+#include "mm.h"
+#include "net.h"
+
+enum {
+    DELAYED_ACK = TIMER_HZ / 25, /* 40 ms */
+    DUPLICATES_FOR_RETRANSMIT = 3,
+    RTO_LOW = TIMER_HZ / 5,
+    RTO_HIGH = 60 * TIMER_HZ,
+    OPTION_END = 0,
+    OPTION_NOP = 1,
+    OPTION_MSS = 2,
+};
+
+struct segment {
+    const struct tcp_header *header;
+    const uint8_t *data;
+    uint32_t length; /* of the data */
+    uint32_t seq, ack, window;
+    uint8_t flags;
+};
+
+static uint32_t segment_mss(const struct segment *segment)
+{
+    const uint8_t *option = (const uint8_t *)(segment->header + 1);
+    while (option < segment->data && *option != OPTION_END) {
+        if (*option == OPTION_NOP) {
+            option++;
+            continue;
+        }
+        if (segment->data - option < 2 || option[1] < 2 || segment->data - option < option[1])
+            break;
+        if (option[0] == OPTION_MSS && option[1] == 4) {
+            uint32_t mss = (uint32_t)option[2] << 8 | option[3];
+            return mss < 64 ? 64 : mss < TCP_MSS ? mss : TCP_MSS;
+        }
+        option += option[1];
+    }
+    return TCP_DEFAULT_MSS;
+}
+
+/* RFC 6298, section 2, in ticks. */
+static void round_trip_measured(uint32_t ticks)
+{
+    if (tcp.srtt8 == 0) {
+        tcp.srtt8 = ticks * 8;
+        tcp.rttvar4 = ticks * 2;
+    } else {
+        int32_t error = (int32_t)ticks - (int32_t)(tcp.srtt8 / 8);
+        tcp.srtt8 += (uint32_t)error;
+        tcp.rttvar4 += (uint32_t)((error < 0 ? -error : error) - (int32_t)(tcp.rttvar4 / 4));
+    }
+    uint32_t rto = tcp.srtt8 / 8 + (tcp.rttvar4 > 1 ? tcp.rttvar4 : 1);
+    tcp.rto = rto < RTO_LOW ? RTO_LOW : rto > RTO_HIGH ? RTO_HIGH : rto;
+}
+
+/* Releases the packets that lie wholly before snd_una. */
+static void queue_release(void)
+{
+    while (tcp.head != NULL) {
+        struct packet *packet = tcp.head;
+        if (seq_before(tcp.snd_una, packet->seq + packet->payload + packet->fin))
+            break;
+        tcp.head = packet->next;
+        if (tcp.unsent == packet)
+            tcp.unsent = packet->next;
+        tcp.queued -= packet->payload;
+        packet_release(packet);
+    }
+}
+
+static void fin_acknowledged(void)
+{
+    if (tcp.state == TCP_FIN_WAIT_1)
+        tcp.state = TCP_FIN_WAIT_2;
+    else if (tcp.state == TCP_CLOSING)
+        tcp.state = TCP_TIME_WAIT;
+    else if (tcp.state == TCP_LAST_ACK)
+        tcp.state = TCP_CLOSED;
+}
+
+static void take_new_ack(uint32_t ack)
+{
+    tcp.snd_una = ack;
+    tcp.duplicates = 0;
+    tcp.expirations = 0;
+    if (tcp.timing && !seq_before(ack, tcp.timed_seq)) {
+        tcp.timing = false;
+        round_trip_measured(timer_ticks() - tcp.timed_at);
+    }
+    if (seq_before(tcp.snd_nxt, ack))
+        tcp.snd_nxt = ack;
+    queue_release();
+    tcp_timer_restart();
+    if (tcp.fin_queued && ack == tcp.tail_seq)
+        fin_acknowledged();
+}
+
+static void take_ack(const struct segment *segment)
+{
+    uint32_t ack = segment->ack;
+    if (seq_before(tcp.snd_max, ack)) {
+        tcp_send_ack(); /* of something never sent */
+        return;
+    }
+    if (seq_before(tcp.snd_una, ack)) {
+        take_new_ack(ack);
+    } else if (ack == tcp.snd_una && segment->length == 0 && segment->window == tcp.snd_wnd &&
+               tcp.snd_una != tcp.snd_max) {
+        if (++tcp.duplicates == DUPLICATES_FOR_RETRANSMIT)
+            tcp_retransmit_head();
+    }
+    if (seq_before(tcp.snd_wl1, segment->seq) ||
+        (tcp.snd_wl1 == segment->seq && !seq_before(ack, tcp.snd_wl2))) {
+        tcp.snd_wnd = segment->window;
+        tcp.snd_wl1 = segment->seq;
+        tcp.snd_wl2 = ack;
+    }
+    tcp_push();
+}
+
+/* Drops what lies before rcv_nxt or after the window. False when nothing acceptable is left, or when there is
+ * a gap; the peer then needs an acknowledgement. */
+static bool trim(struct segment *segment)
+{
+    if (seq_before(segment->seq, tcp.rcv_nxt)) {
+        uint32_t old = tcp.rcv_nxt - segment->seq;
+        if ((segment->flags & TCP_SYN) != 0)
+            return false;
+        uint32_t fin = (segment->flags & TCP_FIN) != 0;
+        if (old >= segment->length + fin)
+            return false;
+        segment->data += old < segment->length ? old : segment->length;
+        segment->length -= old < segment->length ? old : segment->length;
+        segment->seq = tcp.rcv_nxt;
+    }
+    if (segment->seq != tcp.rcv_nxt)
+        return false;
+    uint32_t room = RECEIVE_BUFFER - (tcp.in - tcp.out);
+    if (segment->length > room) {
+        segment->length = room;
+        segment->flags &= (uint8_t)~TCP_FIN;
+    }
+    return true;
+}
+
+static void take_data(const struct segment *segment)
+{
+    uint32_t start = tcp.in % RECEIVE_BUFFER, length = segment->length;
+    uint32_t first = length < RECEIVE_BUFFER - start ? length : RECEIVE_BUFFER - start;
+    memcpy(tcp.buffer + start, segment->data, first);
+    memcpy(tcp.buffer, segment->data + first, length - first);
+    tcp.in += length;
+    tcp.rcv_nxt += length;
+    if (++tcp.ack_segments >= 2) {
+        tcp_send_ack();
+    } else if (!tcp.ack_delayed) {
+        tcp.ack_delayed = true;
+        tcp.ack_deadline = timer_ticks() + DELAYED_ACK;
+    }
+}
+
+static void take_fin(void)
+{
+    tcp.rcv_nxt++;
+    tcp.eof = true;
+    if (tcp.state == TCP_ESTABLISHED)
+        tcp.state = TCP_CLOSE_WAIT;
+    else if (tcp.state == TCP_FIN_WAIT_1)
+        tcp.state = TCP_CLOSING;
+    else if (tcp.state == TCP_FIN_WAIT_2)
+        tcp.state = TCP_TIME_WAIT;
+    tcp_send_ack();
+}
+
+static void receive_in_syn_sent(const struct segment *segment)
+{
+    bool good_ack = (segment->flags & TCP_ACK) != 0 && segment->ack == tcp.snd_nxt;
+    if (!good_ack)
+        return;
+    if ((segment->flags & TCP_RST) != 0) {
+        tcp_fail();
+        return;
+    }
+    if ((segment->flags & TCP_SYN) == 0)
+        return;
+    tcp.mss = segment_mss(segment);
+    tcp.rcv_nxt = tcp.rcv_edge = segment->seq + 1;
+    tcp.snd_una = segment->ack;
+    tcp.snd_wnd = segment->window;
+    tcp.snd_wl1 = segment->seq;
+    tcp.snd_wl2 = segment->ack;
+    tcp.state = TCP_ESTABLISHED;
+    tcp.armed = false;
+    tcp.expirations = 0;
+    tcp.rto = RTO_LOW;
+    tcp_send_ack();
+}
+
+static void receive_synchronized(struct segment *segment)
+{
+    if ((segment->flags & TCP_RST) != 0) {
+        if (segment->seq == tcp.rcv_nxt)
+            tcp_fail();
+        return;
+    }
+    bool wanted = segment->length > 0 || (segment->flags & (TCP_FIN | TCP_SYN)) != 0;
+    bool acceptable = trim(segment);
+    if ((segment->flags & TCP_ACK) == 0)
+        return;
+    take_ack(segment);
+    if (!acceptable || (tcp.eof && wanted)) {
+        if (wanted || segment->seq != tcp.rcv_nxt)
+            tcp_send_ack();
+        return;
+    }
+    if (segment->length > 0 && tcp.fin_queued) {
+        /* The process has closed and reads no more. */
+        tcp_send_control(TCP_RST | TCP_ACK, tcp.snd_nxt);
+        tcp.state = TCP_CLOSED;
+        return;
+    }
+    if (segment->length > 0)
+        take_data(segment);
+    if ((segment->flags & TCP_FIN) != 0)
+        take_fin();
+}
+
+void tcp_receive(struct packet *packet, uint32_t length)
+{
+    const struct tcp_header *header = packet_transport(packet);
+    uint32_t offset = length >= TCP_HEADER ? (uint32_t)(header->offset >> 4) * 4 : 0;
+    if (offset < TCP_HEADER || offset > length || tcp.state == TCP_CLOSED ||
+        header->target != be16(tcp.local_port) || header->source != be16(tcp.peer_port) ||
+        checksum_fold(checksum_add(header, length, net_pseudo_sum(IP_TCP, length))) != 0)
+        return;
+    struct segment segment = {
+        .header = header,
+        .data = (const uint8_t *)header + offset,
+        .length = length - offset,
+        .seq = be32(header->seq),
+        .ack = be32(header->ack),
+        .window = be16(header->window),
+        .flags = header->flags,
+    };
+    if (tcp.state == TCP_SYN_SENT)
+        receive_in_syn_sent(&segment);
+    else
+        receive_synchronized(&segment);
+}

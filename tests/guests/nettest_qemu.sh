@@ -1,0 +1,116 @@
+#!/bin/sh
+# The embedded guest under QEMU: its driver against another model of the chip, its TCP against another stack
+# (libslirp), its frames through tshark. Each row is one boot; the byte stream must arrive whole, and the
+# counts of port accesses must be those of the driver's head comment.
+#
+# Usage: nettest_qemu.sh NETTEST.ELF. Exit status 77 (skipped) when QEMU is not installed.
+set -eu
+
+elf=$1
+command -v qemu-system-i386 >/dev/null || { echo "qemu-system-i386 is not installed: skipped"; exit 77; }
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT INT TERM
+failures=0
+
+fail() {
+    echo "FAIL: $row: $*"
+    failures=$((failures + 1))
+}
+
+# field NAME: the value of NAME=... in what the guest printed.
+field() {
+    sed -n "s/.* $1=\([0-9]*\).*/\1/p" "$work/serial"
+}
+
+check_counts() {
+    tx=$(field tx) irqs=$(field nic) rounds=$(field rounds)
+    [ $(($(field rap) + $(field rdp))) -eq $((2 * tx + 6 * irqs + 4 * rounds)) ] || fail "port accesses"
+    [ "$(field pic)" -eq $((5 * irqs)) ] || fail "interrupt controller accesses"
+    [ $(($(field tx_only) + $(field both))) -eq "$tx" ] || fail "not one interrupt per packet"
+    for name in tx_errors rx_errors rx_dropped; do
+        [ "$(field $name)" -eq 0 ] || fail "$name"
+    done
+}
+
+# The sender's buffer is a..z repeated, started again with every write of $1 bytes.
+pattern() {
+    awk -v chunk="$1" -v total="$2" 'BEGIN {
+        line = ""; while (length(line) < chunk) line = line "abcdefghijklmnopqrstuvwxyz"
+        line = substr(line, 1, chunk)
+        for (; total >= chunk; total -= chunk) printf "%s", line
+        printf "%s", substr(line, 1, total) }'
+}
+
+check_capture() {
+    command -v tshark >/dev/null || return 0
+    tshark -r "$work/pcap" -o ip.check_checksum:TRUE -o tcp.check_checksum:TRUE -o udp.check_checksum:TRUE \
+        -Y "$1" >"$work/bad" 2>/dev/null || fail "tshark cannot read the capture"
+    [ ! -s "$work/bad" ] || fail "frames tshark complains about: $(head -n 3 "$work/bad")"
+}
+
+wrong='_ws.malformed || ip.checksum.status == 0 || tcp.checksum.status == 0 || udp.checksum.status == 0'
+resent='tcp.analysis.retransmission || tcp.analysis.fast_retransmission || tcp.analysis.out_of_order ||
+        tcp.analysis.duplicate_ack || tcp.analysis.lost_segment || tcp.analysis.zero_window'
+
+# boot SERVER QEMU-OPTIONS GUEST-WORDS
+boot() {
+    rm -f "$work/received"
+    # shellcheck disable=SC2086
+    timeout 120 qemu-system-i386 -M pc -accel tcg -cpu pentium3 -m 32 -nodefaults -display none -no-reboot \
+        -serial "file:$work/serial" -kernel "$elf" \
+        -netdev "user,id=n,restrict=on,guestfwd=tcp:10.0.2.100:7-cmd:$1" -device pcnet,netdev=n \
+        -object "filter-dump,id=f,netdev=n,file=$work/pcap" $2 \
+        -append "ip=10.0.2.15 peer=10.0.2.100 port=7 exit=acpi $3" || fail "QEMU or time-out"
+    grep -q '^nettest: done' "$work/serial" || fail "no good end: $(cat "$work/serial")"
+}
+
+# run_send WRITE TOTAL GUEST-WORDS QEMU-OPTIONS
+run_send() {
+    row="send $*"
+    boot "dd of=$work/received status=none" "$4" "write=$1 total=$2 $3"
+    pattern "$1" "$2" >"$work/expected"
+    cmp "$work/expected" "$work/received" || fail "the stream arrived changed"
+    check_counts
+    check_capture "$wrong || $resent"
+    echo "ok: $row"
+}
+
+# run_receive READ TOTAL GUEST-WORDS QEMU-OPTIONS
+run_receive() {
+    row="receive $*"
+    boot "head -c $2 /dev/zero" "$4" "mode=recv write=$1 total=$2 $3"
+    check_capture "$wrong"
+    echo "ok: $row"
+}
+
+run_udp() {
+    row="udp $*"
+    boot true "" "mode=udp write=$1 total=$2 $3"
+    # Datagrams are not answered: twelve accesses and one interrupt each, but for the one ARP.
+    [ "$(field tx)" -eq $(($2 / $1 + 1)) ] || fail "number of datagrams"
+    [ $(($(field rap) + $(field rdp))) -le $((12 * $(field tx) + 10)) ] || fail "port accesses"
+    check_counts
+    check_capture "$wrong"
+    echo "ok: $row"
+}
+
+run_send 4096 3000000 "" ""
+run_send 1460 1460000 "txring=1" ""
+run_send 65536 2000000 "descriptors=16" ""
+run_send 37 100000 "" ""
+run_send 1001 700001 "descriptors=16 txring=3" ""
+run_send 4096 1000000 "" "-object filter-buffer,id=b,netdev=n,interval=5000"
+run_receive 4096 3000000 "" ""
+run_receive 65536 1000000 "descriptors=16" "-object filter-buffer,id=b,netdev=n,interval=5000"
+run_udp 1472 1472000 ""
+run_udp 1 100 "txring=1 descriptors=16"
+
+# What must be refused: a value that makes no sense (isa-debug-exit turns status s into 2s+1), no answer at all.
+row="bad option"
+status=0
+qemu-system-i386 -M pc -nodefaults -display none -no-reboot -serial "file:$work/serial" -kernel "$elf" \
+    -append "total=12q" -device isa-debug-exit,iobase=0x501,iosize=1 || status=$?
+[ "$status" -eq 5 ] && grep -q "bad value: total=12q" "$work/serial" || fail "status $status"
+echo "ok: $row"
+
+[ "$failures" -eq 0 ] || { echo "$failures failures"; exit 1; }
