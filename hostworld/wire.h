@@ -1,0 +1,37 @@
+/* A full-duplex Ethernet link with two ends: bandwidth, propagation delay, exact serialization time per
+ * frame.
+ *
+ * Both ends are net_backends to which a NIC (a virtual one on bare metal, the host's, a peer) attaches. A
+ * frame occupies the link for preamble (8), header and payload padded to 60, FCS (4) and interframe gap (12)
+ * bytes (IEEE 802.3, 4.2.3.2 and 4.4.2); `sent` is called when its FCS has left, it arrives `delay` later. */
+#ifndef CROSSPAGE_HOSTWORLD_WIRE_H
+#define CROSSPAGE_HOSTWORLD_WIRE_H
+
+#include "base/event.h"
+#include "base/log.h"
+#include "devices/backends.h"
+#include "traces/recorder.h"
+
+struct wire;
+
+/* Sees every frame when its first bit enters the link. `from` is the end it came from, 0 or 1. */
+typedef void wire_tap_fn(void *ctx, const struct frame *frame, unsigned from, tick_t when);
+
+struct wire_config {
+    struct event_queue *queue;
+    struct recorder *recorder; /* packet marks; may be NULL. End 0 is the recorded host's. */
+    uint64_t *next_frame_id;   /* of the lab; numbers frames that have none yet */
+    uint64_t bits_per_second;
+    uint64_t delay_ns;
+    wire_tap_fn *tap; /* may be NULL */
+    void *tap_ctx;
+};
+
+struct wire *wire_create(const struct wire_config *config);
+void wire_destroy(struct wire *wire);
+struct net_backend wire_end(struct wire *wire, unsigned end);
+
+/* Bytes of link time a frame of `size` bytes takes, with and without the gap after it. */
+uint32_t wire_bytes(uint32_t size, bool with_gap);
+
+#endif
