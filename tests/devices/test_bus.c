@@ -1,5 +1,5 @@
 /* Address spaces: splitting, widening, overlap, remapping; PCI configuration: header, BARs, decoding. */
-#include "bench.h"
+#include "chip_bench.h"
 
 #include "base/check.h"
 #include "devices/pci.h"
@@ -48,7 +48,7 @@ static const struct device_class probe_class = {.name = "probe",
                                                 .window_count = 3,
                                                 .state_offset = offsetof(struct probe, state)};
 
-static struct probe *probe_create(struct bench *bench)
+static struct probe *probe_create(struct chip_bench *bench)
 {
     struct probe *probe = xcalloc(1, sizeof *probe);
     device_init(&probe->device, &probe_class, &bench->env, 0);
@@ -57,7 +57,7 @@ static struct probe *probe_create(struct bench *bench)
 
 Test(bus, accesses_are_split_and_widened_as_the_window_says)
 {
-    struct bench *bench = bench_create();
+    struct chip_bench *bench = chip_create();
     struct probe *probe = probe_create(bench);
     static const struct {
         unsigned window, offset, size, accesses;
@@ -75,13 +75,13 @@ Test(bus, accesses_are_split_and_widened_as_the_window_says)
         cr_assert_eq(probe->accesses, rows[i].accesses, "row %u", i);
         io_unmap(&bench->ports, &probe->device, rows[i].window);
     }
-    bench_destroy(bench, NULL);
+    chip_destroy(bench, NULL);
     free(probe);
 }
 
 Test(bus, unclaimed_reads_as_ones_and_short_writes_are_dropped)
 {
-    struct bench *bench = bench_create();
+    struct chip_bench *bench = chip_create();
     struct probe *probe = probe_create(bench);
     io_map_part(&bench->ports, &probe->device, 1, 0x100, 4, 2);
     cr_assert_eq(io_read(&bench->ports, 0x100, 4), 0xFFFF6655);
@@ -93,13 +93,13 @@ Test(bus, unclaimed_reads_as_ones_and_short_writes_are_dropped)
     cr_assert_eq(probe->accesses, 0);
     io_write(&bench->ports, 0x300, 4, 0x12345678);
     cr_assert_eq(probe->value, 0x12345678);
-    bench_destroy(bench, NULL);
+    chip_destroy(bench, NULL);
     free(probe);
 }
 
 Test(bus, the_mapping_visible_at_the_first_byte_gets_the_access)
 {
-    struct bench *bench = bench_create();
+    struct chip_bench *bench = chip_create();
     struct probe *wide = probe_create(bench), *narrow = probe_create(bench);
     io_map_part(&bench->ports, &wide->device, 1, 0xCF8, 0, 8);
     io_map_part(&bench->ports, &narrow->device, 0, 0xCF9, 0, 1);
@@ -112,7 +112,7 @@ Test(bus, the_mapping_visible_at_the_first_byte_gets_the_access)
     io_unmap(&bench->ports, &narrow->device, 0);
     io_write(&bench->ports, 0xCF9, 1, 6);
     cr_assert_eq(wide->accesses, 2);
-    bench_destroy(bench, NULL);
+    chip_destroy(bench, NULL);
     free(wide);
     free(narrow);
 }
@@ -127,7 +127,7 @@ static const struct pci_class probe_pci = {.vendor = 0x1234,
 
 Test(pci, bars_size_and_decode)
 {
-    struct bench *bench = bench_create();
+    struct chip_bench *bench = chip_create();
     struct probe *probe = probe_create(bench);
     struct pci_bus bus;
     pci_bus_init(&bus, &bench->ports, &bench->memory, &bench->log);
@@ -158,6 +158,6 @@ Test(pci, bars_size_and_decode)
     cr_assert_eq(io_read(&bench->ports, 0xD000, 1), 0xFF);
     pci_function_reset(&probe->function);
     cr_assert_eq(pci_config_read(&bus, 3, 0, 0x10, 4), 1);
-    bench_destroy(bench, NULL);
+    chip_destroy(bench, NULL);
     free(probe);
 }
