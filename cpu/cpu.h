@@ -49,9 +49,17 @@ struct cpu {
     unsigned mode;    /* enum cpu_mode, derived from s */
     uint8_t cpl;      /* derived: s.seg[SS] DPL, 3 in V86, 0 in real mode */
     bool long64;      /* derived: EFER.LMA and CS.L */
-    uint8_t flat; /* derived: bit per segment: base 0, limit 4 GB or 64-bit, present, readable and writable
-                     (CS: readable) */
-    struct paging paging; /* derived from CR0, CR3, CR4, EFER */
+    /* Derived, bit per segment: no check but paging is needed to read (flat) or write (flat_write) through
+     * it: limit 4 GB or 64-bit mode, present, type fits, no alignment checking. The base need not be 0. */
+    uint8_t flat, flat_write;
+    bool align_check;      /* derived: CR0.AM, EFLAGS.AC and CPL 3 */
+    uint8_t debug_enabled; /* derived: bit n = breakpoint n is enabled in DR7 */
+    bool debug_code;       /* derived: an instruction breakpoint is enabled */
+    bool skip_step;        /* set by a handler that settles its own single-step trap; run loop clears */
+    uint64_t seg_base[SREG_COUNT]; /* derived: base that linear addresses are made with */
+    uint64_t linear_mask;          /* derived: 32 bits outside 64-bit mode */
+    struct tlb_entry *tlb_set;     /* derived: the half of the TLB for this CPL */
+    struct paging paging;          /* derived from CR0, CR3, CR4, EFER */
     /* Lazy arithmetic flags: valid instead of s.rflags' arithmetic bits when op != 0 (cpu/flags.h). */
     struct {
         uint32_t op;

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "cpu/cpu.h"
+#include "cpu/mem.h"
 
 #include <string.h>
 
@@ -41,30 +42,8 @@ enum exec cpu_fault(struct cpu *cpu, enum exception vector);
 enum exec cpu_fault_code(struct cpu *cpu, enum exception vector, uint32_t code);
 enum exec cpu_fault_page(struct cpu *cpu, uint64_t linear, uint32_t code);
 
-/* ---- Memory (cpu/mem.c, inline hit path in cpu/mem.h)
+/* ---- Memory: cpu/mem.h (mem_read, mem_write, mem_read_modify, sys_read...)
  * ------------------------------------------------------------- */
-
-/* All return true on success; on false cpu->fault is set and the handler must return EXEC_FAULT. `offset` is
- * an effective address in segment `seg`; segment type, limit and canonical checks are included. Little
- * endian; size 1, 2, 4, 8 (mem_read_bytes: any). */
-bool mem_read(struct cpu *cpu, unsigned seg, uint64_t offset, unsigned size, uint64_t *value) MUST_CHECK;
-bool mem_write(struct cpu *cpu, unsigned seg, uint64_t offset, unsigned size, uint64_t value) MUST_CHECK;
-/* Read with the promise to write: after it succeeds, mem_write to the same place cannot fail in this
- * instruction. */
-bool mem_read_modify(struct cpu *cpu, unsigned seg, uint64_t offset, unsigned size,
-                     uint64_t *value) MUST_CHECK;
-/* Only the checks of a write (or read) of `size` bytes, any size up to 4096: afterwards the access cannot
- * fail. */
-bool mem_check_write(struct cpu *cpu, unsigned seg, uint64_t offset, unsigned size) MUST_CHECK;
-bool mem_check_read(struct cpu *cpu, unsigned seg, uint64_t offset, unsigned size) MUST_CHECK;
-bool mem_read_bytes(struct cpu *cpu, unsigned seg, uint64_t offset, void *to, unsigned size) MUST_CHECK;
-bool mem_write_bytes(struct cpu *cpu, unsigned seg, uint64_t offset, const void *from,
-                     unsigned size) MUST_CHECK;
-
-/* Linear accesses with supervisor rights whatever the CPL: descriptor tables, TSS, interrupt frames on a new
- * stack... */
-bool sys_read(struct cpu *cpu, uint64_t linear, unsigned size, uint64_t *value) MUST_CHECK;
-bool sys_write(struct cpu *cpu, uint64_t linear, unsigned size, uint64_t value) MUST_CHECK;
 
 /* ---- Operands (cpu/operand.h has the inline bodies)
  * --------------------------------------------------------------- */

@@ -1,0 +1,93 @@
+/* State derived from the architectural state: what mode the CPU is in, what memory accesses need to check.
+ *
+ * Everything here is a pure function of struct cpu_state and the configuration; it is kept in struct cpu so
+ * that hot paths need one load. Whoever changes an input calls cpu_update_mode() or cpu_update_paging().
+ *
+ * CPL lives in SS.DPL (as in VMX guest state, SDM vol. 3, 24.4.1): 0 in real mode, 3 in virtual-8086 mode. */
+#include "cpu/cpu_priv.h"
+#include "cpu/exec.h"
+
+static bool segment_is_flat(const struct cpu *cpu, const struct segment *segment, bool write)
+{
+    if (cpu->long64)
+        return true;
+    if (segment->limit != UINT32_MAX)
+        return false;
+    if (cpu->mode & MODE_REAL)
+        return true;
+    if (!(segment->attr & SEG_P))
+        return false;
+    if (segment->attr & SEG_CODE)
+        return !write && (segment->attr & SEG_READABLE) != 0;
+    return !(segment->attr & SEG_EXPAND_DOWN) && (!write || (segment->attr & SEG_WRITABLE) != 0);
+}
+
+static void update_segments(struct cpu *cpu)
+{
+    bool fast = cpu->config.fast_paths && !cpu->align_check;
+    cpu->flat = cpu->flat_write = 0;
+    for (unsigned n = 0; n < SREG_COUNT; n++) {
+        const struct segment *segment = &cpu->s.seg[n];
+        bool based = !cpu->long64 || n == FS || n == GS;
+        cpu->seg_base[n] = based ? segment->base : 0;
+        cpu->flat |= (uint8_t)((fast && segment_is_flat(cpu, segment, false)) << n);
+        cpu->flat_write |= (uint8_t)((fast && segment_is_flat(cpu, segment, true)) << n);
+    }
+}
+
+static bool fpu_needs_guard(const struct cpu *cpu)
+{
+    return (cpu->s.cr0 & (CR0_EM | CR0_TS)) != 0 ||
+           (cpu_has(cpu, FEAT_SSE) && (cpu->s.cr4 & CR4_OSFXSR) == 0);
+}
+
+void cpu_update_mode(struct cpu *cpu)
+{
+    const struct cpu_state *s = &cpu->s;
+    bool protected_mode = (s->cr0 & CR0_PE) != 0;
+    bool v86 = protected_mode && (s->rflags & FLAG_VM) != 0;
+    uint8_t old_cpl = cpu->cpl;
+
+    cpu->cpl = !protected_mode ? 0 : v86 ? 3 : (s->seg[SS].attr & SEG_DPL) >> SEG_DPL_SHIFT;
+    cpu->long64 = (s->efer & EFER_LMA) != 0 && (s->seg[CS].attr & SEG_L) != 0;
+    unsigned code = cpu->long64 ? MODE_CODE64 : (s->seg[CS].attr & SEG_DB) != 0 ? MODE_CODE32 : MODE_CODE16;
+    cpu->mode = code | (unsigned)cpu->cpl << MODE_CPL_SHIFT | (!protected_mode || v86 ? MODE_REAL : 0) |
+                (fpu_needs_guard(cpu) ? MODE_FPU_GUARD : 0);
+    cpu->linear_mask = cpu->long64 ? UINT64_MAX : UINT32_MAX;
+    cpu->align_check = cpu->cpl == 3 && (s->cr0 & CR0_AM) != 0 && (s->rflags & FLAG_AC) != 0;
+    cpu->tlb_set = cpu->tlb.entry[cpu->cpl == 3];
+    update_segments(cpu);
+    if (cpu->cpl != old_cpl && cpu->bus->cpl_changed != NULL)
+        cpu->bus->cpl_changed(cpu->bus->ctx, old_cpl, cpu->cpl);
+}
+
+void cpu_update_paging(struct cpu *cpu)
+{
+    const struct cpu_state *s = &cpu->s;
+    struct paging *paging = &cpu->paging;
+    if (!(s->cr0 & CR0_PG))
+        paging->mode = PAGING_OFF;
+    else if (!(s->cr4 & CR4_PAE))
+        paging->mode = PAGING_32BIT;
+    else
+        paging->mode = (s->efer & EFER_LMA) ? PAGING_4LEVEL : PAGING_PAE;
+    paging->cr3 = s->cr3;
+    memcpy(paging->pdpte, s->pdpte, sizeof paging->pdpte);
+    paging->wp = (s->cr0 & CR0_WP) != 0;
+    paging->pse = (s->cr4 & CR4_PSE) != 0;
+    paging->pge = (s->cr4 & CR4_PGE) != 0;
+    paging->smep = (s->cr4 & CR4_SMEP) != 0;
+    paging->smap = (s->cr4 & CR4_SMAP) != 0;
+    paging->nxe = (s->efer & EFER_NXE) != 0;
+    paging->gb_pages = cpu_has(cpu, FEAT_PDPE1GB);
+    paging->physical_bits = (uint8_t)cpu_model_physical_bits(cpu->model);
+    paging->a20_mask = s->a20 ? UINT64_MAX : ~(UINT64_C(1) << 20);
+}
+
+void cpu_update_all(struct cpu *cpu)
+{
+    tlb_flush(&cpu->tlb);
+    cpu_update_paging(cpu);
+    debug_update(cpu);
+    cpu_update_mode(cpu);
+}
