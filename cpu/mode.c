@@ -6,6 +6,7 @@
  * CPL lives in SS.DPL (as in VMX guest state, SDM vol. 3, 24.4.1): 0 in real mode, 3 in virtual-8086 mode. */
 #include "cpu/cpu_priv.h"
 #include "cpu/exec.h"
+#include "cpu/protect.h"
 
 static bool segment_is_flat(const struct cpu *cpu, const struct segment *segment, bool write)
 {
@@ -22,17 +23,19 @@ static bool segment_is_flat(const struct cpu *cpu, const struct segment *segment
     return !(segment->attr & SEG_EXPAND_DOWN) && (!write || (segment->attr & SEG_WRITABLE) != 0);
 }
 
-static void update_segments(struct cpu *cpu)
+void cpu_update_segment(struct cpu *cpu, unsigned n)
 {
+    const struct segment *segment = &cpu->s.seg[n];
     bool fast = cpu->config.fast_paths && !cpu->align_check;
-    cpu->flat = cpu->flat_write = 0;
-    for (unsigned n = 0; n < SREG_COUNT; n++) {
-        const struct segment *segment = &cpu->s.seg[n];
-        bool based = !cpu->long64 || n == FS || n == GS;
-        cpu->seg_base[n] = based ? segment->base : 0;
-        cpu->flat |= (uint8_t)((fast && segment_is_flat(cpu, segment, false)) << n);
-        cpu->flat_write |= (uint8_t)((fast && segment_is_flat(cpu, segment, true)) << n);
-    }
+    bool based = !cpu->long64 || n == FS || n == GS;
+    uint8_t bit = (uint8_t)(1 << n);
+    cpu->seg_base[n] = based ? segment->base : 0;
+    cpu->flat &= (uint8_t)~bit;
+    cpu->flat_write &= (uint8_t)~bit;
+    if (fast && segment_is_flat(cpu, segment, false))
+        cpu->flat |= bit;
+    if (fast && segment_is_flat(cpu, segment, true))
+        cpu->flat_write |= bit;
 }
 
 static bool fpu_needs_guard(const struct cpu *cpu)
@@ -56,7 +59,8 @@ void cpu_update_mode(struct cpu *cpu)
     cpu->linear_mask = cpu->long64 ? UINT64_MAX : UINT32_MAX;
     cpu->align_check = cpu->cpl == 3 && (s->cr0 & CR0_AM) != 0 && (s->rflags & FLAG_AC) != 0;
     cpu->tlb_set = cpu->tlb.entry[cpu->cpl == 3];
-    update_segments(cpu);
+    for (unsigned n = 0; n < SREG_COUNT; n++)
+        cpu_update_segment(cpu, n);
     if (cpu->cpl != old_cpl && cpu->bus->cpl_changed != NULL)
         cpu->bus->cpl_changed(cpu->bus->ctx, old_cpl, cpu->cpl);
 }
