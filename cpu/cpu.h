@@ -44,11 +44,13 @@ struct cpu {
     struct cpu_state s;
 
     /* ---- engine state ---- */
-    cycle_t deadline; /* the run loop leaves at the first boundary with clock >= deadline; 0 = as soon as
-                         possible */
-    unsigned mode;    /* enum cpu_mode, derived from s */
-    uint8_t cpl;      /* derived: s.seg[SS] DPL, 3 in V86, 0 in real mode */
-    bool long64;      /* derived: EFER.LMA and CS.L */
+    cycle_t
+        deadline;  /* cpu_run returns at the first boundary with clock >= deadline; 0 = as soon as possible */
+    cycle_t limit; /* the inner loop leaves at the first boundary with clock >= limit: the deadline, or 0 to
+                      make it look at interrupts, invalidated code or a new deadline first */
+    unsigned mode; /* enum cpu_mode, derived from s */
+    uint8_t cpl;   /* derived: s.seg[SS] DPL, 3 in V86, 0 in real mode */
+    bool long64;   /* derived: EFER.LMA and CS.L */
     /* Derived, bit per segment: no check but paging is needed to read (flat) or write (flat_write) through
      * it: limit 4 GB or 64-bit mode, present, type fits, no alignment checking. The base need not be 0. */
     uint8_t flat, flat_write;
@@ -89,6 +91,22 @@ enum cpu_stop cpu_run(struct cpu *cpu, cycle_t deadline);
 static inline void cpu_stop_soon(struct cpu *cpu)
 {
     cpu->deadline = 0;
+    cpu->limit = 0;
+}
+
+/* Make the run loop look at interrupts, debug traps and the deadline at the next instruction boundary. */
+static inline void cpu_attend(struct cpu *cpu)
+{
+    cpu->limit = 0;
+}
+
+/* Make the running cpu_run return earlier than it was told. */
+static inline void cpu_advance_deadline(struct cpu *cpu, cycle_t deadline)
+{
+    if (deadline < cpu->deadline)
+        cpu->deadline = deadline;
+    if (deadline < cpu->limit)
+        cpu->limit = deadline;
 }
 
 /* Interrupt inputs; may be called from callbacks. */

@@ -9,7 +9,7 @@
  *   5. execute: remember TF and the shadow, clear RF, run the handler; EXEC_FAULT: cpu_deliver_fault; done
  *      otherwise: clear the shadow bits that were set before, and if TF was set and not skip_step,
  *      debug_pending |= DR6_BS; skip_step = false.
- * A handler that makes something pending calls cpu_stop_soon(). Delivery charges its own cost (class INT). */
+ * A handler that makes something pending calls cpu_attend(). Delivery charges its own cost (class INT). */
 #ifndef CROSSPAGE_CPU_CPU_PRIV_H
 #define CROSSPAGE_CPU_CPU_PRIV_H
 
@@ -66,5 +66,18 @@ uint32_t cpu_model_signature(const struct cpu_model *model);
 unsigned cpu_model_physical_bits(const struct cpu_model *model);
 /* XCR0 bits that exist. */
 uint64_t cpu_model_xcr0(const struct cpu_model *model);
+
+/* ---- Decoded-block cache (cpu/block.c) ---- */
+
+struct block_cache *block_cache_create(struct cpu *cpu);
+void block_cache_destroy(struct block_cache *blocks);
+/* Forget every block. */
+void block_cache_drop(struct block_cache *blocks);
+
+/* ---- I/O permission (cpu/exec_io.c) ---- */
+
+/* IOPL, and in protected mode above IOPL or in V86 the TSS bitmap; false: #GP(0) (or a fault reading the TSS)
+ * is recorded. */
+bool io_allowed(struct cpu *cpu, uint16_t port, unsigned size) MUST_CHECK;
 
 #endif

@@ -181,7 +181,13 @@ struct insn {
     uint8_t rex; /* 0 or 40..4F */
     uint8_t opcode, modrm;
     struct operand op[3];
+    /* Filled in by the block cache only: what starts this instruction inside a block, and how far it is from
+     * the block's start. */
+    uint8_t index;                     /* instructions */
+    uint16_t rip_offset, clock_offset; /* bytes, cycles */
+    exec_fn *run;
 };
+_Static_assert(sizeof(struct insn) == 64, "one cache line");
 
 /* What decoding depends on besides the bytes. Part of the key of a decoded block. */
 enum cpu_mode {
@@ -192,7 +198,7 @@ enum cpu_mode {
     MODE_CPL_SHIFT = 2, /* two bits */
     MODE_REAL = 1 << 4, /* real or virtual-8086 mode: no protected-mode instructions */
     MODE_FPU_GUARD =
-        1 << 5, /* CR0.EM, CR0.TS, or SSE without CR4.OSFXSR: x87, MMX and SSE rows are guarded */
+        1 << 5,            /* CR0.EM, CR0.TS, or SSE without CR4.OSFXSR: x87, MMX and SSE rows are guarded */
 };
 
 /* Decode one instruction. `bytes` holds `available` (1..15) bytes. Returns true when decoded (which includes
