@@ -183,7 +183,7 @@ struct insn {
     struct operand op[3];
     /* Filled in by the block cache only: what starts this instruction inside a block, and how far it is from
      * the block's start. */
-    uint8_t index;                     /* instructions */
+    uint8_t position;                  /* instructions */
     uint16_t rip_offset, clock_offset; /* bytes, cycles */
     exec_fn *run;
 };
