@@ -145,7 +145,7 @@ static void on_ferr(void *ctx, bool level)
     board_ferr(vm->board, level);
 }
 
-static void on_exit(void *ctx, enum cpu_exit exit, uint64_t detail)
+static void on_cpu_exit(void *ctx, enum cpu_exit exit, uint64_t detail)
 {
     struct vm *vm = ctx;
     vm_visit_begin(vm, (enum vm_exit)exit, detail);
@@ -185,7 +185,7 @@ static void fill_bus(struct vm *vm)
         .tpr_write = on_tpr_write,
         .apic_base_written = on_apic_base_written,
         .ferr = on_ferr,
-        .exit = vm->hv->exit ? on_exit : NULL,
+        .exit = vm->hv->exit ? on_cpu_exit : NULL,
         .translate = vm->hv->translate ? on_translate : NULL,
         .invalidate = vm->hv->invalidate ? on_invalidate : NULL,
         .cpl_changed = on_cpl_changed,
@@ -316,6 +316,11 @@ void vm_device_access(struct vm *vm, struct io_access *access)
 const char *vm_device_at(struct vm *vm, const struct io_access *access, uint32_t *offset)
 {
     return board_device_at(vm->board, access->mmio, access->addr, offset);
+}
+
+bool vm_stopping(const struct vm *vm)
+{
+    return vm->wants.reset || vm->wants.init || vm->wants.power_off || vm->wants.exit || vm->wants.stop;
 }
 
 uint32_t vm_exit_value(const struct vm *vm)
