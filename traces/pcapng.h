@@ -1,0 +1,25 @@
+/* Packet captures in pcapng (IETF draft-ietf-opsawg-pcapng): one section, any number of Ethernet interfaces,
+ * nanosecond time stamps that are simulated time since power-on. Written with simulated data only: equal runs
+ * give equal bytes. */
+#ifndef CROSSPAGE_TRACES_PCAPNG_H
+#define CROSSPAGE_TRACES_PCAPNG_H
+
+#include "base/status.h"
+#include "base/types.h"
+
+struct pcapng;
+
+enum pcapng_direction { PCAPNG_UNKNOWN = 0, PCAPNG_IN = 1, PCAPNG_OUT = 2 };
+
+enum status pcapng_create(struct pcapng **file, const char *path, struct error *err) MUST_CHECK;
+/* Finish the file; a write that failed earlier (disk full) is reported here. */
+enum status pcapng_close(struct pcapng *file, struct error *err) MUST_CHECK;
+
+/* Declare an interface; returns its number. Before the first packet on it. */
+unsigned pcapng_interface(struct pcapng *file, const char *name, const char *description);
+
+/* `comment` may be NULL. */
+void pcapng_packet(struct pcapng *file, unsigned interface, uint64_t ns, const void *bytes, size_t size,
+                   enum pcapng_direction direction, const char *comment);
+
+#endif
