@@ -126,7 +126,7 @@ static enum status load_cmdline(const struct boot_config *config, const struct i
 enum status linux_load(const struct boot_config *config, const struct image *kernel,
                        struct guest_memory *memory, struct cpu *cpu, struct error *err)
 {
-    size_t setup_size;
+    size_t setup_size = 0;
     TRY(check_header(kernel, &setup_size, err));
 
     /* The header is copied to its place in boot_params; its length is in the byte of the jump before it. */

@@ -238,8 +238,8 @@ enum status multiboot_load(const struct boot_config *config, const struct image 
                            struct guest_memory *memory, struct cpu *cpu, struct error *err)
 {
     const uint8_t *header = find_header(kernel);
-    uint32_t flags = le32(header + 4), entry;
-    uint64_t end;
+    uint32_t flags = le32(header + 4), entry = 0;
+    uint64_t end = 0;
     if (flags & REQUIRED_MASK & ~(uint32_t)(WANT_PAGE_ALIGN | WANT_MEMORY))
         return bad_kernel(kernel, "it requires a feature that is not provided (video mode?)", err);
     if (flags & HAS_ADDRESSES)
