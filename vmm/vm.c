@@ -62,7 +62,8 @@ void vm_visit_begin(struct vm *vm, enum vm_exit exit, uint64_t detail)
 void vm_visit_end(struct vm *vm)
 {
     CHECK(vm->visits > 0);
-    if (vm->visits == 1 && vm->host->irq_pending && vm->hv->host_interrupt != NULL)
+    /* Inside an instruction that has still to commit, interrupts wait for its boundary. */
+    if (vm->visits == 1 && vm->host->irq_pending && vm->hv->host_interrupt != NULL && !vm->host->atomic)
         vm->hv->host_interrupt(vm->hv_ctx);
     if (--vm->visits == 0)
         recorder_resume(vm->host->recorder);
@@ -148,9 +149,11 @@ static void on_ferr(void *ctx, bool level)
 static void on_cpu_exit(void *ctx, enum cpu_exit exit, uint64_t detail)
 {
     struct vm *vm = ctx;
+    host_begin_atomic(vm->host);
     vm_visit_begin(vm, (enum vm_exit)exit, detail);
     vm->hv->exit(vm->hv_ctx, exit, detail);
     vm_visit_end(vm);
+    host_end_atomic(vm->host);
 }
 
 static bool on_translate(void *ctx, gva_t addr, enum access access, bool user, bool ac,
@@ -169,8 +172,12 @@ static void on_invalidate(void *ctx, const gva_t *addr, bool global)
 static void on_cpl_changed(void *ctx, unsigned from, unsigned to)
 {
     struct vm *vm = ctx;
-    (void)to;
     host_account_guest(vm->host, from);
+    if (vm->hv->cpl_changed == NULL)
+        return;
+    host_begin_atomic(vm->host);
+    vm->hv->cpl_changed(vm->hv_ctx, from, to);
+    host_end_atomic(vm->host);
 }
 
 static void fill_bus(struct vm *vm)
@@ -294,6 +301,11 @@ const struct machine_memory *vm_machine(const struct vm *vm)
     return &vm->machine;
 }
 
+const struct host_services *vm_host_services(struct vm *vm)
+{
+    return vm->config.services;
+}
+
 struct board_pc *vm_board(struct vm *vm)
 {
     return vm->board;
@@ -313,7 +325,7 @@ void vm_device_access(struct vm *vm, struct io_access *access)
         access->value = board_port_read(vm->board, port, access->size);
 }
 
-const char *vm_device_at(struct vm *vm, const struct io_access *access, uint32_t *offset)
+struct device *vm_device_at(struct vm *vm, const struct io_access *access, uint32_t *offset)
 {
     return board_device_at(vm->board, access->mmio, access->addr, offset);
 }
@@ -362,15 +374,10 @@ static enum status create_memory(struct vm *vm, struct error *err)
 
 static void create_cpu(struct vm *vm)
 {
-    const struct cost_table *costs = vm->host->costs;
     struct cpu_config config = {
         .model = vm->config.model, .hz = vm->host->hz, .fast_paths = vm->config.fast_paths};
     unsigned kernel_milli = vm->hv->kernel_cost_milli ? vm->hv->kernel_cost_milli(vm->hv_ctx) : 1000;
-    for (int i = 0; i < COST_CLASS_COUNT; i++) {
-        uint64_t milli = costs->insn[i].milli_cycles;
-        config.cost[1][i] = (uint16_t)((milli + 999) / 1000);
-        config.cost[0][i] = (uint16_t)((milli * kernel_milli + 999999) / 1000000);
-    }
+    cost_table_cpu(vm->host->costs, kernel_milli, config.cost);
     vm->cpu = cpu_create(&config, &vm->memory, &vm->bus, vm->log);
     vm->host->cpu = vm->cpu;
 }
@@ -470,7 +477,6 @@ static bool restart(struct vm *vm)
     struct error err;
     board_reset(vm->board);
     cpu_reset(vm->cpu, false);
-    vm->host->irq_pending = 0;
     if (vm_boot(vm, &err) == STATUS_OK)
         return true;
     log_line(vm->log, LOG_GUEST_ERROR, "reset: %s", err.text);
@@ -536,7 +542,7 @@ enum vm_stop vm_run(struct vm *vm, cycle_t limit)
 {
     enum vm_stop stop = VM_STOP_LIMIT;
     for (;;) {
-        event_queue_run(vm->queue, host_tick(vm->host));
+        host_run_events(vm->host);
         take_host_interrupts(vm);
         if (serve_wants(vm, &stop))
             return stop;
