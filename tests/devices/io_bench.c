@@ -1,3 +1,4 @@
+/* Bench for devices with a bus and memory around them. */
 #include "io_bench.h"
 
 #include "base/check.h"
