@@ -1,4 +1,3 @@
-/* State hash: words of 8 bytes in little-endian order, so equal on every host. Not cryptographic. */
 #include "base/hash.h"
 
 #include <string.h>

@@ -1,4 +1,3 @@
-/* Errors for the user: one line, cut to the size of struct error. */
 #include "base/status.h"
 
 #include <stdarg.h>

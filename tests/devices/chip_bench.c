@@ -1,4 +1,3 @@
-/* Bench for chips on ports: registers are driven, the interrupt line watched, the clock stands still. */
 #include "chip_bench.h"
 
 #include "base/check.h"

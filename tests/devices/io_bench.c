@@ -1,4 +1,3 @@
-/* Bench for devices with a bus and memory around them. */
 #include "io_bench.h"
 
 #include "base/check.h"
