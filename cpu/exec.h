@@ -98,9 +98,6 @@ exec_fn exec_fpu_guard;
  * False: #MF, or FERR# was asserted and the instruction has to wait; return x87_stall(). */
 bool x87_wait(struct cpu *cpu) MUST_CHECK;
 enum exec x87_stall(const struct cpu *cpu);
-/* An MMX instruction starts: x87_wait, then TOP = 0 and all registers valid (SDM 1, 9.5.1). Call it after
- * everything else that can fault. */
-bool x87_enter_mmx(struct cpu *cpu) MUST_CHECK;
 
 /* Every handler of the table. */
 #define INSN(handler, ...) exec_fn exec_##handler;

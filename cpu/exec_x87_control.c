@@ -103,15 +103,6 @@ bool x87_stack_fault(struct cpu *cpu, bool overflow)
     return false;
 }
 
-bool x87_enter_mmx(struct cpu *cpu)
-{
-    if (!x87_wait(cpu))
-        return false;
-    x87_set_top(cpu, 0);
-    cpu->s.x87.valid = 0xFF;
-    return true;
-}
-
 /* FWAIT: #NM only with both MP and TS, so it has no ATTR_FPU. */
 enum exec exec_fwait(struct cpu *cpu, const struct insn *insn)
 {

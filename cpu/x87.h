@@ -158,7 +158,4 @@ uint16_t x87_full_tags(const struct cpu *cpu);
 /* What a status word from memory becomes: summary bits follow the masks. */
 void x87_load_status(struct cpu *cpu, uint16_t control, uint16_t status);
 
-/* An MMX instruction starts: #MF when pending, then TOP = 0 and all registers valid. */
-bool x87_enter_mmx(struct cpu *cpu) MUST_CHECK;
-
 #endif
