@@ -40,6 +40,7 @@ const char *suggest(const char *word, const char *const *names, unsigned count);
 
 /* Subcommands: argv without the program and command name; the exit status. */
 int command_run(int argc, char **argv);
+int command_report(int argc, char **argv);
 int command_costs(int argc, char **argv);
 int command_disasm(int argc, char **argv);
 int command_help(int argc, char **argv);
