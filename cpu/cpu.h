@@ -17,6 +17,8 @@ struct cpu_model;
 const struct cpu_model *cpu_model_find(const char *name);   /* NULL if unknown */
 const struct cpu_model *cpu_model_by_index(unsigned index); /* NULL past the last */
 const char *cpu_model_name(const struct cpu_model *model);
+/* Front-side bus or crystal: what the board must drive the local APIC timer with. */
+uint64_t cpu_model_bus_hz(const struct cpu_model *model);
 
 struct cpu_config {
     const struct cpu_model *model;

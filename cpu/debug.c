@@ -66,7 +66,7 @@ static void pend(struct cpu *cpu, uint64_t bits)
     if (bits == 0)
         return;
     cpu->s.debug_pending |= bits;
-    cpu_stop_soon(cpu);
+    cpu_attend(cpu);
 }
 
 void debug_data_access(struct cpu *cpu, uint64_t linear, unsigned size, enum access access)

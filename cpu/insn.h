@@ -126,7 +126,8 @@ struct insn_row {
 extern const struct insn_row insn_rows[];
 extern const unsigned insn_row_count;
 
-/* ---- The decoded instruction ---- */
+/* ---- The decoded instruction
+ * ---------------------------------------------------------------------------------- */
 
 enum operand_kind {
     OPK_NONE,
@@ -197,7 +198,7 @@ enum cpu_mode {
     MODE_CPL_SHIFT = 2, /* two bits */
     MODE_REAL = 1 << 4, /* real or virtual-8086 mode: no protected-mode instructions */
     MODE_FPU_GUARD =
-        1 << 5,            /* CR0.EM, CR0.TS, or SSE without CR4.OSFXSR: x87, MMX and SSE rows are guarded */
+        1 << 5, /* CR0.EM, CR0.TS, or SSE without CR4.OSFXSR: x87, MMX and SSE rows are guarded */
 };
 
 /* Decode one instruction. `bytes` holds `available` (1..15) bytes. Returns true when decoded (which includes

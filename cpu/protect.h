@@ -202,9 +202,8 @@ static inline void rflags_load(struct cpu *cpu, uint64_t value, uint64_t mask)
 /* RFLAGS bits that POPF and IRET may change at `cpl` with `iopl` (VM, VIF, VIP apart). */
 static inline uint64_t rflags_writable(const struct cpu *cpu, unsigned cpl, unsigned iopl)
 {
-    uint64_t mask = FLAGS_ARITH | FLAG_TF | FLAG_DF | FLAG_NT | FLAG_AC;
-    if (cpu_has(cpu, FEAT_MSR)) /* CPUs with CPUID; a 486 has it too from SL on */
-        mask |= FLAG_ID;
+    (void)cpu;
+    uint64_t mask = FLAGS_ARITH | FLAG_TF | FLAG_DF | FLAG_NT | FLAG_AC | FLAG_ID;
     if (cpl <= iopl)
         mask |= FLAG_IF;
     if (cpl == 0)

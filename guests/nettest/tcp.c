@@ -22,7 +22,6 @@ enum {
     RTO_MAX = 60 * TIMER_HZ,
     EXPIRATIONS_MAX = 10,
     OPTION_MSS = 2,
-    CLOSE_WAIT_TICKS = 5 * TIMER_HZ,
 };
 
 struct tcp tcp;
@@ -332,8 +331,7 @@ int32_t tcp_read(void *data, size_t length)
     return count == 0 && tcp.failed ? -1 : (int32_t)count;
 }
 
-/* Our FIN is acknowledged, and with it everything before. */
-static bool shutdown_ready(void)
+static bool close_ready(void)
 {
     return tcp.state == TCP_CLOSED || tcp.state == TCP_FIN_WAIT_2 || tcp.state == TCP_TIME_WAIT;
 }
@@ -343,7 +341,7 @@ static bool fin_ready(void)
     return packet_plenty() || tcp.state == TCP_CLOSED;
 }
 
-bool tcp_shutdown(void)
+bool tcp_close(void)
 {
     task_wait(fin_ready);
     bottom_half_hold();
@@ -363,20 +361,8 @@ bool tcp_shutdown(void)
         }
     }
     bottom_half_release();
-    task_wait(shutdown_ready);
-    return !tcp.failed;
-}
-
-static bool close_ready(void)
-{
-    return tcp.state != TCP_FIN_WAIT_2 || (int32_t)(timer_ticks() - tcp.close_until) >= 0;
-}
-
-void tcp_close(void)
-{
-    tcp_shutdown();
-    tcp.close_until = timer_ticks() + CLOSE_WAIT_TICKS;
     task_wait(close_ready);
+    return !tcp.failed;
 }
 
 uint32_t tcp_retransmits(void)

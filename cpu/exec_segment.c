@@ -1,0 +1,288 @@
+/* Segment register loads and the instructions that examine selectors (SDM vol. 2 MOV, POP, LDS, LAR, LSL,
+ * VERR, ARPL; vol. 3, 5.3 to 5.6).
+ *
+ * A load reads the descriptor, checks it, sets its accessed bit and only then changes the register. Loads of
+ * CS are far transfers: exec_far.c. MOV SS and POP SS hold interrupts and debug traps off for one
+ * instruction, so that SS:SP can be changed as a pair.
+ *
+ * Left out: nothing. */
+#include "cpu/protect.h"
+
+enum { SHADOW_INTERRUPTS = 1, SHADOW_TRAPS = 2 };
+
+/* ---- Checks
+ * ----------------------------------------------------------------------------------------------------------
+ */
+
+/* SS in protected mode (SDM vol. 2, MOV). In 64-bit mode null is allowed below CPL 3. */
+static bool stack_selector_check(struct cpu *cpu, uint16_t selector, struct segment *segment)
+{
+    unsigned rpl = selector & 3;
+    if (selector_is_null(selector)) {
+        if (!cpu->long64 || cpu->cpl == 3 || rpl != cpu->cpl)
+            return selector_fault(cpu, VEC_GP, 0, 0);
+        *segment = segment_null(selector, cpu->cpl);
+        return true;
+    }
+    struct descriptor d;
+    if (!descriptor_read(cpu, selector, VEC_GP, 0, &d))
+        return false;
+    if (rpl != cpu->cpl || descriptor_dpl(&d) != cpu->cpl || !descriptor_is_writable_data(&d))
+        return selector_fault(cpu, VEC_GP, selector, 0);
+    if (!descriptor_present(&d))
+        return selector_fault(cpu, VEC_SS, selector, 0);
+    if (!descriptor_mark_accessed(cpu, &d))
+        return false;
+    *segment = descriptor_segment(&d, selector);
+    return true;
+}
+
+/* Is the segment readable from CPL with this RPL? */
+static bool readable_from(const struct cpu *cpu, const struct descriptor *d, unsigned rpl)
+{
+    if (!descriptor_is_segment(d))
+        return false;
+    if (descriptor_is_code(d) && !(d->low >> 40 & SEG_READABLE))
+        return false;
+    return descriptor_is_conforming_code(d) || (rpl <= descriptor_dpl(d) && cpu->cpl <= descriptor_dpl(d));
+}
+
+static bool data_selector_check(struct cpu *cpu, uint16_t selector, struct segment *segment)
+{
+    if (selector_is_null(selector)) {
+        *segment = segment_null(selector, 0);
+        return true;
+    }
+    struct descriptor d;
+    if (!descriptor_read(cpu, selector, VEC_GP, 0, &d))
+        return false;
+    if (!readable_from(cpu, &d, selector & 3))
+        return selector_fault(cpu, VEC_GP, selector, 0);
+    if (!descriptor_present(&d))
+        return selector_fault(cpu, VEC_NP, selector, 0);
+    if (!descriptor_mark_accessed(cpu, &d))
+        return false;
+    *segment = descriptor_segment(&d, selector);
+    return true;
+}
+
+static bool segment_load_check(struct cpu *cpu, unsigned n, uint16_t selector, struct segment *segment)
+{
+    if (cpu->mode & MODE_REAL) {
+        *segment = segment_real(cpu, n, selector);
+        return true;
+    }
+    return n == SS ? stack_selector_check(cpu, selector, segment)
+                   : data_selector_check(cpu, selector, segment);
+}
+
+static void segment_load_commit(struct cpu *cpu, unsigned n, const struct segment *segment)
+{
+    if (cpu->cpl < 3)
+        cpu_exit(cpu, CPU_EXIT_SEGMENT_LOAD, n);
+    cpu->s.seg[n] = *segment;
+    cpu_update_segment(cpu, n);
+}
+
+/* ---- MOV, PUSH, POP, LDS and friends
+ * ---------------------------------------------------------------------------------- */
+
+enum exec exec_mov_from_sreg(struct cpu *cpu, const struct insn *insn)
+{
+    unsigned n = insn->op[1].reg;
+    if (n > GS)
+        return cpu_fault(cpu, VEC_UD);
+    return operand_write(cpu, insn, 0, cpu->s.seg[n].selector) ? EXEC_NEXT : EXEC_FAULT;
+}
+
+enum exec exec_mov_to_sreg(struct cpu *cpu, const struct insn *insn)
+{
+    unsigned n = insn->op[0].reg;
+    uint64_t selector;
+    struct segment segment;
+    if (n > GS || n == CS)
+        return cpu_fault(cpu, VEC_UD);
+    if (!operand_read(cpu, insn, 1, &selector) || !segment_load_check(cpu, n, (uint16_t)selector, &segment))
+        return EXEC_FAULT;
+    segment_load_commit(cpu, n, &segment);
+    if (n == SS)
+        cpu->s.intr_shadow = SHADOW_INTERRUPTS | SHADOW_TRAPS;
+    return EXEC_END;
+}
+
+/* A selector is pushed as 16 bits into a slot of the operand size; the rest of a 32-bit slot is left alone
+ * by recent processors and zeroed by older ones (SDM vol. 2, PUSH): zeroed here. */
+enum exec exec_push_sreg(struct cpu *cpu, const struct insn *insn)
+{
+    uint64_t mask = stack_mask(cpu);
+    unsigned size = insn->op_size;
+    uint64_t rsp = (cpu->s.gpr[RSP] - size) & mask;
+    if (!mem_write(cpu, SS, rsp, size, cpu->s.seg[insn->op[0].reg].selector))
+        return EXEC_FAULT;
+    cpu->s.gpr[RSP] = stack_pointer_merge(cpu->s.gpr[RSP], rsp, mask);
+    return EXEC_NEXT;
+}
+
+enum exec exec_pop_sreg(struct cpu *cpu, const struct insn *insn)
+{
+    unsigned n = insn->op[0].reg;
+    uint64_t selector;
+    struct segment segment;
+    if (!stack_peek(cpu, 0, insn->op_size, &selector) ||
+        !segment_load_check(cpu, n, (uint16_t)selector, &segment))
+        return EXEC_FAULT;
+    stack_drop(cpu, insn->op_size);
+    segment_load_commit(cpu, n, &segment);
+    if (n == SS)
+        cpu->s.intr_shadow = SHADOW_INTERRUPTS | SHADOW_TRAPS;
+    return EXEC_END;
+}
+
+static unsigned far_pointer_segment(const struct insn *insn)
+{
+    switch (insn->opcode) {
+    case 0xC4: return ES;
+    case 0xC5: return DS;
+    case 0xB2: return SS;
+    case 0xB4: return FS;
+    default: return GS;
+    }
+}
+
+/* LDS, LES, LSS, LFS, LGS: a pointer of operand size, then the selector. */
+enum exec exec_load_far_pointer(struct cpu *cpu, const struct insn *insn)
+{
+    unsigned n = far_pointer_segment(insn);
+    uint64_t ea = insn_ea(cpu, insn);
+    uint64_t offset, selector;
+    struct segment segment;
+    uint64_t next = ea + insn->op_size;
+    if (insn->addr_size < 8)
+        next = insn->addr_size == 4 ? (uint32_t)next : (uint16_t)next;
+    if (!mem_read(cpu, insn->seg, ea, insn->op_size, &offset) ||
+        !mem_read(cpu, insn->seg, next, 2, &selector) ||
+        !segment_load_check(cpu, n, (uint16_t)selector, &segment) || !operand_write(cpu, insn, 0, offset))
+        return EXEC_FAULT;
+    segment_load_commit(cpu, n, &segment);
+    return EXEC_END;
+}
+
+/* ---- LAR, LSL, VERR, VERW, ARPL
+ * --------------------------------------------------------------------------------------- */
+
+/* Visible at CPL and RPL? Conforming code is visible to everyone. */
+static bool selector_visible(const struct cpu *cpu, const struct descriptor *d)
+{
+    unsigned rpl = d->selector & 3;
+    return descriptor_is_conforming_code(d) || (cpu->cpl <= descriptor_dpl(d) && rpl <= descriptor_dpl(d));
+}
+
+enum probe { PROBE_NO, PROBE_YES, PROBE_FAULT };
+
+/* Fetch a descriptor where "not there" is an answer, not a fault; page faults remain faults. */
+static enum probe descriptor_probe(struct cpu *cpu, uint16_t selector, struct descriptor *d)
+{
+    if (selector_is_null(selector))
+        return PROBE_NO;
+    if (descriptor_read(cpu, selector, VEC_GP, 0, d))
+        return PROBE_YES;
+    return cpu->fault.vector == VEC_PF ? PROBE_FAULT : PROBE_NO;
+}
+
+static bool lar_knows(const struct cpu *cpu, const struct descriptor *d)
+{
+    if (descriptor_is_segment(d))
+        return true;
+    switch (descriptor_type(d)) {
+    case SYSTEM_LDT:
+    case SYSTEM_TSS32:
+    case SYSTEM_TSS32_BUSY:
+    case SYSTEM_CALL_GATE32: return true;
+    case SYSTEM_TSS16:
+    case SYSTEM_TSS16_BUSY:
+    case SYSTEM_CALL_GATE16:
+    case SYSTEM_TASK_GATE: return !in_long_mode(cpu);
+    default: return false;
+    }
+}
+
+static bool lsl_knows(const struct cpu *cpu, const struct descriptor *d)
+{
+    if (descriptor_is_segment(d))
+        return true;
+    unsigned type = descriptor_type(d);
+    return type == SYSTEM_LDT || type == SYSTEM_TSS32 || type == SYSTEM_TSS32_BUSY ||
+           ((type == SYSTEM_TSS16 || type == SYSTEM_TSS16_BUSY) && !in_long_mode(cpu));
+}
+
+enum exec exec_lar(struct cpu *cpu, const struct insn *insn)
+{
+    uint64_t selector;
+    struct descriptor d;
+    if (!operand_read(cpu, insn, 1, &selector))
+        return EXEC_FAULT;
+    enum probe probe = descriptor_probe(cpu, (uint16_t)selector, &d);
+    if (probe == PROBE_FAULT)
+        return EXEC_FAULT;
+    bool ok = probe == PROBE_YES && lar_knows(cpu, &d) && selector_visible(cpu, &d);
+    if (ok && !operand_write(cpu, insn, 0, d.low >> 32 & (insn->op_size == 2 ? 0xFF00 : 0x00FFFF00)))
+        return EXEC_FAULT;
+    flags_write(cpu, ok ? FLAG_ZF : 0, FLAG_ZF);
+    return EXEC_NEXT;
+}
+
+enum exec exec_lsl(struct cpu *cpu, const struct insn *insn)
+{
+    uint64_t selector;
+    struct descriptor d;
+    if (!operand_read(cpu, insn, 1, &selector))
+        return EXEC_FAULT;
+    enum probe probe = descriptor_probe(cpu, (uint16_t)selector, &d);
+    if (probe == PROBE_FAULT)
+        return EXEC_FAULT;
+    bool ok = probe == PROBE_YES && lsl_knows(cpu, &d) && selector_visible(cpu, &d);
+    if (ok && !operand_write(cpu, insn, 0, descriptor_segment(&d, 0).limit))
+        return EXEC_FAULT;
+    flags_write(cpu, ok ? FLAG_ZF : 0, FLAG_ZF);
+    return EXEC_NEXT;
+}
+
+enum exec exec_verr(struct cpu *cpu, const struct insn *insn)
+{
+    uint64_t selector;
+    struct descriptor d;
+    if (!operand_read(cpu, insn, 0, &selector))
+        return EXEC_FAULT;
+    enum probe probe = descriptor_probe(cpu, (uint16_t)selector, &d);
+    if (probe == PROBE_FAULT)
+        return EXEC_FAULT;
+    bool ok = probe == PROBE_YES && readable_from(cpu, &d, selector & 3);
+    flags_write(cpu, ok ? FLAG_ZF : 0, FLAG_ZF);
+    return EXEC_NEXT;
+}
+
+enum exec exec_verw(struct cpu *cpu, const struct insn *insn)
+{
+    uint64_t selector;
+    struct descriptor d;
+    if (!operand_read(cpu, insn, 0, &selector))
+        return EXEC_FAULT;
+    enum probe probe = descriptor_probe(cpu, (uint16_t)selector, &d);
+    if (probe == PROBE_FAULT)
+        return EXEC_FAULT;
+    bool ok = probe == PROBE_YES && descriptor_is_writable_data(&d) && selector_visible(cpu, &d);
+    flags_write(cpu, ok ? FLAG_ZF : 0, FLAG_ZF);
+    return EXEC_NEXT;
+}
+
+enum exec exec_arpl(struct cpu *cpu, const struct insn *insn)
+{
+    uint64_t selector, reference;
+    if (!operand_read_modify(cpu, insn, 0, &selector) || !operand_read(cpu, insn, 1, &reference))
+        return EXEC_FAULT;
+    bool raise = (selector & 3) < (reference & 3);
+    if (raise && !operand_write(cpu, insn, 0, (selector & ~UINT64_C(3)) | (reference & 3)))
+        return EXEC_FAULT;
+    flags_write(cpu, raise ? FLAG_ZF : 0, FLAG_ZF);
+    return EXEC_NEXT;
+}
