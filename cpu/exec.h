@@ -12,8 +12,7 @@
 
 #include <string.h>
 
-/* ---- Faults (cpu/fault.c)
- * --------------------------------------------------------------------------------------- */
+/* ---- Faults (cpu/fault.c) ---- */
 
 enum exception {
     VEC_DE = 0,
@@ -42,11 +41,9 @@ enum exec cpu_fault(struct cpu *cpu, enum exception vector);
 enum exec cpu_fault_code(struct cpu *cpu, enum exception vector, uint32_t code);
 enum exec cpu_fault_page(struct cpu *cpu, uint64_t linear, uint32_t code);
 
-/* ---- Memory: cpu/mem.h (mem_read, mem_write, mem_read_modify, sys_read...)
- * ------------------------------------------------------------- */
+/* ---- Memory: cpu/mem.h (mem_read, mem_write, mem_read_modify, sys_read...) ---- */
 
-/* ---- Operands (cpu/operand.h has the inline bodies)
- * --------------------------------------------------------------- */
+/* ---- Operands (cpu/operand.h has the inline bodies) ---- */
 
 /* Effective address (offset within insn->seg) of the memory operand, truncated to the address size. */
 uint64_t insn_ea(const struct cpu *cpu, const struct insn *insn);
@@ -80,8 +77,7 @@ static inline unsigned insn_attr(const struct insn *insn)
     return insn_rows[insn->row].attr;
 }
 
-/* ---- Flags (cpu/flags.h)
- * ------------------------------------------------------------------------------------------- */
+/* ---- Flags (cpu/flags.h) ---- */
 
 /* All of RFLAGS, current. */
 uint64_t flags_read(struct cpu *cpu);
@@ -90,8 +86,7 @@ void flags_write(struct cpu *cpu, uint64_t value, uint64_t mask);
 /* Condition code 0..15 (SDM vol. 2, table B-10). */
 bool flags_condition(struct cpu *cpu, unsigned condition);
 
-/* ---- Availability of x87, MMX and SSE (cpu/exec_x87_control.c)
- * ------------------------------------------------------- */
+/* ---- Availability of x87, MMX and SSE (cpu/exec_x87_control.c) ---- */
 
 /* #UD and #NM by CR0.EM, CR0.TS, CR4.OSFXSR according to the row's ATTR_FPU, ATTR_MMX, ATTR_SSE. True = go
  * on. Handlers need not call it: while MODE_FPU_GUARD is set in cpu->mode (some of these could trap) the
@@ -99,9 +94,10 @@ bool flags_condition(struct cpu *cpu, unsigned condition);
 bool fpu_available(struct cpu *cpu, const struct insn *insn) MUST_CHECK;
 exec_fn exec_fpu_guard;
 
-/* #MF if an unmasked x87 exception is pending (waiting x87 instructions and all MMX instructions call this
- * first). */
+/* Is no unmasked x87 exception pending? (Waiting x87 instructions and all MMX instructions call this first.)
+ * False: #MF, or FERR# was asserted and the instruction has to wait; return x87_stall(). */
 bool x87_wait(struct cpu *cpu) MUST_CHECK;
+enum exec x87_stall(const struct cpu *cpu);
 
 /* Every handler of the table. */
 #define INSN(handler, ...) exec_fn exec_##handler;

@@ -126,8 +126,7 @@ struct insn_row {
 extern const struct insn_row insn_rows[];
 extern const unsigned insn_row_count;
 
-/* ---- The decoded instruction
- * ---------------------------------------------------------------------------------- */
+/* ---- The decoded instruction ---- */
 
 enum operand_kind {
     OPK_NONE,

@@ -6,8 +6,7 @@
 #include "base/status.h"
 #include "base/types.h"
 
-/* ---- Network
- * ------------------------------------------------------------------------------------------------- */
+/* ---- Network ---- */
 
 /* An Ethernet frame without preamble and FCS. `id` is unique in the lab and follows the frame through every
  * layer; 0 = not traced. Frames are owned by whoever holds them and copied at hand-over. */
@@ -43,8 +42,7 @@ struct net_backend {
     void *ctx;
 };
 
-/* ---- Characters
- * ---------------------------------------------------------------------------------------------- */
+/* ---- Characters ---- */
 
 struct char_port_ops {
     /* May the port take another byte now? */
@@ -64,8 +62,7 @@ struct char_backend {
     void *ctx;
 };
 
-/* ---- Blocks
- * -------------------------------------------------------------------------------------------------- */
+/* ---- Blocks ---- */
 
 /* A disk or CD-ROM image. Reads and writes complete at once; the device adds simulated time. Failing is a
  * media error to the guest. Sizes in bytes; offset + size is within `size`. */

@@ -29,8 +29,7 @@ uint16_t peer_transport_sum(const uint8_t *ip_header, const uint8_t *segment, si
     return (uint16_t)peer_sum(segment, size, sum);
 }
 
-/* ---- Sending
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- Sending ---- */
 
 static void send_next(struct peer *peer)
 {
@@ -98,8 +97,7 @@ struct outgoing *peer_ip_frame(struct peer *peer, const uint8_t mac[6], const ui
     return out;
 }
 
-/* ---- Receiving
- * --------------------------------------------------------------------------------------------------- */
+/* ---- Receiving ---- */
 
 static void arp_receive(struct peer *peer, const struct frame *frame)
 {
@@ -209,8 +207,7 @@ static void peer_receive(void *nic, const struct frame *frame)
     }
 }
 
-/* ---- Life
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- Life ---- */
 
 void peer_config_default(struct peer_config *config)
 {

@@ -47,8 +47,7 @@ static void connection_free(struct connection *c)
     c->state = TCP_FREE;
 }
 
-/* ---- Sending
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- Sending ---- */
 
 /* Bytes our application has written since the connection began. */
 static uint64_t stream_total(const struct connection *c)
@@ -196,8 +195,7 @@ static void delayed_ack_due(struct event *event, tick_t late)
     ack_send(CONTAINER_OF(event, struct connection, ack_timer));
 }
 
-/* ---- Receiving
- * --------------------------------------------------------------------------------------------------- */
+/* ---- Receiving ---- */
 
 static struct connection *connection_find(struct peer *peer, const uint8_t *ip, const uint8_t *tcp)
 {

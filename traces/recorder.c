@@ -86,8 +86,7 @@ void recorder_destroy(struct recorder *recorder)
     free(recorder);
 }
 
-/* ---- Writing
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- Writing ---- */
 
 static void buffer_flush(struct recorder *recorder)
 {
@@ -176,8 +175,7 @@ enum status recorder_close(struct recorder *recorder, struct error *err)
     return bad ? status_fail(err, STATUS_NO_FILE, "writing the trace failed (disk full?)") : STATUS_OK;
 }
 
-/* ---- The time line
- * ----------------------------------------------------------------------------------------------- */
+/* ---- The time line ---- */
 
 void recorder_advance(struct recorder *recorder, unsigned step, tick_t ticks)
 {
@@ -250,8 +248,7 @@ void recorder_packet(struct recorder *recorder, uint64_t id, enum packet_mark ma
     put_varint(recorder, size);
 }
 
-/* ---- Sums
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- Sums ---- */
 
 struct step_total recorder_total(const struct recorder *recorder, unsigned step)
 {

@@ -1,8 +1,12 @@
-/* Costs: every price in the simulation is declared once, in cost.def, and valued per profile, with its source and its status.
+/* Costs: every price in the simulation is declared once, in cost.def, and valued per profile, with its source
+ * and its status.
  *
- * COST(id, name, unit, layer, category, description) in cost.def; a profile (profiles/<name>.ini, text, compiled in; a path works too) gives
- * for every cost: value, status, source. A value may be given in cycles, ns or us, per event or per byte; it is kept in
- * milli-cycles so that per-byte costs need no rounding until they are charged (rounded up to whole cycles per charge). */
+ * A profile (profiles/<name>.ini, text, compiled in; a path works too) gives for every cost
+ *     key = VALUE UNIT | STATUS | SOURCE
+ * in the section of its name. UNIT is cycles, ns or us, meant per event, per byte or per page as cost.def
+ * says. Values are kept in milli-cycles so that per-byte costs need no rounding until they are charged
+ * (rounded up to whole cycles per charge). A profile may start from another one ("base"): what it does not
+ * give is taken over in cycles, as assumed. */
 #ifndef CROSSPAGE_VMM_COST_H
 #define CROSSPAGE_VMM_COST_H
 
@@ -13,7 +17,15 @@
 enum cost_unit { COST_PER_EVENT, COST_PER_BYTE, COST_PER_PAGE };
 
 /* How we know a value (design.md section 8). */
-enum cost_status { COST_ASSUMED, COST_PUBLISHED, COST_DATASHEET, COST_MEASURED, COST_CALIBRATED, COST_OVERRIDDEN };
+enum cost_status {
+    COST_ASSUMED,
+    COST_PUBLISHED,
+    COST_DATASHEET,
+    COST_MEASURED,
+    COST_CALIBRATED,
+    COST_OVERRIDDEN,
+    COST_STATUS_COUNT
+};
 
 enum cost_id {
 #define COST(id, name, unit, layer, category, description) COST_ID_##id,
@@ -22,10 +34,29 @@ enum cost_id {
     COST_ID_COUNT
 };
 
+/* Some host work is done on behalf of different guest accesses, and the paper counts it in the row of the
+ * access. */
+enum cost_cause { CAUSE_OTHER, CAUSE_LANCE_TX, CAUSE_LANCE_STATUS, COST_CAUSE_COUNT };
+
+enum { CATEGORY_BY_CAUSE = CATEGORY_COUNT };
+
+enum {
+    COST_BY_CAUSE_COUNT = 0
+#define COST(id, name, unit, layer, category, description)                                                   \
+    +((int)CATEGORY_##category == (int)CATEGORY_BY_CAUSE)
+#include "vmm/cost.def"
+#undef COST
+    ,
+    /* Steps for the recorder: built-in ones, one per cost, then the variants of BY_CAUSE costs. */
+    COST_STEP_COUNT =
+        (int)RECORDER_FIRST_COST + (int)COST_ID_COUNT + (int)COST_BY_CAUSE_COUNT * ((int)COST_CAUSE_COUNT - 1)
+};
+
 struct cost_value {
     uint64_t milli_cycles;
+    uint64_t picoseconds; /* when given as time, so that a change of clock can follow; else 0 */
     enum cost_status status;
-    char source[120];
+    char source[160];
 };
 
 struct cost_table {
@@ -36,21 +67,41 @@ struct cost_table {
     char cpu_model[32];    /* default -cpu */
     struct cost_value value[COST_ID_COUNT];
     struct cost_value insn[COST_CLASS_COUNT]; /* guest instruction classes, [insn] section */
-    /* Steps for the recorder: built-in ones, then one per cost. */
-    struct step_info steps[RECORDER_FIRST_COST + COST_ID_COUNT];
+    uint16_t variant[COST_ID_COUNT];          /* first variant's step of a BY_CAUSE cost; 0 = none */
+    struct step_info steps[COST_STEP_COUNT];
 };
 
-static inline unsigned cost_step(enum cost_id id)
+/* The recorder step of a cost, for the cause at hand. */
+static inline unsigned cost_step(const struct cost_table *table, enum cost_id id, enum cost_cause cause)
 {
-    return RECORDER_FIRST_COST + (unsigned)id;
+    if (cause == CAUSE_OTHER || table->variant[id] == 0)
+        return RECORDER_FIRST_COST + (unsigned)id;
+    return table->variant[id] + (unsigned)cause - 1;
 }
 
 /* Load a built-in profile by name or a file by path. Every cost must be given. */
 enum status cost_table_load(struct cost_table *table, const char *profile, struct error *err) MUST_CHECK;
-/* -cost name=value[cycles|ns|us]; names may be cost names or "insn.CLASS" and "cpu_mhz". */
-enum status cost_table_override(struct cost_table *table, const char *assignment, struct error *err) MUST_CHECK;
+/* -cost name=value[cycles|ns|us]; a bare number is cycles. Names may be cost names, "insn.CLASS" and
+ * "cpu_mhz" (which keeps what was given as time). */
+enum status cost_table_override(struct cost_table *table, const char *assignment,
+                                struct error *err) MUST_CHECK;
+/* Whole cycles per instruction class for cpu_config: [0] CPL 0..2, multiplied by kernel_milli/1000, [1]
+ * CPL 3. */
+void cost_table_cpu(const struct cost_table *table, unsigned kernel_milli,
+                    uint16_t cost[2][COST_CLASS_COUNT]);
+
 /* Names of built-in profiles, NULL past the last. */
 const char *cost_profile_name(unsigned index);
+const char *cost_name(enum cost_id id);
+const char *cost_class_name(enum cost_class cls);
+const char *cost_unit_name(enum cost_unit unit);
 const char *cost_status_name(enum cost_status status);
+
+/* A built-in profile's text, for cost.c (generated by vmm/layer.cmake from profiles/). */
+struct cost_profile_text {
+    const char *name, *text;
+};
+extern const struct cost_profile_text cost_profile_texts[];
+extern const unsigned cost_profile_text_count;
 
 #endif

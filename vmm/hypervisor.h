@@ -50,8 +50,7 @@ struct hypervisor_ops {
 const struct hypervisor_ops *hypervisor_find(const char *name);
 const struct hypervisor_ops *hypervisor_by_index(unsigned index);
 
-/* ---- What a hypervisor asks of the VM
- * ---------------------------------------------------------------------------- */
+/* ---- What a hypervisor asks of the VM ---- */
 
 struct host *vm_host(struct vm *vm);
 struct cpu *vm_cpu(struct vm *vm);

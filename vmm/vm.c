@@ -48,8 +48,7 @@ const char *const vm_exit_names[VM_EXIT_COUNT] = {
     [VM_EXIT_HOST_IRQ] = "HOST_IRQ",
 };
 
-/* ---- Visits
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- Visits ---- */
 
 void vm_visit_begin(struct vm *vm, enum vm_exit exit, uint64_t detail)
 {
@@ -68,8 +67,7 @@ void vm_visit_end(struct vm *vm)
         recorder_resume(vm->host->recorder);
 }
 
-/* ---- The CPU's view
- * ---------------------------------------------------------------------------------------------- */
+/* ---- The CPU's view ---- */
 
 static void access_device(struct vm *vm, enum vm_exit exit, struct io_access *access)
 {
@@ -193,8 +191,7 @@ static void fill_bus(struct vm *vm)
     };
 }
 
-/* ---- The board's view
- * -------------------------------------------------------------------------------------------- */
+/* ---- The board's view ---- */
 
 static void on_intr(void *ctx, bool level)
 {
@@ -271,8 +268,7 @@ static void on_sooner(void *ctx, tick_t deadline)
         vm->cpu->deadline = cycle;
 }
 
-/* ---- What hypervisors ask
- * ---------------------------------------------------------------------------------------- */
+/* ---- What hypervisors ask ---- */
 
 struct host *vm_host(struct vm *vm)
 {
@@ -334,8 +330,7 @@ void vm_ask_stop(struct vm *vm)
     cpu_stop_soon(vm->cpu);
 }
 
-/* ---- Life
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- Life ---- */
 
 /* Bare metal's map: PPN n is MPN n, with the VGA window and the space below 4 GB left out. */
 static void map_ram(struct vm *vm)
@@ -362,15 +357,10 @@ static enum status create_memory(struct vm *vm, struct error *err)
 
 static void create_cpu(struct vm *vm)
 {
-    const struct cost_table *costs = vm->host->costs;
     struct cpu_config config = {
         .model = vm->config.model, .hz = vm->host->hz, .fast_paths = vm->config.fast_paths};
     unsigned kernel_milli = vm->hv->kernel_cost_milli ? vm->hv->kernel_cost_milli(vm->hv_ctx) : 1000;
-    for (int i = 0; i < COST_CLASS_COUNT; i++) {
-        uint64_t milli = costs->insn[i].milli_cycles;
-        config.cost[1][i] = (uint16_t)((milli + 999) / 1000);
-        config.cost[0][i] = (uint16_t)((milli * kernel_milli + 999999) / 1000000);
-    }
+    cost_table_cpu(vm->host->costs, kernel_milli, config.cost);
     vm->cpu = cpu_create(&config, &vm->memory, &vm->bus, vm->log);
     vm->host->cpu = vm->cpu;
 }
@@ -460,8 +450,7 @@ uint64_t vm_state_hash(struct vm *vm)
     return hash;
 }
 
-/* ---- The run loop
- * ------------------------------------------------------------------------------------------------ */
+/* ---- The run loop ---- */
 
 /* Start over, as the reset button would. The files were readable before; if one no longer is, the machine
  * stays off. */

@@ -168,35 +168,47 @@ static uint32_t root16(uint32_t value, uint32_t *remainder)
     return root;
 }
 
+/* A number's square root and what is left, of up to 33 and 34 bits in the steps below the last. */
+struct root {
+    uint64_t root, rest;
+};
+
 /* One step of Zimmermann's "Karatsuba square root": from root and remainder of the upper half of a number of
- * 4 * quarter bits to those of the whole. The upper half must have one of its top two bits set. The
- * remainder has up to 2 * quarter + 1 bits. */
-static ALWAYS_INLINE u128 root_double(unsigned quarter, u128 root, u128 remainder, u128 low_half,
-                                      u128 *remainder_out)
+ * 4 * quarter <= 64 bits to those of the whole. The upper half must have one of its top two bits set. */
+static ALWAYS_INLINE struct root root_double(unsigned quarter, struct root half, uint64_t low_half)
 {
-    u128 mask = ((u128)1 << quarter) - 1;
-    u128 high = low_half >> quarter, low = low_half & mask;
-    u128 numerator = remainder << quarter | high;
-    u128 divisor = root << 1;
-    u128 quotient = numerator / divisor, rest = numerator % divisor;
-    root = (root << quarter) + quotient;
-    u128 next = rest << quarter | low, square = quotient * quotient;
+    uint64_t numerator = half.rest << quarter | low_half >> quarter;
+    uint64_t quotient = numerator / (half.root << 1), rest = numerator % (half.root << 1);
+    uint64_t low = low_half & ((1ull << quarter) - 1), square = quotient * quotient;
+    uint64_t root = (half.root << quarter) + quotient;
+    uint64_t next = rest << quarter | low;
     if (next < square) {
         next += (root << 1) - 1;
         root--;
     }
-    *remainder_out = next - square;
-    return root;
+    return (struct root){root, next - square};
 }
 
-/* Square root of a 128-bit number >= 2^126; the remainder may need 65 bits. */
+/* Square root of a 128-bit number >= 2^126: three such steps, the last with 65-bit values. The remainder may
+ * need 65 bits. */
 static uint64_t root128(u128 value, u128 *remainder)
 {
     uint32_t small;
-    u128 root = root16((uint32_t)(value >> 112), &small), rest = small;
-    root = root_double(8, root, rest, value >> 96 & 0xFFFF, &rest);
-    root = root_double(16, root, rest, value >> 64 & 0xFFFFFFFF, &rest);
-    root = root_double(32, root, rest, (uint64_t)value, remainder);
+    struct root half = {.root = root16((uint32_t)(value >> 112), &small)};
+    half.rest = small;
+    half = root_double(8, half, (uint64_t)(value >> 96) & 0xFFFF);
+    half = root_double(16, half, (uint64_t)(value >> 64) & 0xFFFFFFFF);
+    uint64_t low_half = (uint64_t)value, divisor = half.root << 1;
+    u128 numerator = (u128)half.rest << 32 | low_half >> 32;
+    uint64_t quotient = (uint64_t)(numerator / divisor);
+    u128 rest = numerator - (u128)quotient * divisor;
+    u128 root = ((u128)half.root << 32) + quotient;
+    u128 next = rest << 32 | (uint32_t)low_half, square = (u128)quotient * quotient;
+    if (next < square) {
+        next += (root << 1) - 1;
+        root--;
+    }
+    *remainder = next - square;
     return (uint64_t)root;
 }
 

@@ -12,7 +12,8 @@ enum syscall_number {
     SYS_CONNECT,  /* (address, port): open the one TCP connection */
     SYS_WRITE,    /* (buffer, length): all of it; blocks while the socket buffer is full */
     SYS_READ,     /* (buffer, length): at least one byte, 0 at end of stream */
-    SYS_CLOSE,    /* (): returns when the peer has acknowledged everything */
+    SYS_SHUTDOWN, /* (): no more writing; returns when the peer has acknowledged everything */
+    SYS_CLOSE,    /* (): waits a while for the peer to close too */
     SYS_SENDTO,   /* (buffer, length): one UDP datagram to the configured peer */
     SYS_CLOCK,    /* (uint64_t *): nanoseconds since boot */
     SYS_STATS,    /* (struct stats *) */

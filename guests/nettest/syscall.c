@@ -75,10 +75,17 @@ static int32_t sys_read(uint32_t buffer, uint32_t length, uint32_t c)
     return mm_user_range(buffer, length) ? tcp_read((void *)buffer, length) : -1;
 }
 
+static int32_t sys_shutdown(uint32_t a, uint32_t b, uint32_t c)
+{
+    (void)a, (void)b, (void)c;
+    return tcp_shutdown() ? 0 : -1;
+}
+
 static int32_t sys_close(uint32_t a, uint32_t b, uint32_t c)
 {
     (void)a, (void)b, (void)c;
-    return tcp_close() ? 0 : -1;
+    tcp_close();
+    return 0;
 }
 
 static bool all_sent(void)
@@ -117,10 +124,10 @@ static int32_t sys_stats(uint32_t result, uint32_t b, uint32_t c)
 int32_t syscall_dispatch(uint32_t number, uint32_t a, uint32_t b, uint32_t c)
 {
     static system_call *const calls[SYS_LIMIT] = {
-        [SYS_EXIT] = sys_exit,       [SYS_PRINT] = sys_print,   [SYS_CONFIG] = sys_config,
-        [SYS_CONNECT] = sys_connect, [SYS_WRITE] = sys_write,   [SYS_READ] = sys_read,
-        [SYS_CLOSE] = sys_close,     [SYS_SENDTO] = sys_sendto, [SYS_CLOCK] = sys_clock,
-        [SYS_STATS] = sys_stats,
+        [SYS_EXIT] = sys_exit,         [SYS_PRINT] = sys_print, [SYS_CONFIG] = sys_config,
+        [SYS_CONNECT] = sys_connect,   [SYS_WRITE] = sys_write, [SYS_READ] = sys_read,
+        [SYS_SHUTDOWN] = sys_shutdown, [SYS_CLOSE] = sys_close, [SYS_SENDTO] = sys_sendto,
+        [SYS_CLOCK] = sys_clock,       [SYS_STATS] = sys_stats,
     };
     return number < SYS_LIMIT && calls[number] != NULL ? calls[number](a, b, c) : -1;
 }

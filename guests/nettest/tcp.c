@@ -22,6 +22,7 @@ enum {
     RTO_MAX = 60 * TIMER_HZ,
     EXPIRATIONS_MAX = 10,
     OPTION_MSS = 2,
+    CLOSE_WAIT_TICKS = 5 * TIMER_HZ,
 };
 
 struct tcp tcp;
@@ -331,7 +332,8 @@ int32_t tcp_read(void *data, size_t length)
     return count == 0 && tcp.failed ? -1 : (int32_t)count;
 }
 
-static bool close_ready(void)
+/* Our FIN is acknowledged, and with it everything before. */
+static bool shutdown_ready(void)
 {
     return tcp.state == TCP_CLOSED || tcp.state == TCP_FIN_WAIT_2 || tcp.state == TCP_TIME_WAIT;
 }
@@ -341,7 +343,7 @@ static bool fin_ready(void)
     return packet_plenty() || tcp.state == TCP_CLOSED;
 }
 
-bool tcp_close(void)
+bool tcp_shutdown(void)
 {
     task_wait(fin_ready);
     bottom_half_hold();
@@ -361,8 +363,20 @@ bool tcp_close(void)
         }
     }
     bottom_half_release();
-    task_wait(close_ready);
+    task_wait(shutdown_ready);
     return !tcp.failed;
+}
+
+static bool close_ready(void)
+{
+    return tcp.state != TCP_FIN_WAIT_2 || (int32_t)(timer_ticks() - tcp.close_until) >= 0;
+}
+
+void tcp_close(void)
+{
+    tcp_shutdown();
+    tcp.close_until = timer_ticks() + CLOSE_WAIT_TICKS;
+    task_wait(close_ready);
 }
 
 uint32_t tcp_retransmits(void)

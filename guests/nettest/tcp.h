@@ -13,7 +13,8 @@
 bool tcp_connect(uint16_t port);
 int32_t tcp_write(const void *data, size_t length);
 int32_t tcp_read(void *data, size_t length);
-bool tcp_close(void);
+bool tcp_shutdown(void);
+void tcp_close(void);
 
 /* A segment of `length` bytes in the packet, its IP header checked. */
 void tcp_receive(struct packet *packet, uint32_t length);

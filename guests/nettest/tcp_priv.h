@@ -54,6 +54,7 @@ struct tcp {
     bool timing;                  /* a round trip is being measured, of the byte before timed_seq */
     uint32_t timed_seq, timed_at;
     uint32_t retransmits;
+    uint32_t close_until; /* ticks: how long tcp_close waits */
 
     /* Receiving. in - out bytes wait in the buffer. */
     uint32_t rcv_nxt, rcv_edge; /* rcv_edge: end of the window advertised */

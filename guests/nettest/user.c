@@ -151,11 +151,11 @@ __attribute__((section(".user.start"), noreturn)) void user_main(void)
         finish("cannot connect", 1);
     uint64_t start = clock_now();
     uint64_t bytes = config.mode == MODE_RECV ? run_receive(&config) : run_send(&config);
-    if (config.mode == MODE_SEND && system_call(SYS_CLOSE, 0, 0) < 0)
+    if (config.mode == MODE_SEND && system_call(SYS_SHUTDOWN, 0, 0) < 0)
         bytes = bytes < config.total ? bytes : config.total - 1; /* not all of it arrived */
     system_call(SYS_STATS, user_address(&stats), 0);
     uint64_t end = clock_now();
-    if (config.mode == MODE_RECV)
+    if (config.mode != MODE_UDP)
         system_call(SYS_CLOSE, 0, 0);
     print_result(&config, bytes, end - start);
     print_stats(&stats);

@@ -99,6 +99,52 @@ void bench_put32(struct io_bench *bench, uint32_t at, uint32_t value)
     bench_put16(bench, at + 2, (uint16_t)(value >> 16));
 }
 
+static bool disk_read(void *ctx, uint64_t offset, void *to, size_t size)
+{
+    const struct bench_disk *disk = ctx;
+    CHECK(offset + size <= disk->size);
+    if (offset + size > disk->bad * 512)
+        return false;
+    memcpy(to, disk->data + offset, size);
+    return true;
+}
+
+static bool disk_write(void *ctx, uint64_t offset, const void *from, size_t size)
+{
+    struct bench_disk *disk = ctx;
+    CHECK(offset + size <= disk->size);
+    if (offset + size > disk->bad * 512)
+        return false;
+    memcpy(disk->data + offset, from, size);
+    return true;
+}
+
+static bool disk_flush(void *ctx)
+{
+    struct bench_disk *disk = ctx;
+    disk->flushes++;
+    return true;
+}
+
+static const struct block_backend_ops disk_ops = {disk_read, disk_write, disk_flush};
+
+void bench_disk_init(struct bench_disk *disk, uint64_t size)
+{
+    *disk = (struct bench_disk){.data = xcalloc(1, size), .size = size, .bad = UINT64_MAX / 512};
+    for (uint64_t i = 0; i < size; i++)
+        disk->data[i] = (uint8_t)(i / 512 * 7 + i);
+}
+
+void bench_disk_destroy(struct bench_disk *disk)
+{
+    free(disk->data);
+}
+
+struct block_backend bench_disk_backend(struct bench_disk *disk)
+{
+    return (struct block_backend){&disk_ops, disk, disk->size, false};
+}
+
 uint64_t bench_random(uint64_t *seed)
 {
     *seed ^= *seed >> 12;

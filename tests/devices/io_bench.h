@@ -3,6 +3,7 @@
 #ifndef CROSSPAGE_TESTS_DEVICES_IO_BENCH_H
 #define CROSSPAGE_TESTS_DEVICES_IO_BENCH_H
 
+#include "devices/backends.h"
 #include "devices/pci.h"
 
 enum { BENCH_MEMORY = 1 << 20, BENCH_HZ = 1000000000 };
@@ -32,6 +33,17 @@ uint16_t bench_get16(const struct io_bench *bench, uint32_t at);
 uint32_t bench_get32(const struct io_bench *bench, uint32_t at);
 void bench_put16(struct io_bench *bench, uint32_t at, uint16_t value);
 void bench_put32(struct io_bench *bench, uint32_t at, uint32_t value);
+
+/* A disk in an array. Sectors of 512 bytes from `bad` on cannot be read or written. */
+struct bench_disk {
+    uint8_t *data;
+    uint64_t size, bad;
+    unsigned flushes;
+};
+
+void bench_disk_init(struct bench_disk *disk, uint64_t size);
+void bench_disk_destroy(struct bench_disk *disk);
+struct block_backend bench_disk_backend(struct bench_disk *disk);
 
 /* A reproducible stream of numbers (xorshift64*). */
 uint64_t bench_random(uint64_t *seed);

@@ -1,0 +1,79 @@
+/* The -stats file. Every figure but the host's time is simulated and reproducible. */
+#include "hostworld/lab.h"
+
+#include "base/check.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+
+static const char *stop_name(enum vm_stop stop)
+{
+    static const char *const names[] = {
+        [VM_STOP_LIMIT] = "limit",       [VM_STOP_POWER_OFF] = "power-off",   [VM_STOP_EXIT] = "exit",
+        [VM_STOP_RESET] = "reset",       [VM_STOP_SHUTDOWN] = "triple-fault", [VM_STOP_DEAD] = "halted",
+        [VM_STOP_ASKED] = "interrupted",
+    };
+    return names[stop];
+}
+
+static json_t *layers_json(const struct recorder *recorder)
+{
+    json_t *layers = json_object();
+    for (int i = 0; i < LAYER_COUNT; i++)
+        json_object_set_new(layers, layer_name((enum layer)i),
+                            json_integer((json_int_t)recorder_layer_total(recorder, (enum layer)i)));
+    return layers;
+}
+
+static json_t *total_json(struct step_total total)
+{
+    return json_pack("{s:I, s:I}", "count", (json_int_t)total.count, "cycles", (json_int_t)total.ticks);
+}
+
+static json_t *steps_json(const struct recorder *recorder)
+{
+    json_t *steps = json_object();
+    for (unsigned i = 0; i < recorder_step_count(recorder); i++) {
+        struct step_total total = recorder_total(recorder, i);
+        if (total.count || total.ticks)
+            json_object_set_new(steps, recorder_step(recorder, i)->name, total_json(total));
+    }
+    return steps;
+}
+
+static json_t *exits_json(const struct recorder *recorder)
+{
+    json_t *exits = json_object();
+    for (unsigned i = 0; i < VM_EXIT_COUNT; i++) {
+        struct step_total total = recorder_exit_total(recorder, i);
+        if (total.count)
+            json_object_set_new(exits, vm_exit_names[i], total_json(total));
+    }
+    return exits;
+}
+
+char *lab_stats(struct lab *lab, enum vm_stop stop, double host_seconds)
+{
+    struct host *host = lab_host(lab);
+    char hash[32];
+    snprintf(hash, sizeof hash, "%016" PRIx64, vm_state_hash(lab_vm(lab)));
+    json_t *stats =
+        json_pack("{s:I, s:I, s:s, s:s, s:f, s:f, s:o, s:o, s:o}", "cycles", (json_int_t)host_now(host),
+                  "instructions", (json_int_t)host->cpu->s.instructions, "state_hash", hash, "end",
+                  stop_name(stop), "simulated_seconds", (double)host_now(host) / (double)host->hz,
+                  "host_seconds", host_seconds, "layers", layers_json(host->recorder), "exits",
+                  exits_json(host->recorder), "steps", steps_json(host->recorder));
+    const struct peer_counters *peer = lab_peer_counters(lab);
+    if (peer != NULL)
+        json_object_set_new(
+            stats, "peer",
+            json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "frames_in", (json_int_t)peer->frames_in,
+                      "frames_out", (json_int_t)peer->frames_out, "bad_frames", (json_int_t)peer->bad_frames,
+                      "tcp_bytes_in", (json_int_t)peer->tcp_bytes_in, "tcp_bytes_out",
+                      (json_int_t)peer->tcp_bytes_out, "retransmits", (json_int_t)peer->retransmits));
+    char *text = json_dumps(stats, JSON_INDENT(2));
+    json_decref(stats);
+    CHECK(text != NULL);
+    return text;
+}

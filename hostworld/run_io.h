@@ -1,0 +1,34 @@
+/* From the words of a command line (stdio, file:F, disk images...) to the back ends of a lab's devices, and
+ * back to nothing at the end. */
+#ifndef CROSSPAGE_HOSTWORLD_RUN_IO_H
+#define CROSSPAGE_HOSTWORLD_RUN_IO_H
+
+#include "hostworld/lab.h"
+
+struct run_drive {
+    const char *file; /* NULL: none (or, for a CD-ROM, no medium) */
+    bool present, cdrom, snapshot, read_only;
+};
+
+struct run_io_options {
+    const char *serial[BOARD_SERIAL_PORTS]; /* as given: stdio, file:F, tcp:..., pty, null */
+    unsigned serial_count;
+    const char *debug_console; /* or NULL */
+    struct run_drive drive[LAB_DRIVES];
+    bool snapshot; /* for all disks */
+};
+
+struct run_io;
+
+/* Open everything and connect it in `config`. */
+enum status run_io_create(struct run_io **io, const struct run_io_options *options, struct lab_config *config,
+                          struct error *err) MUST_CHECK;
+void run_io_destroy(struct run_io *io);
+
+/* Pass input on; true when the user asked to end the run. */
+bool run_io_poll(struct run_io *io);
+void run_io_flush(struct run_io *io);
+/* The guest's console is on standard output: no progress line. */
+bool run_io_uses_terminal(const struct run_io *io);
+
+#endif

@@ -1,0 +1,77 @@
+#!/bin/sh
+# Debian's stress-ng inside the guest: every method of its CPU stressor once, results verified. Finds wrong
+# arithmetic that no unit test thought of. Long: not part of ctest.
+#
+# Usage: stress_ng.sh [-y HYPERVISOR] [-o OPS] CROSSPAGE [ARCH...]     ARCH: i686 (default), amd64
+# Packages are fetched to out/stress-ng-DEBARCH. Exit status 77 (skipped) without network.
+set -eu
+
+hypervisor=none ops=90
+while getopts y:o: letter; do
+    case $letter in
+    y) hypervisor=$OPTARG ;;
+    o) ops=$OPTARG ;;
+    *) exit 2 ;;
+    esac
+done
+shift $((OPTIND - 1))
+[ $# -ge 1 ] || { echo "usage: stress_ng.sh [-y HYPERVISOR] [-o OPS] CROSSPAGE [ARCH...]" >&2; exit 2; }
+crosspage=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
+shift
+[ $# -gt 0 ] || set -- i686 amd64
+cd "$(dirname "$0")/../.."
+nettest=$(dirname "$crosspage")/../guests/linux/nettest
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT INT TERM
+
+# collect TREE TARGET FILE: the program or library and, in turn, what it needs, into TARGET's same place.
+collect() {
+    [ ! -e "$2/$3" ] || return 0
+    mkdir -p "$2/$(dirname "$3")"
+    cp -L "$1/$3" "$2/$3"
+    for needed in $(readelf -d "$2/$3" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'); do
+        library=$(cd "$1" && find lib* usr/lib* -name "$needed" 2>/dev/null | head -n 1)
+        [ -n "$library" ] || { echo "stress_ng: $needed is in no package" >&2; return 1; }
+        collect "$1" "$2" "$library"
+    done
+}
+
+failures=0
+for arch; do
+    case $arch in
+    i686) debarch=i386 cpu=pentium3 loader=lib/ld-linux.so.2 ;;
+    amd64) debarch=amd64 cpu=x86-64-v2 loader=lib64/ld-linux-x86-64.so.2 ;;
+    *) echo "stress_ng: unknown ARCH $arch" >&2; exit 2 ;;
+    esac
+    packages=out/stress-ng-$debarch status=0
+    tools/fetch-kernel "$arch" "out/kernel-$arch" || status=$?
+    [ $status -ne 3 ] || exit 77
+    [ $status -eq 0 ] || exit 1
+    if [ ! -e "$packages/complete" ]; then
+        tools/fetch-package -d "$debarch" "$packages" stress-ng >"$work/list" || status=$?
+        [ $status -ne 3 ] || exit 77
+        [ $status -eq 0 ] || exit 1
+        rm -rf "$packages/tree"
+        mkdir -p "$packages/tree"
+        while read -r deb; do dpkg-deb -x "$packages/$deb" "$packages/tree"; done <"$work/list"
+        touch "$packages/complete"
+    fi
+    rm -rf "$work/root"
+    mkdir "$work/root"
+    collect "$packages/tree" "$work/root" usr/bin/stress-ng
+    collect "$packages/tree" "$work/root" $loader
+    echo "/usr/bin/stress-ng --cpu 1 --cpu-method all --verify --cpu-ops $ops --no-rand-seed --metrics-brief" >"$work/script"
+    tools/mkinitramfs -n "$nettest-$debarch" -s "$work/script" -x "$work/root" "out/kernel-$arch" "$work/initrd"
+    "$crosspage" run -hypervisor "$hypervisor" -cpu $cpu -m 256 -kernel "out/kernel-$arch/vmlinuz" \
+        -initrd "$work/initrd" -append "console=ttyS0 panic=-1 quiet cp.run=script" -nic peer,model=pcnet \
+        -nographic -no-reboot </dev/null >"$work/serial" 2>&1 || status=$?
+    if [ $status -eq 0 ] && grep -q 'successful run completed' "$work/serial" &&
+        grep -q 'crosspage-guest: done' "$work/serial" && ! grep -qi 'stress-ng: *\(fail\|error\)' "$work/serial"; then
+        echo "ok: stress-ng $debarch, $ops operations"
+    else
+        echo "FAIL: stress-ng $debarch: exit status $status"
+        tail -n 40 "$work/serial"
+        failures=$((failures + 1))
+    fi
+done
+[ $failures -eq 0 ]

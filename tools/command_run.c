@@ -1,0 +1,165 @@
+/* crosspage run: boot a guest, report at the end. Exit status: 0 when the guest powered off (or was asked to
+ * stop), the guest's own status after isa-debug-exit (value << 1 | 1, as QEMU), 1 when it could not run or
+ * ended badly, 2 for a bad command line. */
+#include "tools/run_options.h"
+
+#include "base/check.h"
+#include "base/host_clock.h"
+#include "hostworld/run_io.h"
+#include "tools/progress.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct run {
+    struct run_options options;
+    struct log log;
+    struct run_io *io;
+    struct progress progress;
+    struct lab *lab;
+    char *command_line;
+};
+
+static void poll_run(void *ctx)
+{
+    struct run *run = ctx;
+    struct host *host = lab_host(run->lab);
+    if (run_io_poll(run->io))
+        vm_ask_stop(lab_vm(run->lab));
+    progress_update(&run->progress, (double)host_now(host) / (double)host->hz, host->cpu->s.instructions);
+}
+
+static char *join(int argc, char **argv)
+{
+    size_t size = 16;
+    for (int i = 0; i < argc; i++)
+        size += strlen(argv[i]) + 3;
+    char *text = xcalloc(size, 1), *to = stpcpy(text, "crosspage run");
+    for (int i = 0; i < argc; i++)
+        to += sprintf(to, strpbrk(argv[i], " \"'$") ? " '%s'" : " %s", argv[i]);
+    return text;
+}
+
+static enum status open_log(struct run *run, struct error *err)
+{
+    run->log = (struct log){.file = stderr, .mask = run->options.log_mask, .guest_limit = 100000};
+    if (run->options.log_file == NULL)
+        return STATUS_OK;
+    run->log.file = fopen(run->options.log_file, "w");
+    return run->log.file ? STATUS_OK
+                         : status_fail(err, STATUS_NO_FILE, "cannot write log '%s': %s",
+                                       run->options.log_file, strerror(errno));
+}
+
+static enum status write_stats(struct run *run, enum vm_stop stop, double seconds, struct error *err)
+{
+    const char *path = run->options.stats;
+    if (path == NULL)
+        return STATUS_OK;
+    FILE *file = strcmp(path, "-") == 0 ? stdout : fopen(path, "w");
+    if (file == NULL)
+        return status_fail(err, STATUS_NO_FILE, "cannot write '%s': %s", path, strerror(errno));
+    char *text = lab_stats(run->lab, stop, seconds);
+    bool failed = fprintf(file, "%s\n", text) < 0;
+    free(text);
+    failed |= file == stdout ? fflush(file) != 0 : fclose(file) != 0;
+    return failed ? status_fail(err, STATUS_NO_FILE, "writing '%s' failed: %s", path, strerror(errno))
+                  : STATUS_OK;
+}
+
+static void print_summary(const struct run *run, enum vm_stop stop, double seconds)
+{
+    static const char *const texts[] = {
+        [VM_STOP_LIMIT] = "time limit reached",
+        [VM_STOP_POWER_OFF] = "guest powered off",
+        [VM_STOP_EXIT] = "guest ended the run",
+        [VM_STOP_RESET] = "guest reset",
+        [VM_STOP_SHUTDOWN] = "guest died of a triple fault",
+        [VM_STOP_DEAD] = "guest halted with interrupts off",
+        [VM_STOP_ASKED] = "stopped",
+    };
+    const struct host *host = lab_host(run->lab);
+    uint64_t instructions = host->cpu->s.instructions;
+    fprintf(stderr,
+            "crosspage: %s after %.6f s simulated, %" PRIu64 " instructions, %.1f s host (%.0f MIPS)\n",
+            texts[stop], (double)host_now(host) / (double)host->hz, instructions, seconds,
+            seconds > 0 ? (double)instructions / seconds * 1e-6 : 0);
+}
+
+static int exit_status(const struct run *run, enum vm_stop stop)
+{
+    switch (stop) {
+    case VM_STOP_EXIT: return (int)((vm_exit_value(lab_vm(run->lab)) << 1 | 1) & 0xFF);
+    case VM_STOP_SHUTDOWN:
+    case VM_STOP_DEAD: return 1;
+    default: return 0;
+    }
+}
+
+static enum status execute(struct run *run, int *exit_code, struct error *err)
+{
+    struct lab_config *config = &run->options.lab;
+    config->log = &run->log;
+    config->command_line = run->command_line;
+    config->poll = poll_run;
+    config->poll_ctx = run;
+    TRY(open_log(run, err));
+    TRY(run_io_create(&run->io, &run->options.io, config, err));
+    TRY(lab_create(&run->lab, config, err));
+    run->log.stamp = &lab_host(run->lab)->queue->now;
+
+    double hz = (double)lab_host(run->lab)->hz, started = host_clock_seconds();
+    cycle_t limit = run->options.stop_after > 0 ? (cycle_t)(run->options.stop_after * hz) : UINT64_MAX;
+    progress_start(&run->progress, run_io_uses_terminal(run->io));
+    enum vm_stop stop = lab_run(run->lab, limit);
+    progress_end(&run->progress);
+    double seconds = host_clock_seconds() - started;
+    run_io_flush(run->io);
+    if (!run->options.quiet)
+        print_summary(run, stop, seconds);
+    if (stop == VM_STOP_SHUTDOWN)
+        cpu_dump(lab_host(run->lab)->cpu, stderr);
+    *exit_code = exit_status(run, stop);
+    return write_stats(run, stop, seconds, err);
+}
+
+int command_run(int argc, char **argv)
+{
+    struct run *run = xcalloc(1, sizeof *run);
+    struct error err, closing;
+    bool printed = false;
+    int exit_code = 0;
+    run_options_default(&run->options);
+    enum status status = options_parse(run_option_table, &run->options, argc, argv, NULL, &err);
+    if (status == STATUS_OK && run->options.help) {
+        puts("usage: crosspage run -kernel FILE [OPTIONS]\n");
+        options_print_help(run_option_table);
+        printed = true;
+    } else if (status == STATUS_OK) {
+        status = run_options_finish(&run->options, &printed, &err);
+    }
+    if (status != STATUS_OK) {
+        free(run);
+        return usage_error(&err);
+    }
+    if (!printed) {
+        run->command_line = join(argc, argv);
+        status = execute(run, &exit_code, &err);
+        enum status closed = lab_destroy(run->lab, &closing);
+        run_io_destroy(run->io);
+        if (status == STATUS_OK && closed != STATUS_OK) {
+            status = closed;
+            err = closing;
+        }
+        if (status != STATUS_OK)
+            fprintf(stderr, "crosspage: %s\n", err.text);
+        if (run->log.file != NULL && run->log.file != stderr)
+            fclose(run->log.file);
+        free(run->command_line);
+    }
+    free(run);
+    return status == STATUS_OK ? exit_code : 1;
+}

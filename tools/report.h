@@ -1,0 +1,26 @@
+/* `crosspage report`: the forms in which a trace is shown. */
+#ifndef CROSSPAGE_TOOLS_REPORT_H
+#define CROSSPAGE_TOOLS_REPORT_H
+
+#include "traces/receipt.h"
+
+#include <stdio.h>
+
+struct report {
+    struct analysis analysis;
+    struct receipts receipts;
+    uint32_t min_size; /* frames below are no data packets */
+};
+
+static inline double report_us(const struct report *report, uint64_t ticks)
+{
+    return (double)ticks * 1e6 / (double)trace_hz(report->analysis.trace);
+}
+
+void report_text(const struct report *report, FILE *out);
+void report_csv(const struct report *report, FILE *out); /* a row per packet */
+void report_json(const struct report *report, FILE *out);
+void report_chrome(const struct report *report, FILE *out); /* Chrome trace events; opens in Perfetto */
+void report_folded(const struct report *report, FILE *out); /* folded stacks weighted by cycles */
+
+#endif

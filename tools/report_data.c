@@ -1,0 +1,110 @@
+/* The machine-readable reports: CSV (a row per packet) and JSON. Units are in the column names; time is
+ * simulated. */
+#include "tools/report.h"
+
+#include "base/check.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+
+static void layers_of(const struct report *report, const uint64_t *steps, uint64_t layers[LAYER_COUNT])
+{
+    for (int i = 0; i < LAYER_COUNT; i++)
+        layers[i] = 0;
+    for (unsigned i = 0; i < report->receipts.step_count; i++)
+        layers[trace_step(report->analysis.trace, i)->layer] += steps[i];
+}
+
+static void csv_layer_names(const char *prefix, FILE *out)
+{
+    for (int i = 0; i < LAYER_COUNT; i++)
+        fprintf(out, ",%s %s (cycles)", prefix, layer_name((enum layer)i));
+}
+
+void report_csv(const struct report *report, FILE *out)
+{
+    fputs(
+        "packet,bytes,out (ns),latency (cycles),queue (cycles),wire (cycles),visit (cycles),period (cycles)",
+        out);
+    csv_layer_names("latency", out);
+    csv_layer_names("period", out);
+    fputc('\n', out);
+    for (size_t i = 0; i < report->receipts.count; i++) {
+        const struct receipt *r = &report->receipts.receipt[i];
+        uint64_t layers[LAYER_COUNT];
+        fprintf(out, "%" PRIu64 ",%u,%.0f,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64,
+                r->packet->id, r->packet->size, report_us(report, r->out) * 1000, receipt_latency(r),
+                r->wire - r->nic, r->delivered - r->wire, r->resume - r->out,
+                r->next_out == TICK_NEVER ? 0 : r->next_out - r->out);
+        layers_of(report, r->latency_steps, layers);
+        for (int l = 0; l < LAYER_COUNT; l++)
+            fprintf(out, ",%" PRIu64, layers[l]);
+        layers_of(report, r->period_steps, layers);
+        for (int l = 0; l < LAYER_COUNT; l++)
+            fprintf(out, ",%" PRIu64, layers[l]);
+        fputc('\n', out);
+    }
+}
+
+static json_t *steps_json(const struct report *report, const uint64_t *steps)
+{
+    json_t *object = json_object();
+    for (unsigned i = 0; i < report->receipts.step_count; i++)
+        if (steps[i])
+            json_object_set_new(object, trace_step(report->analysis.trace, i)->name,
+                                json_integer((json_int_t)steps[i]));
+    return object;
+}
+
+static json_t *layers_json(const struct report *report, const uint64_t *steps)
+{
+    uint64_t layers[LAYER_COUNT];
+    layers_of(report, steps, layers);
+    json_t *object = json_object();
+    for (int i = 0; i < LAYER_COUNT; i++)
+        if (layers[i])
+            json_object_set_new(object, layer_name((enum layer)i), json_integer((json_int_t)layers[i]));
+    return object;
+}
+
+static json_t *costs_json(const struct report *report)
+{
+    json_t *costs = json_object();
+    for (unsigned i = 0; i < report->receipts.step_count; i++) {
+        const struct trace_step *step = trace_step(report->analysis.trace, i);
+        json_object_set_new(costs, step->name,
+                            json_pack("{s:s, s:s, s:s, s:s, s:s, s:f}", "layer", layer_name(step->layer),
+                                      "description", step->description, "unit", step->unit, "source",
+                                      step->source, "status", step->status, "cycles",
+                                      (double)step->milli_cycles / 1000));
+    }
+    return costs;
+}
+
+void report_json(const struct report *report, FILE *out)
+{
+    const struct analysis *a = &report->analysis;
+    uint64_t *ticks = xcalloc(report->receipts.step_count, sizeof *ticks);
+    analysis_sum(a, trace_start(a->trace), a->end, ticks);
+    json_t *packets = json_array();
+    for (size_t i = 0; i < report->receipts.count; i++) {
+        const struct receipt *r = &report->receipts.receipt[i];
+        json_array_append_new(
+            packets,
+            json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "id", (json_int_t)r->packet->id, "bytes",
+                      (json_int_t)r->packet->size, "out", (json_int_t)r->out, "latency",
+                      (json_int_t)receipt_latency(r), "queue", (json_int_t)(r->wire - r->nic), "wire",
+                      (json_int_t)(r->delivered - r->wire), "steps", steps_json(report, r->latency_steps)));
+    }
+    json_t *run = json_loads(trace_description(a->trace), 0, NULL);
+    json_t *root =
+        json_pack("{s:o, s:I, s:I, s:o, s:o, s:o, s:o}", "run", run ? run : json_object(), "hz",
+                  (json_int_t)trace_hz(a->trace), "cycles", (json_int_t)(a->end - trace_start(a->trace)),
+                  "layers", layers_json(report, ticks), "steps", steps_json(report, ticks), "costs",
+                  costs_json(report), "packets", packets);
+    json_dumpf(root, out, JSON_INDENT(1));
+    fputc('\n', out);
+    json_decref(root);
+    free(ticks);
+}

@@ -1,0 +1,419 @@
+/* `crosspage run` options: QEMU's spellings where QEMU has the thing, our own for the rest (design.md section
+ * 10). */
+#include "tools/run_options.h"
+
+#include "base/check.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Setters ---- */
+
+static enum status one_of(const char *arg, const char *const *names, unsigned count, unsigned *index,
+                          struct error *err)
+{
+    char list[256] = "";
+    for (*index = 0; *index < count; ++*index) {
+        if (strcmp(arg, names[*index]) == 0)
+            return STATUS_OK;
+        strncat(list, *index ? ", " : "", sizeof list - strlen(list) - 1);
+        strncat(list, names[*index], sizeof list - strlen(list) - 1);
+    }
+    const char *near = suggest(arg, names, count);
+    if (near != NULL)
+        return status_fail(err, STATUS_BAD_INPUT, "unknown value; did you mean '%s'?", near);
+    return status_fail(err, STATUS_BAD_INPUT, "unknown value; known: %s", list);
+}
+
+static enum status set_memory(void *target, const char *arg, struct error *err)
+{
+    struct run_options *options = target;
+    if (strncmp(arg, "size=", 5) == 0)
+        arg += 5;
+    uint64_t bytes;
+    TRY(options_parse_size(arg, 1 << 20, &bytes, err));
+    if (bytes < 2 << 20 || bytes > UINT64_C(64) << 30 || bytes % (1 << 20))
+        return status_fail(err, STATUS_BAD_INPUT, "memory is 2M to 64G, in whole megabytes");
+    options->lab.board.ram_bytes = bytes;
+    return STATUS_OK;
+}
+
+static enum status set_engine(void *target, const char *arg, struct error *err)
+{
+    static const char *const names[] = {"interp"};
+    unsigned index;
+    (void)target;
+    if (strcmp(arg, "translate") == 0)
+        return status_fail(err, STATUS_BAD_INPUT, "this build has no translator; use interp");
+    return one_of(arg, names, ARRAY_LEN(names), &index, err);
+}
+
+static enum status set_fast_paths(void *target, const char *arg, struct error *err)
+{
+    static const char *const names[] = {"off", "on"};
+    unsigned index;
+    TRY(one_of(arg, names, ARRAY_LEN(names), &index, err));
+    ((struct run_options *)target)->lab.fast_paths = index == 1;
+    return STATUS_OK;
+}
+
+static enum status set_timing(void *target, const char *arg, struct error *err)
+{
+    static const char *const names[] = {"table"};
+    unsigned index;
+    (void)target;
+    return one_of(arg, names, ARRAY_LEN(names), &index, err);
+}
+
+static enum status set_display(void *target, const char *arg, struct error *err)
+{
+    static const char *const names[] = {"none"};
+    unsigned index;
+    (void)target;
+    return one_of(arg, names, ARRAY_LEN(names), &index, err);
+}
+
+static enum status set_machine(void *target, const char *arg, struct error *err)
+{
+    static const char *const names[] = {"pc"};
+    unsigned index;
+    (void)target;
+    return one_of(arg, names, ARRAY_LEN(names), &index, err);
+}
+
+static enum status add_cost(void *target, const char *arg, struct error *err)
+{
+    struct lab_config *lab = &((struct run_options *)target)->lab;
+    if (lab->override_count == LAB_OVERRIDES)
+        return status_fail(err, STATUS_BAD_INPUT, "more than %d -cost options", LAB_OVERRIDES);
+    lab->overrides[lab->override_count++] = arg;
+    return STATUS_OK;
+}
+
+static enum status set_hypervisor(void *target, const char *arg, struct error *err)
+{
+    struct run_options *options = target;
+    size_t length = strcspn(arg, ",");
+    if (length >= sizeof options->hypervisor)
+        return status_fail(err, STATUS_BAD_INPUT, "unknown hypervisor");
+    memcpy(options->hypervisor, arg, length);
+    options->hypervisor[length] = '\0';
+    options->lab.hypervisor = options->hypervisor;
+    options->lab.hypervisor_options = arg + length + (arg[length] == ',');
+    return STATUS_OK;
+}
+
+static enum status add_serial(void *target, const char *arg, struct error *err)
+{
+    struct run_options *options = target;
+    if (options->io.serial_count == BOARD_SERIAL_PORTS)
+        return status_fail(err, STATUS_BAD_INPUT, "a PC has %d serial ports", BOARD_SERIAL_PORTS);
+    options->io.serial[options->io.serial_count++] = arg;
+    return STATUS_OK;
+}
+
+static enum status set_stop_after(void *target, const char *arg, struct error *err)
+{
+    char *end;
+    double seconds = strtod(arg, &end);
+    if (end == arg || *end != '\0' || !(seconds > 0) || !isfinite(seconds) || seconds > 1e6)
+        return status_fail(err, STATUS_BAD_INPUT, "expects simulated seconds");
+    ((struct run_options *)target)->stop_after = seconds;
+    return STATUS_OK;
+}
+
+static enum status set_log(void *target, const char *arg, struct error *err)
+{
+    static const struct {
+        const char *name;
+        unsigned mask;
+    } items[] = {
+        {"guest_errors", LOG_GUEST_ERROR},
+        {"unimp", LOG_UNIMP},
+        {"in_asm", LOG_IN_ASM},
+        {"int", LOG_INT},
+        {"exec", LOG_EXEC},
+        {"io", LOG_IO},
+        {"mmu", LOG_MMU},
+        {"net", LOG_NET},
+        {"cpu_reset", LOG_CPU_RESET},
+    };
+    struct run_options *options = target;
+    const char *names[ARRAY_LEN(items)];
+    for (unsigned i = 0; i < ARRAY_LEN(items); i++)
+        names[i] = items[i].name;
+    while (*arg != '\0') {
+        char word[32];
+        size_t length = strcspn(arg, ",");
+        snprintf(word, sizeof word, "%.*s", (int)length, arg);
+        unsigned index;
+        TRY(one_of(word, names, ARRAY_LEN(names), &index, err));
+        options->log_mask |= items[index].mask;
+        arg += length + (arg[length] == ',');
+    }
+    return STATUS_OK;
+}
+
+/* ---- Drives ---- */
+
+static enum status add_drive(struct run_options *options, unsigned index, const char *file, bool cdrom,
+                             struct error *err)
+{
+    if (options->io.drive[index].present)
+        return status_fail(err, STATUS_BAD_INPUT, "IDE drive %u is given twice", index);
+    options->io.drive[index] = (struct run_drive){.file = file, .present = true, .cdrom = cdrom};
+    return STATUS_OK;
+}
+
+static enum status set_hda(void *target, const char *arg, struct error *err)
+{
+    return add_drive(target, 0, arg, false, err);
+}
+
+static enum status set_hdb(void *target, const char *arg, struct error *err)
+{
+    return add_drive(target, 1, arg, false, err);
+}
+
+static enum status set_hdc(void *target, const char *arg, struct error *err)
+{
+    return add_drive(target, 2, arg, false, err);
+}
+
+static enum status set_hdd(void *target, const char *arg, struct error *err)
+{
+    return add_drive(target, 3, arg, false, err);
+}
+
+static enum status set_cdrom(void *target, const char *arg, struct error *err)
+{
+    return add_drive(target, 2, arg, true, err);
+}
+
+static enum status drive_pair(void *target, const char *name, const char *value, struct error *err)
+{
+    static const char *const names[] = {"file", "if", "index", "media", "snapshot", "format", "readonly"};
+    struct run_options *options = target;
+    unsigned index;
+    uint64_t number;
+    if (one_of(name, names, ARRAY_LEN(names), &index, err) != STATUS_OK)
+        return status_fail(err, STATUS_BAD_INPUT, "unknown property '%s'", name);
+    switch (index) {
+    case 0: options->parsing.file = xstrdup(value); return STATUS_OK; /* lives as long as the program */
+    case 2:
+        TRY(options_parse_number(value, LAB_DRIVES - 1, &number, err));
+        options->parsing_index = (unsigned)number;
+        return STATUS_OK;
+    case 4: options->parsing.snapshot = strcmp(value, "on") == 0; return STATUS_OK;
+    case 6: options->parsing.read_only = strcmp(value, "on") == 0; return STATUS_OK;
+    case 3: options->parsing.cdrom = strcmp(value, "cdrom") == 0; return STATUS_OK;
+    case 1:
+        return strcmp(value, "ide") == 0 ? STATUS_OK
+                                         : status_fail(err, STATUS_BAD_INPUT, "if=ide is what there is");
+    }
+    return strcmp(value, "raw") == 0 ? STATUS_OK
+                                     : status_fail(err, STATUS_BAD_INPUT, "format=raw is what there is");
+}
+
+static enum status set_drive(void *target, const char *arg, struct error *err)
+{
+    struct run_options *options = target;
+    options->parsing = (struct run_drive){.present = true};
+    options->parsing_index = 0;
+    while (options->parsing_index < LAB_DRIVES - 1 && options->io.drive[options->parsing_index].present)
+        options->parsing_index++;
+    TRY(options_parse_pairs(arg, drive_pair, options, err));
+    if (options->parsing.file == NULL && !options->parsing.cdrom)
+        return status_fail(err, STATUS_BAD_INPUT, "a disk needs file=");
+    TRY(add_drive(options, options->parsing_index, options->parsing.file, options->parsing.cdrom, err));
+    options->io.drive[options->parsing_index] = options->parsing;
+    return STATUS_OK;
+}
+
+/* ---- Network ---- */
+
+static enum status parse_mac(const char *text, uint8_t mac[6], struct error *err)
+{
+    unsigned b[6];
+    char rest;
+    if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%c", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &rest) != 6 ||
+        b[0] & 1)
+        return status_fail(err, STATUS_BAD_INPUT, "mac=%s is no unicast Ethernet address", text);
+    for (int i = 0; i < 6; i++)
+        mac[i] = (uint8_t)b[i];
+    return STATUS_OK;
+}
+
+static enum status parse_ip(const char *text, uint8_t ip[4], struct error *err)
+{
+    unsigned b[4];
+    char rest;
+    if (sscanf(text, "%3u.%3u.%3u.%3u%c", &b[0], &b[1], &b[2], &b[3], &rest) != 4 || b[0] > 255 ||
+        b[1] > 255 || b[2] > 255 || b[3] > 255)
+        return status_fail(err, STATUS_BAD_INPUT, "ip=%s is no IPv4 address", text);
+    for (int i = 0; i < 4; i++)
+        ip[i] = (uint8_t)b[i];
+    return STATUS_OK;
+}
+
+static enum status nic_pair(void *target, const char *name, const char *value, struct error *err)
+{
+    static const char *const names[] = {"peer", "none",  "model",   "mac",  "ip",
+                                        "rate", "delay", "latency", "limit"};
+    struct lab_config *lab = &((struct run_options *)target)->lab;
+    unsigned index;
+    uint64_t number;
+    if (one_of(name, names, ARRAY_LEN(names), &index, err) != STATUS_OK)
+        return status_fail(err, STATUS_BAD_INPUT, "unknown property '%s'", name);
+    switch (index) {
+    case 0:
+    case 1: lab->nic = index == 0; return STATUS_OK;
+    case 2:
+        return strcmp(value, "pcnet") == 0
+                   ? STATUS_OK
+                   : status_fail(err, STATUS_BAD_INPUT, "model=pcnet is what there is");
+    case 3: return parse_mac(value, lab->nic_mac, err);
+    case 4: return parse_ip(value, lab->peer.ip, err);
+    case 5:
+        TRY(options_parse_number(value, 100000, &number, err));
+        lab->wire_bits_per_second = number * 1000000;
+        return number ? STATUS_OK : status_fail(err, STATUS_BAD_INPUT, "rate is in Mb/s, at least 1");
+    case 6: return options_parse_number(value, UINT64_C(10000000000), &lab->wire_delay_ns, err);
+    case 7: return options_parse_number(value, UINT64_C(10000000000), &lab->peer.latency_ns, err);
+    }
+    return options_parse_size(value, 1, &lab->peer.source_limit, err);
+}
+
+static enum status set_nic(void *target, const char *arg, struct error *err)
+{
+    return options_parse_pairs(arg, nic_pair, target, err);
+}
+
+static enum status set_device(void *target, const char *arg, struct error *err)
+{
+    (void)target;
+    /* Always there, at its usual place; accepted so that QEMU command lines work. */
+    return strncmp(arg, "isa-debug-exit", 14) == 0
+               ? STATUS_OK
+               : status_fail(err, STATUS_BAD_INPUT,
+                             "the devices of the board are fixed; the NIC is given by -nic");
+}
+
+/* ---- Clock ---- */
+
+static enum status rtc_pair(void *target, const char *name, const char *value, struct error *err)
+{
+    struct run_options *options = target;
+    int y, mo, d, h = 0, mi = 0, s = 0;
+    if (strcmp(name, "base") != 0)
+        return status_fail(err, STATUS_BAD_INPUT, "the property is base=");
+    int n = sscanf(value, "%d-%d-%dT%d:%d:%d", &y, &mo, &d, &h, &mi, &s);
+    if ((n != 3 && n != 6) || y < 1980 || y > 2099 || mo < 1 || mo > 12 || d < 1 || d > 31 || h < 0 ||
+        h > 23 || mi < 0 || mi > 59 || s < 0 || s > 59)
+        return status_fail(err, STATUS_BAD_INPUT,
+                           "base=%s: write 2001-06-25 or 2001-06-25T09:30:00 (never the host's clock)",
+                           value);
+    /* Days since 1970-01-01 in the proleptic Gregorian calendar, counting years from March. */
+    int64_t year = y - (mo <= 2), month = mo + (mo <= 2 ? 12 : 0);
+    int64_t days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * (month - 3) + 2) / 5 + d - 719469;
+    options->lab.board.rtc_seconds = ((days * 24 + h) * 60 + mi) * 60 + s;
+    return STATUS_OK;
+}
+
+static enum status set_rtc(void *target, const char *arg, struct error *err)
+{
+    return options_parse_pairs(arg, rtc_pair, target, err);
+}
+
+const struct option run_option_table[] = {
+    {"kernel", "FILE", NULL, "bzImage or Multiboot kernel", offsetof(struct run_options, lab.kernel)},
+    {"initrd", "FILE", NULL, "initial RAM disk (Multiboot: modules, comma separated)",
+     offsetof(struct run_options, lab.initrd)},
+    {"append", "TEXT", NULL, "kernel command line", offsetof(struct run_options, lab.cmdline)},
+    {"m", "SIZE", set_memory, "guest memory in MB, or with suffix M, G (default 128)"},
+    {"cpu", "MODEL", NULL, "CPU model ('help' lists them; default: the profile's)",
+     offsetof(struct run_options, lab.cpu_model)},
+    {"machine", "pc", set_machine, "board: i440FX/PIIX"},
+    {"M", "pc", set_machine, "same as -machine"},
+    {"hda", "FILE", set_hda, "primary master disk, raw image"},
+    {"hdb", "FILE", set_hdb, "primary slave"},
+    {"hdc", "FILE", set_hdc, "secondary master"},
+    {"hdd", "FILE", set_hdd, "secondary slave"},
+    {"cdrom", "FILE", set_cdrom, "CD-ROM image, secondary master"},
+    {"drive", "file=F[,index=N,media=disk|cdrom,snapshot=on,readonly=on]", set_drive, "an IDE drive"},
+    {"snapshot", NULL, NULL, "keep writes to disks in memory, never in the files",
+     offsetof(struct run_options, io.snapshot)},
+    {"nic", "peer|none[,model=pcnet,mac=M,ip=A,rate=Mb/s,delay=ns]", set_nic,
+     "NIC on a wire to a simulated peer"},
+    {"device", "NAME", set_device, "isa-debug-exit is always present"},
+    {"serial", "stdio|file:F|tcp:H:P[,server]|pty|null", add_serial, "next serial port (first: COM1)"},
+    {"debugcon", "file:F|stdio", NULL, "port 0xE9", offsetof(struct run_options, io.debug_console)},
+    {"nographic", NULL, NULL, "COM1 on standard input and output (Ctrl-A X ends the run)",
+     offsetof(struct run_options, nographic)},
+    {"display", "none", set_display, "no window"},
+    {"rtc", "base=DATE", set_rtc, "date of the guest's clock chip at power-on (default 2000-01-01)"},
+    {"no-reboot", NULL, NULL, "end the run when the guest resets",
+     offsetof(struct run_options, lab.no_reboot)},
+    {"hypervisor", "NAME[,OPT=VAL]", set_hypervisor, "none, workstation ('help' lists them)"},
+    {"profile", "NAME|FILE", NULL, "cost profile ('help' lists them; default pc-733)",
+     offsetof(struct run_options, lab.profile)},
+    {"cost", "NAME=VALUE", add_cost, "override one cost of the profile"},
+    {"timing", "table", set_timing, "instruction timing"},
+    {"engine", "interp", set_engine, "execution engine"},
+    {"fast-paths", "on|off", set_fast_paths, "specialised handlers of the interpreter (off: reference only)"},
+    {"trace", "FILE", NULL, "write a trace for 'crosspage report'", offsetof(struct run_options, lab.trace)},
+    {"pcap", "FILE", NULL, "write a pcapng capture of the wire", offsetof(struct run_options, lab.pcap)},
+    {"stats", "FILE", NULL, "write statistics as JSON at exit ('-': standard output)",
+     offsetof(struct run_options, stats)},
+    {"stop-after", "SECONDS", set_stop_after, "end the run at this simulated time"},
+    {"d", "ITEMS", set_log, "log: in_asm,int,exec,io,mmu,net,guest_errors,unimp,cpu_reset"},
+    {"D", "FILE", NULL, "log file (default: standard error)", offsetof(struct run_options, log_file)},
+    {"quiet", NULL, NULL, "no summary at the end", offsetof(struct run_options, quiet)},
+    {"help", NULL, NULL, "list the options", offsetof(struct run_options, help)},
+    {0},
+};
+
+void run_options_default(struct run_options *options)
+{
+    *options = (struct run_options){.log_mask = 0};
+    lab_config_default(&options->lab);
+}
+
+static void list_cpus(void)
+{
+    for (unsigned i = 0; cpu_model_by_index(i) != NULL; i++)
+        puts(cpu_model_name(cpu_model_by_index(i)));
+}
+
+static void list_hypervisors(void)
+{
+    for (unsigned i = 0; hypervisor_by_index(i) != NULL; i++)
+        printf("%-14s %s\n", hypervisor_by_index(i)->name, hypervisor_by_index(i)->description);
+}
+
+enum status run_options_finish(struct run_options *options, bool *printed, struct error *err)
+{
+    *printed = true;
+    if (options->lab.cpu_model != NULL && strcmp(options->lab.cpu_model, "help") == 0) {
+        list_cpus();
+        return STATUS_OK;
+    }
+    if (strcmp(options->lab.hypervisor, "help") == 0) {
+        list_hypervisors();
+        return STATUS_OK;
+    }
+    if (strcmp(options->lab.profile, "help") == 0) {
+        for (unsigned i = 0; cost_profile_name(i) != NULL; i++)
+            puts(cost_profile_name(i));
+        return STATUS_OK;
+    }
+    *printed = false;
+    if (options->lab.kernel == NULL)
+        return status_fail(err, STATUS_BAD_INPUT, "nothing to boot: give -kernel FILE");
+    if (options->nographic && options->io.serial_count == 0)
+        options->io.serial[options->io.serial_count++] = "stdio";
+    options->lab.board.serial_count = options->io.serial_count ? options->io.serial_count : 1;
+    return STATUS_OK;
+}

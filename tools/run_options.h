@@ -1,0 +1,27 @@
+/* The options of `crosspage run`, parsed. */
+#ifndef CROSSPAGE_TOOLS_RUN_OPTIONS_H
+#define CROSSPAGE_TOOLS_RUN_OPTIONS_H
+
+#include "hostworld/run_io.h"
+#include "tools/options.h"
+
+struct run_options {
+    struct lab_config lab;
+    struct run_io_options io;
+    const char *stats; /* file, or "-" */
+    const char *log_file;
+    unsigned log_mask;
+    bool nographic, help, quiet;
+    double stop_after;        /* simulated seconds; 0 = never */
+    struct run_drive parsing; /* of the -drive being parsed */
+    unsigned parsing_index;
+    char hypervisor[32];
+};
+
+void run_options_default(struct run_options *options);
+extern const struct option run_option_table[];
+
+/* What only makes sense once all options are known. True: something was printed (a list), exit 0. */
+enum status run_options_finish(struct run_options *options, bool *printed, struct error *err) MUST_CHECK;
+
+#endif

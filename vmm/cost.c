@@ -1,0 +1,532 @@
+/* Cost tables: the list of costs, and profiles read from text.
+ *
+ * A profile is INI text (inih):
+ *
+ *     [profile]                      first; description, cpu_mhz, memory_mb, cpu_model, base, base_scale
+ *     [insn]                         CLASS = VALUE UNIT | STATUS | SOURCE, for each class of
+ * cpu/cost_class.def
+ *     [<section of cost names>]      key = VALUE UNIT | STATUS | SOURCE
+ *
+ * Numbers are decimal with up to six places and never pass through floating point, so a profile means the
+ * same cycles everywhere.
+ *
+ * Invariants: (1) a table that was loaded has a value for every cost and class; (2) milli_cycles agrees with
+ * picoseconds and cpu_hz wherever picoseconds is not 0; (3) steps[] repeats value[] for the recorder. */
+#include "vmm/cost.h"
+
+#include "base/suggest.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <ini.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    PROFILE_MAX = 256 * 1024, /* bytes */
+    BASE_DEPTH_MAX = 4,
+    INSN_COST_MAX = 60000, /* cycles: what cpu_config can hold, with room for the kernel's multiplier */
+};
+
+static const struct {
+    const char *name, *description;
+    enum cost_unit unit;
+    enum layer layer;
+    int category;
+} costs[COST_ID_COUNT] = {
+#define COST(id, name, unit, layer, category, description)                                                   \
+    {name, description, COST_##unit, LAYER_##layer, (int)CATEGORY_##category},
+#include "vmm/cost.def"
+#undef COST
+};
+
+static const char *const class_names[COST_CLASS_COUNT] = {
+#define COST_CLASS(name, text) #name,
+#include "cpu/cost_class.def"
+#undef COST_CLASS
+};
+
+const char *cost_name(enum cost_id id)
+{
+    return costs[id].name;
+}
+
+const char *cost_class_name(enum cost_class cls)
+{
+    return class_names[cls];
+}
+
+const char *cost_unit_name(enum cost_unit unit)
+{
+    static const char *const names[] = {"event", "byte", "page"};
+    return names[unit];
+}
+
+const char *cost_status_name(enum cost_status status)
+{
+    static const char *const names[COST_STATUS_COUNT] = {"assumed",  "published",  "datasheet",
+                                                         "measured", "calibrated", "overridden"};
+    return status < COST_STATUS_COUNT ? names[status] : "?";
+}
+
+const char *cost_profile_name(unsigned index)
+{
+    return index < cost_profile_text_count ? cost_profile_texts[index].name : NULL;
+}
+
+/* ---- Steps for the recorder ------------------------------------------------------------------------------
+ */
+
+static void fill_steps(struct cost_table *table)
+{
+    static const enum category by_cause[COST_CAUSE_COUNT] = {CATEGORY_HOST_OTHER, CATEGORY_LANCE_TX,
+                                                             CATEGORY_LANCE_STATUS};
+    uint16_t next = RECORDER_FIRST_COST + COST_ID_COUNT;
+    for (unsigned id = 0; id < COST_ID_COUNT; id++) {
+        bool varies = costs[id].category == (int)CATEGORY_BY_CAUSE;
+        struct step_info step = {
+            .name = costs[id].name,
+            .description = costs[id].description,
+            .layer = costs[id].layer,
+            .category = varies ? by_cause[CAUSE_OTHER] : (enum category)costs[id].category,
+            .unit = cost_unit_name(costs[id].unit),
+            .source = table->value[id].source,
+            .status = cost_status_name(table->value[id].status),
+            .value = table->value[id].milli_cycles,
+        };
+        table->steps[RECORDER_FIRST_COST + id] = step;
+        table->variant[id] = varies ? next : 0;
+        for (unsigned cause = 1; varies && cause < COST_CAUSE_COUNT; cause++) {
+            step.category = by_cause[cause];
+            table->steps[next++] = step;
+        }
+    }
+}
+
+/* ---- Numbers
+ * ----------------------------------------------------------------------------------------------- */
+
+/* "12.345678" in millionths; false when it is no such number. *end is left behind it. */
+static bool parse_millionths(const char *text, const char **end, uint64_t *value)
+{
+    uint64_t whole = 0, fraction = 0, place = 1000000;
+    const char *p = text;
+    if (!isdigit((unsigned char)*p))
+        return false;
+    for (; isdigit((unsigned char)*p); p++) {
+        whole = whole * 10 + (uint64_t)(*p - '0');
+        if (whole > 1000000000)
+            return false;
+    }
+    if (*p == '.') {
+        for (p++; isdigit((unsigned char)*p); p++) {
+            if (place == 1)
+                return false;
+            place /= 10;
+            fraction += (uint64_t)(*p - '0') * place;
+        }
+    }
+    *end = p;
+    *value = whole * 1000000 + fraction;
+    return true;
+}
+
+static uint64_t milli_from_picoseconds(uint64_t picoseconds, uint64_t hz)
+{
+    unsigned __int128 product = (unsigned __int128)picoseconds * hz;
+    return (uint64_t)((product + 500000000) / 1000000000);
+}
+
+static void skip_blanks(const char **p)
+{
+    while (**p == ' ' || **p == '\t')
+        (*p)++;
+}
+
+/* "VALUE UNIT" up to end or '|'. */
+static enum status parse_amount(const char *text, const char **end, uint64_t hz, struct cost_value *out,
+                                struct error *err)
+{
+    static const struct {
+        const char *name;
+        uint64_t picoseconds; /* per unit; 0 = cycles */
+    } units[] = {{"cycles", 0}, {"ns", 1000}, {"us", 1000000}};
+    uint64_t millionths;
+    const char *p = text;
+    skip_blanks(&p);
+    if (!parse_millionths(p, &p, &millionths))
+        return status_fail(err, STATUS_BAD_INPUT, "'%s': not a number with at most six decimal places", text);
+    skip_blanks(&p);
+    size_t length = strcspn(p, " \t|");
+    uint64_t picoseconds = 0;
+    bool known = length == 0;
+    for (size_t i = 0; i < ARRAY_LEN(units) && !known; i++)
+        if (strlen(units[i].name) == length && strncmp(p, units[i].name, length) == 0) {
+            picoseconds = units[i].picoseconds;
+            known = true;
+        }
+    if (!known)
+        return status_fail(err, STATUS_BAD_INPUT, "'%s': unit must be cycles, ns or us", text);
+    p += length;
+    skip_blanks(&p);
+    if (picoseconds > 0 && hz == 0)
+        return status_fail(err, STATUS_BAD_INPUT, "a time stands before cpu_mhz in section [profile]");
+    out->picoseconds = (uint64_t)((unsigned __int128)millionths * picoseconds / 1000000);
+    out->milli_cycles = out->picoseconds ? milli_from_picoseconds(out->picoseconds, hz)
+                        : picoseconds    ? 0
+                                         : millionths / 1000;
+    if (out->milli_cycles > UINT64_C(1000000000000))
+        return status_fail(err, STATUS_BAD_INPUT, "'%s': more than 10^9 cycles", text);
+    *end = p;
+    return STATUS_OK;
+}
+
+/* "VALUE UNIT | STATUS | SOURCE" */
+static enum status parse_value(const char *text, uint64_t hz, struct cost_value *out, struct error *err)
+{
+    struct cost_value value = {0};
+    const char *p;
+    TRY(parse_amount(text, &p, hz, &value, err));
+    if (*p++ != '|')
+        return status_fail(err, STATUS_BAD_INPUT, "'%s': expected VALUE UNIT | STATUS | SOURCE", text);
+    skip_blanks(&p);
+    size_t length = strcspn(p, " \t|");
+    unsigned status = 0;
+    while (status < COST_OVERRIDDEN && (strlen(cost_status_name((enum cost_status)status)) != length ||
+                                        strncmp(cost_status_name((enum cost_status)status), p, length) != 0))
+        status++;
+    if (status == COST_OVERRIDDEN)
+        return status_fail(err, STATUS_BAD_INPUT,
+                           "'%s': status must be assumed, published, datasheet, measured or calibrated",
+                           text);
+    value.status = (enum cost_status)status;
+    p += length;
+    skip_blanks(&p);
+    if (*p++ != '|')
+        return status_fail(err, STATUS_BAD_INPUT, "'%s': no source given", text);
+    skip_blanks(&p);
+    if (*p == '\0' || strlen(p) >= sizeof value.source)
+        return status_fail(err, STATUS_BAD_INPUT, "'%s': a source has 1 to %zu characters", text,
+                           sizeof value.source - 1);
+    memcpy(value.source, p, strlen(p) + 1);
+    *out = value;
+    return STATUS_OK;
+}
+
+/* ---- Loading
+ * ----------------------------------------------------------------------------------------------- */
+
+struct loader {
+    struct cost_table *table;
+    unsigned depth;
+    bool has_base;
+    uint64_t scale_milli;
+    bool seen[COST_ID_COUNT], seen_insn[COST_CLASS_COUNT];
+    enum status status; /* of the first line that failed */
+    struct error error;
+};
+
+static enum status load(struct cost_table *table, const char *profile, unsigned depth, struct error *err);
+
+/* The slot of cost or class "section.key", NULL if there is none. */
+static struct cost_value *find_value(struct cost_table *table, const char *name, bool *seen, bool *seen_insn,
+                                     bool **flag)
+{
+    if (strncmp(name, "insn.", 5) == 0) {
+        for (unsigned i = 0; i < COST_CLASS_COUNT; i++)
+            if (strcmp(name + 5, class_names[i]) == 0) {
+                *flag = seen_insn ? &seen_insn[i] : NULL;
+                return &table->insn[i];
+            }
+        return NULL;
+    }
+    for (unsigned i = 0; i < COST_ID_COUNT; i++)
+        if (strcmp(name, costs[i].name) == 0) {
+            *flag = seen ? &seen[i] : NULL;
+            return &table->value[i];
+        }
+    return NULL;
+}
+
+static enum status unknown_cost(const char *name, struct error *err)
+{
+    char full[COST_CLASS_COUNT][32], hint[128];
+    struct suggestion suggestion = suggestion_start(name);
+    for (unsigned i = 0; i < COST_ID_COUNT; i++)
+        suggestion_offer(&suggestion, costs[i].name);
+    for (unsigned i = 0; i < COST_CLASS_COUNT; i++) {
+        snprintf(full[i], sizeof full[i], "insn.%s", class_names[i]);
+        suggestion_offer(&suggestion, full[i]);
+    }
+    return status_fail(err, STATUS_BAD_INPUT, "unknown cost '%s'%s", name,
+                       suggestion_text(&suggestion, hint, sizeof hint));
+}
+
+/* Take every value over from another profile, in cycles. */
+static enum status inherit(struct loader *loader, const char *base, struct error *err)
+{
+    struct cost_table *other = malloc(sizeof *other);
+    if (other == NULL)
+        return status_fail(err, STATUS_NO_MEMORY, "no memory for a cost profile");
+    enum status status = load(other, base, loader->depth + 1, err);
+    if (status == STATUS_OK) {
+        loader->has_base = true;
+        for (unsigned i = 0; i < COST_ID_COUNT + COST_CLASS_COUNT; i++) {
+            bool insn = i >= COST_ID_COUNT;
+            const struct cost_value *from = insn ? &other->insn[i - COST_ID_COUNT] : &other->value[i];
+            struct cost_value *to = insn ? &loader->table->insn[i - COST_ID_COUNT] : &loader->table->value[i];
+            to->milli_cycles = insn ? from->milli_cycles : from->milli_cycles * loader->scale_milli / 1000;
+            to->picoseconds = 0;
+            to->status = COST_ASSUMED;
+            snprintf(to->source, sizeof to->source, "cycles of %.60s: %.80s", other->profile, from->source);
+        }
+    }
+    free(other);
+    return status;
+}
+
+static enum status profile_key(struct loader *loader, const char *key, const char *text, struct error *err)
+{
+    struct cost_table *table = loader->table;
+    const char *end;
+    uint64_t number;
+    if (strcmp(key, "description") == 0) {
+        snprintf(table->description, sizeof table->description, "%s", text);
+        return STATUS_OK;
+    }
+    if (strcmp(key, "cpu_model") == 0) {
+        snprintf(table->cpu_model, sizeof table->cpu_model, "%s", text);
+        return STATUS_OK;
+    }
+    if (strcmp(key, "base") == 0)
+        return inherit(loader, text, err);
+    if (!parse_millionths(text, &end, &number) || *end != '\0' || number == 0)
+        return status_fail(err, STATUS_BAD_INPUT, "%s: '%s' is not a positive number", key, text);
+    if (strcmp(key, "cpu_mhz") == 0 && number <= UINT64_C(100000) * 1000000) {
+        table->cpu_hz = number;
+        return STATUS_OK;
+    }
+    if (strcmp(key, "memory_mb") == 0 && number <= UINT64_C(1048576) * 1000000) {
+        table->memory_bytes = number / 1000000 * 1048576;
+        return STATUS_OK;
+    }
+    if (strcmp(key, "base_scale") == 0 && number <= UINT64_C(1000) * 1000000) {
+        if (loader->has_base)
+            return status_fail(err, STATUS_BAD_INPUT, "base_scale must stand before base");
+        loader->scale_milli = number / 1000;
+        return STATUS_OK;
+    }
+    return status_fail(err, STATUS_BAD_INPUT, "section [profile]: unknown key or impossible value '%s = %s'",
+                       key, text);
+}
+
+static enum status take_line(struct loader *loader, const char *section, const char *key, const char *text,
+                             struct error *err)
+{
+    char name[96];
+    bool *seen = NULL;
+    if (strcmp(section, "profile") == 0)
+        return profile_key(loader, key, text, err);
+    snprintf(name, sizeof name, "%s.%s", section, key);
+    struct cost_value *value = find_value(loader->table, name, loader->seen, loader->seen_insn, &seen);
+    if (value == NULL)
+        return unknown_cost(name, err);
+    if (*seen)
+        return status_fail(err, STATUS_BAD_INPUT, "'%s' is given twice", name);
+    *seen = true;
+    TRY(parse_value(text, loader->table->cpu_hz, value, err));
+    if (strcmp(section, "insn") == 0 && value->milli_cycles > (uint64_t)INSN_COST_MAX * 1000)
+        return status_fail(err, STATUS_BAD_INPUT, "'%s': an instruction takes at most %d cycles", name,
+                           INSN_COST_MAX);
+    return STATUS_OK;
+}
+
+/* inih's callback: 0 is an error. */
+static int ini_line(void *ctx, const char *section, const char *key, const char *text)
+{
+    struct loader *loader = ctx;
+    if (loader->status != STATUS_OK)
+        return 0;
+    loader->status = take_line(loader, section, key, text, &loader->error);
+    return loader->status == STATUS_OK;
+}
+
+static enum status check_complete(const struct loader *loader, struct error *err)
+{
+    const struct cost_table *table = loader->table;
+    if (table->cpu_hz == 0 || table->memory_bytes == 0 || table->cpu_model[0] == '\0')
+        return status_fail(err, STATUS_BAD_INPUT,
+                           "section [profile] must give cpu_mhz, memory_mb and cpu_model");
+    if (loader->has_base)
+        return STATUS_OK;
+    for (unsigned i = 0; i < COST_ID_COUNT; i++)
+        if (!loader->seen[i])
+            return status_fail(err, STATUS_BAD_INPUT, "cost '%s' is missing", costs[i].name);
+    for (unsigned i = 0; i < COST_CLASS_COUNT; i++)
+        if (!loader->seen_insn[i])
+            return status_fail(err, STATUS_BAD_INPUT, "cost 'insn.%s' is missing", class_names[i]);
+    return STATUS_OK;
+}
+
+static enum status parse_text(struct cost_table *table, const char *text, unsigned depth, struct error *err)
+{
+    struct loader loader = {.table = table, .depth = depth, .scale_milli = 1000};
+    unsigned number = 1;
+    /* inih cuts longer lines in two without a word. */
+    for (const char *line = text; *line != '\0'; number++) {
+        size_t length = strcspn(line, "\n");
+        if (length >= INI_MAX_LINE - 2)
+            return status_fail(err, STATUS_BAD_INPUT, "line %u is longer than %d characters", number,
+                               INI_MAX_LINE - 3);
+        line += length + (line[length] == '\n');
+    }
+    int bad_line = ini_parse_string(text, ini_line, &loader);
+    if (loader.status != STATUS_OK)
+        return status_fail(err, loader.status, "line %d: %s", bad_line, loader.error.text);
+    if (bad_line != 0)
+        return status_fail(err, STATUS_BAD_INPUT, "line %d: neither [section] nor key = value", bad_line);
+    return check_complete(&loader, err);
+}
+
+/* A file's text, to be freed. */
+static enum status read_profile(const char *path, char **text, struct error *err)
+{
+    FILE *file = fopen(path, "rb");
+    if (file == NULL)
+        return status_fail(err, STATUS_NO_FILE, "%s", strerror(errno));
+    char *buffer = malloc(PROFILE_MAX + 1);
+    if (buffer == NULL) {
+        fclose(file);
+        return status_fail(err, STATUS_NO_MEMORY, "no memory for a cost profile");
+    }
+    size_t size = fread(buffer, 1, PROFILE_MAX + 1, file);
+    bool failed = ferror(file) != 0;
+    fclose(file);
+    enum status status = STATUS_OK;
+    if (failed)
+        status = status_fail(err, STATUS_NO_FILE, "cannot be read");
+    else if (size > PROFILE_MAX)
+        status = status_fail(err, STATUS_BAD_INPUT, "larger than %d bytes: not a profile", PROFILE_MAX);
+    else if (memchr(buffer, '\0', size) != NULL)
+        status = status_fail(err, STATUS_BAD_INPUT, "holds binary data: not a profile");
+    if (status != STATUS_OK) {
+        free(buffer);
+        return status;
+    }
+    buffer[size] = '\0';
+    *text = buffer;
+    return STATUS_OK;
+}
+
+static enum status unknown_profile(const char *profile, struct error *err)
+{
+    char hint[128], names[256] = "";
+    struct suggestion suggestion = suggestion_start(profile);
+    for (unsigned i = 0; i < cost_profile_text_count; i++) {
+        suggestion_offer(&suggestion, cost_profile_texts[i].name);
+        size_t used = strlen(names);
+        snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", cost_profile_texts[i].name);
+    }
+    return status_fail(err, STATUS_BAD_INPUT,
+                       "unknown profile '%s'%s; built in are %s, or give the path of a file", profile,
+                       suggestion_text(&suggestion, hint, sizeof hint), names);
+}
+
+static enum status load(struct cost_table *table, const char *profile, unsigned depth, struct error *err)
+{
+    struct error inner = {{0}};
+    enum status status;
+    memset(table, 0, sizeof *table);
+    snprintf(table->profile, sizeof table->profile, "%s", profile);
+    if (depth > BASE_DEPTH_MAX)
+        return status_fail(err, STATUS_BAD_INPUT, "more than %d profiles stand on each other by 'base'",
+                           BASE_DEPTH_MAX);
+    const char *built_in = NULL;
+    for (unsigned i = 0; i < cost_profile_text_count; i++)
+        if (strcmp(profile, cost_profile_texts[i].name) == 0)
+            built_in = cost_profile_texts[i].text;
+    if (built_in != NULL) {
+        status = parse_text(table, built_in, depth, &inner);
+    } else {
+        char *text = NULL;
+        if (strpbrk(profile, "/.") == NULL)
+            return unknown_profile(profile, err);
+        status = read_profile(profile, &text, &inner);
+        if (status == STATUS_OK)
+            status = parse_text(table, text, depth, &inner);
+        free(text);
+    }
+    if (status != STATUS_OK)
+        return status_fail(err, status, "profile '%.100s': %.380s", profile, inner.text);
+    return STATUS_OK;
+}
+
+enum status cost_table_load(struct cost_table *table, const char *profile, struct error *err)
+{
+    TRY(load(table, profile, 0, err));
+    fill_steps(table);
+    return STATUS_OK;
+}
+
+/* ---- Overrides
+ * --------------------------------------------------------------------------------------------- */
+
+static enum status override_clock(struct cost_table *table, const char *text, struct error *err)
+{
+    const char *end;
+    uint64_t hz;
+    if (!parse_millionths(text, &end, &hz) || *end != '\0' || hz == 0 || hz > UINT64_C(100000) * 1000000)
+        return status_fail(err, STATUS_BAD_INPUT, "cpu_mhz: '%s' is not a clock rate in MHz", text);
+    table->cpu_hz = hz;
+    for (unsigned i = 0; i < COST_ID_COUNT; i++)
+        if (table->value[i].picoseconds != 0)
+            table->value[i].milli_cycles = milli_from_picoseconds(table->value[i].picoseconds, hz);
+    return STATUS_OK;
+}
+
+enum status cost_table_override(struct cost_table *table, const char *assignment, struct error *err)
+{
+    char name[96];
+    bool *seen = NULL;
+    const char *equals = strchr(assignment, '='), *end;
+    if (equals == NULL || (size_t)(equals - assignment) >= sizeof name)
+        return status_fail(err, STATUS_BAD_INPUT, "-cost '%s': expected name=value", assignment);
+    memcpy(name, assignment, (size_t)(equals - assignment));
+    name[equals - assignment] = '\0';
+    if (strcmp(name, "cpu_mhz") == 0) {
+        TRY(override_clock(table, equals + 1, err));
+    } else {
+        struct cost_value *slot = find_value(table, name, NULL, NULL, &seen), value = {0};
+        if (slot == NULL)
+            return unknown_cost(name, err);
+        TRY(parse_amount(equals + 1, &end, table->cpu_hz, &value, err));
+        if (*end != '\0')
+            return status_fail(err, STATUS_BAD_INPUT, "-cost '%s': unexpected '%s'", assignment, end);
+        if (strncmp(name, "insn.", 5) == 0 && value.milli_cycles > (uint64_t)INSN_COST_MAX * 1000)
+            return status_fail(err, STATUS_BAD_INPUT, "-cost '%s': an instruction takes at most %d cycles",
+                               assignment, INSN_COST_MAX);
+        value.status = COST_OVERRIDDEN;
+        snprintf(value.source, sizeof value.source, "-cost %s", assignment);
+        *slot = value;
+    }
+    fill_steps(table);
+    return STATUS_OK;
+}
+
+/* ---- Instruction classes
+ * ------------------------------------------------------------------------------------- */
+
+void cost_table_cpu(const struct cost_table *table, unsigned kernel_milli, uint16_t cost[2][COST_CLASS_COUNT])
+{
+    for (unsigned i = 0; i < COST_CLASS_COUNT; i++) {
+        unsigned __int128 milli = table->insn[i].milli_cycles;
+        uint64_t kernel = (uint64_t)((milli * (kernel_milli ? kernel_milli : 1000) + 500000) / 1000000);
+        uint64_t user = (uint64_t)((milli + 500) / 1000);
+        cost[0][i] = (uint16_t)(kernel > UINT16_MAX ? UINT16_MAX : kernel);
+        cost[1][i] = (uint16_t)(user > UINT16_MAX ? UINT16_MAX : user);
+        /* Time must pass, whatever a profile says: a guest's endless loop has to reach the next event. */
+        cost[0][i] += cost[0][i] == 0;
+        cost[1][i] += cost[1][i] == 0;
+    }
+}

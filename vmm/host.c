@@ -1,0 +1,182 @@
+/* The host's time line: charging, idling, interrupts (host.h draws the cases).
+ *
+ * The heart is spend(): it advances the clock piece by piece, from one due event to the next, so that each
+ * event sees the tick it was scheduled for, and gives interrupts raised by an event to their handlers before
+ * the rest of the charge is spent. What a handler spends lies inside the charge on the time line but is
+ * charged to its own steps.
+ *
+ * Left out: nested handlers of different priority (Linux 2.2 ran most of them with interrupts off). */
+#include "vmm/host.h"
+
+#include "base/check.h"
+
+/* Invariant 2: nothing has moved the clock behind the recorder's back. */
+static void check_time_line(const struct host *host)
+{
+    CHECK(recorder_now(host->recorder) == host_tick(host));
+}
+
+void host_account_guest(struct host *host, unsigned cpl)
+{
+    tick_t now = host_tick(host), before = recorder_now(host->recorder);
+    CHECK(now >= before);
+    if (now > before)
+        recorder_advance(host->recorder, cpl == 3 ? STEP_GUEST_USER : STEP_GUEST_KERNEL, now - before);
+}
+
+void host_run_events(struct host *host)
+{
+    tick_t now = host_tick(host);
+    if (now < host->queue->now)
+        return;
+    bool nested = host->in_event;
+    host->in_event = true;
+    event_queue_run(host->queue, now);
+    host->in_event = nested;
+}
+
+static void advance(struct host *host, unsigned step, cycle_t cycles)
+{
+    host->cpu->s.clock += cycles;
+    recorder_advance(host->recorder, step, cycles * host->ticks_per_cycle);
+}
+
+/* Cycles from now to the first boundary of a cycle at or after `tick`. */
+static cycle_t cycles_until(const struct host *host, tick_t tick)
+{
+    tick_t now = host_tick(host);
+    if (tick <= now)
+        return 0;
+    return (tick - now - 1) / host->ticks_per_cycle + 1;
+}
+
+static void spend(struct host *host, unsigned step, cycle_t cycles)
+{
+    while (!host->atomic) {
+        tick_t next = event_queue_next(host->queue);
+        if (next == TICK_NEVER)
+            break;
+        cycle_t until = cycles_until(host, next);
+        if (until > cycles)
+            break;
+        advance(host, step, until);
+        cycles -= until;
+        host_run_events(host);
+        host_poll_irqs(host);
+    }
+    advance(host, step, cycles);
+}
+
+void host_charge_units(struct host *host, enum cost_id cost, uint64_t units)
+{
+    unsigned step = cost_step(host->costs, cost, host->cause);
+    unsigned __int128 milli = (unsigned __int128)host->costs->value[cost].milli_cycles * units;
+    CHECK(!host->in_event);
+    check_time_line(host);
+    recorder_count(host->recorder, step);
+    spend(host, step, (cycle_t)((milli + 999) / 1000));
+}
+
+void host_charge(struct host *host, enum cost_id cost)
+{
+    host_charge_units(host, cost, 1);
+}
+
+void host_end_atomic(struct host *host)
+{
+    host->atomic = false;
+    tick_t next = event_queue_next(host->queue);
+    if (next != TICK_NEVER && next <= host_tick(host))
+        cpu_stop_soon(host->cpu);
+}
+
+bool host_idle_until_event(struct host *host, unsigned step, cycle_t limit)
+{
+    CHECK(!host->in_event && !host->atomic);
+    check_time_line(host);
+    if (host->world == WORLD_HOST && host->irq_pending && !host->in_handler) {
+        host_poll_irqs(host);
+        return true;
+    }
+    tick_t next = event_queue_next(host->queue);
+    cycle_t now = host_now(host);
+    cycle_t until = next == TICK_NEVER ? TICK_NEVER : cycles_until(host, next);
+    if (limit != TICK_NEVER && (limit <= now || until > limit - now)) {
+        if (limit > now)
+            advance(host, step, limit - now);
+        host_run_events(host);
+        return false;
+    }
+    if (next == TICK_NEVER)
+        return false;
+    advance(host, step, until);
+    host_run_events(host);
+    host_poll_irqs(host);
+    return true;
+}
+
+/* ---- Interrupts
+ * -------------------------------------------------------------------------------------------- */
+
+void host_set_irq_handler(struct host *host, unsigned line, const char *name, host_irq_fn *handler, void *ctx)
+{
+    CHECK(line < HOST_IRQ_LINES && host->irq[line].handler == NULL);
+    host->irq[line].name = name;
+    host->irq[line].handler = handler;
+    host->irq[line].ctx = ctx;
+}
+
+void host_poll_irqs(struct host *host)
+{
+    if (host->world != WORLD_HOST || host->in_handler || host->in_event)
+        return;
+    enum cost_cause cause = host->cause;
+    host->in_handler = true;
+    host->cause = CAUSE_OTHER;
+    while (host->irq_pending) {
+        unsigned line = (unsigned)__builtin_ctz(host->irq_pending);
+        host->irq_pending &= (uint16_t) ~(1u << line);
+        host->irq[line].handler(host->irq[line].ctx, host);
+    }
+    host->cause = cause;
+    host->in_handler = false;
+}
+
+void host_raise_irq(struct host *host, unsigned line)
+{
+    CHECK(line < HOST_IRQ_LINES && host->irq[line].handler != NULL);
+    host->irq_pending |= (uint16_t)(1u << line);
+    host->irq_count++;
+    if (host->world == WORLD_VMM)
+        cpu_stop_soon(host->cpu);
+    else
+        host_poll_irqs(host);
+}
+
+/* ---- Frames of a guest access
+ * -------------------------------------------------------------------------------- */
+
+void host_access_begin(struct host *host)
+{
+    host->access_start = recorder_now(host->recorder);
+    host->sent_first = host->sent_end = 0;
+}
+
+uint64_t host_frame_begin(struct host *host, uint64_t id, uint32_t size)
+{
+    if (id != 0 || host->next_frame_id == NULL)
+        return id;
+    id = ++*host->next_frame_id;
+    if (host->sent_end == 0)
+        host->sent_first = id;
+    host->sent_end = id + 1;
+    recorder_packet(host->recorder, id, PACKET_TX_OUT, host->access_start, size);
+    return id;
+}
+
+void host_access_end(struct host *host)
+{
+    for (uint64_t id = host->sent_first; id < host->sent_end; id++)
+        recorder_packet(host->recorder, id, PACKET_TX_RESUME, recorder_now(host->recorder), 0);
+    host->sent_first = host->sent_end = 0;
+}
