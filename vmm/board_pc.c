@@ -227,13 +227,13 @@ void board_ferr(struct board_pc *board, bool level)
     irq_set(&irq13, level);
 }
 
-const char *board_device_at(struct board_pc *board, bool mmio, uint64_t addr, uint32_t *offset)
+struct device *board_device_at(struct board_pc *board, bool mmio, uint64_t addr, uint32_t *offset)
 {
     const struct io_mapping *mapping = io_find(mmio ? &board->memory : &board->ports, addr);
     if (mapping == NULL)
         return NULL;
     *offset = (uint32_t)(addr - mapping->base) + mapping->window_offset;
-    return mapping->device->cls->name;
+    return mapping->device;
 }
 
 const struct device_env *board_env(struct board_pc *board)

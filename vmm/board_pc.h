@@ -76,8 +76,8 @@ void board_apic_base_written(struct board_pc *board, uint64_t value);
 /* FERR# of the processor: IRQ 13 until the guest writes port 0xF0. */
 void board_ferr(struct board_pc *board, bool level);
 
-/* Which device answers there (class name), and the offset in its window; NULL = nothing. */
-const char *board_device_at(struct board_pc *board, bool mmio, uint64_t addr, uint32_t *offset);
+/* Which device answers there, and the offset in its window; NULL = nothing. */
+struct device *board_device_at(struct board_pc *board, bool mmio, uint64_t addr, uint32_t *offset);
 
 /* For whoever creates further devices (NIC, disks): where they live and what they connect to. */
 const struct device_env *board_env(struct board_pc *board);

@@ -84,7 +84,9 @@ void host_charge(struct host *host, enum cost_id cost)
 
 void host_end_atomic(struct host *host)
 {
-    host->atomic = false;
+    CHECK(host->atomic > 0);
+    if (--host->atomic > 0)
+        return;
     tick_t next = event_queue_next(host->queue);
     if (next != TICK_NEVER && next <= host_tick(host))
         cpu_stop_soon(host->cpu);

@@ -50,7 +50,7 @@ struct host {
     enum cost_cause cause; /* on whose behalf BY_CAUSE costs are charged now */
     bool in_handler;
     bool in_event;        /* an event callback runs */
-    bool atomic;          /* inside a guest instruction: events wait for the boundary */
+    unsigned atomic;      /* nesting: inside a guest instruction, events wait for the boundary */
     uint16_t irq_pending; /* bit per line */
     uint64_t irq_count;   /* raised so far, all lines */
     struct {
@@ -84,7 +84,7 @@ void host_charge_units(struct host *host, enum cost_id cost, uint64_t units);
 
 static inline void host_begin_atomic(struct host *host)
 {
-    host->atomic = true;
+    host->atomic++;
 }
 void host_end_atomic(struct host *host);
 

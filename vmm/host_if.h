@@ -1,23 +1,31 @@
-/* What the monitor asks of its host, implemented in hostworld/ (VMDriver): design.md section 2, the fourth
- * inversion.
+/* What the monitor asks of its host, implemented in hostworld/: design.md section 2, the fourth inversion.
  *
  * The world switch itself belongs to the monitor (vmm/hv_workstation*.c); these calls are made in HOST world
- * and return there. */
+ * and return there. Each charges what it costs. */
 #ifndef CROSSPAGE_VMM_HOST_IF_H
 #define CROSSPAGE_VMM_HOST_IF_H
 
 #include "vmm/host.h"
+
+/* Asked by a blocked VMApp after every event: is there work for the VM? */
+typedef bool host_woken_fn(void *ctx);
 
 struct host_services {
     /* VMDriver has control after a world switch and returns from its ioctl to the VMApp. */
     void (*return_to_vmapp)(void *ctx);
     /* VMApp re-enters the monitor by an ioctl on VMDriver. */
     void (*call_vmdriver)(void *ctx);
-    /* VMApp waits in select() on all its descriptors until something happens, at most to `limit`; true if
-     * there was input for the VM. */
-    bool (*select)(void *ctx, bool block, cycle_t limit);
+    /* VMDriver raises again what the monitor took: the lines in `taken`; their handlers run. */
+    void (*reassert)(void *ctx, uint16_t taken);
+    /* VMApp looks with select() on all its descriptors; true if frames can be read. */
+    bool (*select)(void *ctx);
+    /* VMApp blocks in select() until frames can be read (true), woken() says so, or `limit`. */
+    bool (*block)(void *ctx, host_woken_fn *woken, void *woken_ctx, cycle_t limit);
     /* VMApp reads pending frames from VMNet and hands them to the virtual NIC. */
     void (*receive_pending)(void *ctx);
+    /* VMApp has run the device's code for an access by `cause` and charges what that took; `device` is its
+     * class. */
+    void (*emulated)(void *ctx, const char *device, bool transmitted);
     void *ctx;
 };
 

@@ -22,8 +22,8 @@ struct none {
 
 static enum status none_create(struct vm *vm, const char *opts, void **ctx, struct error *err)
 {
-    if (opts != NULL && *opts != '\0')
-        return status_fail(err, STATUS_BAD_INPUT, "-hypervisor none: unknown option '%s'; it has none", opts);
+    unsigned choice[HYPERVISOR_OPTIONS_MAX];
+    TRY(hypervisor_parse(&hv_none, opts, choice, err));
     struct none *none = xcalloc(1, sizeof *none);
     none->vm = vm;
     *ctx = none;

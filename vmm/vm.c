@@ -61,7 +61,8 @@ void vm_visit_begin(struct vm *vm, enum vm_exit exit, uint64_t detail)
 void vm_visit_end(struct vm *vm)
 {
     CHECK(vm->visits > 0);
-    if (vm->visits == 1 && vm->host->irq_pending && vm->hv->host_interrupt != NULL)
+    /* Inside an instruction that has still to commit, interrupts wait for its boundary. */
+    if (vm->visits == 1 && vm->host->irq_pending && vm->hv->host_interrupt != NULL && !vm->host->atomic)
         vm->hv->host_interrupt(vm->hv_ctx);
     if (--vm->visits == 0)
         recorder_resume(vm->host->recorder);
@@ -146,9 +147,11 @@ static void on_ferr(void *ctx, bool level)
 static void on_cpu_exit(void *ctx, enum cpu_exit exit, uint64_t detail)
 {
     struct vm *vm = ctx;
+    host_begin_atomic(vm->host);
     vm_visit_begin(vm, (enum vm_exit)exit, detail);
     vm->hv->exit(vm->hv_ctx, exit, detail);
     vm_visit_end(vm);
+    host_end_atomic(vm->host);
 }
 
 static bool on_translate(void *ctx, gva_t addr, enum access access, bool user, bool ac,
@@ -167,8 +170,12 @@ static void on_invalidate(void *ctx, const gva_t *addr, bool global)
 static void on_cpl_changed(void *ctx, unsigned from, unsigned to)
 {
     struct vm *vm = ctx;
-    (void)to;
     host_account_guest(vm->host, from);
+    if (vm->hv->cpl_changed == NULL)
+        return;
+    host_begin_atomic(vm->host);
+    vm->hv->cpl_changed(vm->hv_ctx, from, to);
+    host_end_atomic(vm->host);
 }
 
 static void fill_bus(struct vm *vm)
@@ -290,6 +297,11 @@ const struct machine_memory *vm_machine(const struct vm *vm)
     return &vm->machine;
 }
 
+const struct host_services *vm_host_services(struct vm *vm)
+{
+    return vm->config.services;
+}
+
 struct board_pc *vm_board(struct vm *vm)
 {
     return vm->board;
@@ -309,7 +321,7 @@ void vm_device_access(struct vm *vm, struct io_access *access)
         access->value = board_port_read(vm->board, port, access->size);
 }
 
-const char *vm_device_at(struct vm *vm, const struct io_access *access, uint32_t *offset)
+struct device *vm_device_at(struct vm *vm, const struct io_access *access, uint32_t *offset)
 {
     return board_device_at(vm->board, access->mmio, access->addr, offset);
 }
@@ -459,7 +471,6 @@ static bool restart(struct vm *vm)
     struct error err;
     board_reset(vm->board);
     cpu_reset(vm->cpu, false);
-    vm->host->irq_pending = 0;
     if (vm_boot(vm, &err) == STATUS_OK)
         return true;
     log_line(vm->log, LOG_GUEST_ERROR, "reset: %s", err.text);
@@ -525,7 +536,7 @@ enum vm_stop vm_run(struct vm *vm, cycle_t limit)
 {
     enum vm_stop stop = VM_STOP_LIMIT;
     for (;;) {
-        event_queue_run(vm->queue, host_tick(vm->host));
+        host_run_events(vm->host);
         take_host_interrupts(vm);
         if (serve_wants(vm, &stop))
             return stop;

@@ -8,7 +8,6 @@
 #define CROSSPAGE_VMM_VM_H
 
 #include "vmm/board_pc.h"
-#include "vmm/exit.h"
 #include "vmm/hypervisor.h"
 
 enum vm_stop {
@@ -25,9 +24,10 @@ struct vm_config {
     struct host *host;         /* with queue, log, costs and recorder; the VM becomes its guest */
     struct board_config board; /* ram_bytes is the guest's memory */
     const struct cpu_model *model;
-    const char *hypervisor;         /* name */
-    const char *hypervisor_options; /* "" or "a=b,c=d" */
-    const char *kernel;             /* NULL: nothing is loaded */
+    const char *hypervisor;               /* name */
+    const struct host_services *services; /* hostworld's, for hosted monitors; else NULL */
+    const char *hypervisor_options;       /* "" or "a=b,c=d" */
+    const char *kernel;                   /* NULL: nothing is loaded */
     const char *initrd;
     const char *cmdline;
     bool no_reboot;
@@ -48,14 +48,8 @@ void vm_ask_stop(struct vm *vm);
 uint32_t vm_exit_value(const struct vm *vm);
 
 struct board_pc *vm_board(struct vm *vm);
-const struct machine_memory *vm_machine(const struct vm *vm);
 
 /* Hash of CPU, memory and devices. */
 uint64_t vm_state_hash(struct vm *vm);
-
-/* A hypervisor handler outside the ones the VM calls itself (translate) opens and closes its visit with
- * these. Inside a visit they nest harmlessly: only the outermost is recorded. */
-void vm_visit_begin(struct vm *vm, enum vm_exit exit, uint64_t detail);
-void vm_visit_end(struct vm *vm);
 
 #endif
