@@ -10,6 +10,8 @@
 
 #include "base/check.h"
 
+enum { HANDLERS_PER_POLL = 64 };
+
 /* Invariant 2: nothing has moved the clock behind the recorder's back. */
 static void check_time_line(const struct host *host)
 {
@@ -33,6 +35,19 @@ void host_run_events(struct host *host)
     host->in_event = true;
     event_queue_run(host->queue, now);
     host->in_event = nested;
+}
+
+void host_sync(struct host *host)
+{
+    tick_t now = host_tick(host);
+    if (now > host->queue->now)
+        host->queue->now = now;
+}
+
+tick_t host_duration(const struct host *host, enum cost_id cost, uint64_t units)
+{
+    unsigned __int128 milli = (unsigned __int128)host->costs->value[cost].milli_cycles * units;
+    return (tick_t)((milli * host->ticks_per_cycle + 999) / 1000);
 }
 
 static void advance(struct host *host, unsigned step, cycle_t cycles)
@@ -135,7 +150,8 @@ void host_poll_irqs(struct host *host)
     enum cost_cause cause = host->cause;
     host->in_handler = true;
     host->cause = CAUSE_OTHER;
-    while (host->irq_pending) {
+    /* Interrupts that come faster than they are handled must not keep the run loop from its limit. */
+    for (unsigned round = 0; host->irq_pending && round < HANDLERS_PER_POLL; round++) {
         unsigned line = (unsigned)__builtin_ctz(host->irq_pending);
         host->irq_pending &= (uint16_t) ~(1u << line);
         host->irq[line].handler(host->irq[line].ctx, host);
@@ -155,25 +171,51 @@ void host_raise_irq(struct host *host, unsigned line)
         host_poll_irqs(host);
 }
 
+void host_lower_irq(struct host *host, unsigned line)
+{
+    host->irq_pending &= (uint16_t) ~(1u << line);
+}
+
 /* ---- Frames of a guest access
  * -------------------------------------------------------------------------------- */
 
 void host_access_begin(struct host *host)
 {
+    host->in_access = true;
     host->access_start = recorder_now(host->recorder);
     host->sent_first = host->sent_end = 0;
+    host->sent_count = 0;
 }
 
 uint64_t host_frame_begin(struct host *host, uint64_t id, uint32_t size)
 {
+    host->sent_count++;
     if (id != 0 || host->next_frame_id == NULL)
         return id;
     id = ++*host->next_frame_id;
-    if (host->sent_end == 0)
-        host->sent_first = id;
-    host->sent_end = id + 1;
-    recorder_packet(host->recorder, id, PACKET_TX_OUT, host->access_start, size);
+    /* A chip that polls its ring may send without an access: then the frame's way begins in the chip. */
+    if (host->in_access) {
+        if (host->sent_end == 0)
+            host->sent_first = id;
+        host->sent_end = id + 1;
+    }
+    tick_t start = host->in_access ? host->access_start : host->queue->now;
+    recorder_packet(host->recorder, id, PACKET_TX_OUT, start, size);
     return id;
+}
+
+void host_frame_received(struct host *host, uint64_t id, uint32_t size)
+{
+    recorder_packet(host->recorder, id, PACKET_RX_GUEST, host->queue->now, size);
+    if (id != 0 && host->received_count < HOST_RECEIVED_MAX)
+        host->received[host->received_count++] = id;
+}
+
+void host_frames_announced(struct host *host)
+{
+    for (unsigned i = 0; i < host->received_count; i++)
+        recorder_packet(host->recorder, host->received[i], PACKET_RX_VIRQ, recorder_now(host->recorder), 0);
+    host->received_count = 0;
 }
 
 void host_access_end(struct host *host)
@@ -181,4 +223,5 @@ void host_access_end(struct host *host)
     for (uint64_t id = host->sent_first; id < host->sent_end; id++)
         recorder_packet(host->recorder, id, PACKET_TX_RESUME, recorder_now(host->recorder), 0);
     host->sent_first = host->sent_end = 0;
+    host->in_access = false;
 }

@@ -33,7 +33,7 @@
 
 enum world { WORLD_VMM, WORLD_HOST };
 
-enum { HOST_IRQ_LINES = 16 };
+enum { HOST_IRQ_LINES = 16, HOST_RECEIVED_MAX = 32 };
 
 struct host;
 typedef void host_irq_fn(void *ctx, struct host *host);
@@ -59,9 +59,13 @@ struct host {
         void *ctx;
     } irq[HOST_IRQ_LINES];
     /* Frames on their way through this host. */
-    uint64_t *next_frame_id;       /* of the lab; NULL: frames stay without id */
-    tick_t access_start;           /* of the guest's I/O access being done */
-    uint64_t sent_first, sent_end; /* ids of frames sent by that access: first <= id < end */
+    uint64_t *next_frame_id; /* of the lab; NULL: frames stay without id */
+    tick_t access_start;     /* of the guest's I/O access being done */
+    bool in_access;
+    unsigned sent_count;                  /* frames sent by that access */
+    uint64_t sent_first, sent_end;        /* ids of frames sent by that access: first <= id < end */
+    uint64_t received[HOST_RECEIVED_MAX]; /* ids of frames in guest memory, not yet announced to the guest */
+    unsigned received_count;
 };
 
 static inline cycle_t host_now(const struct host *host)
@@ -102,6 +106,13 @@ void host_set_irq_handler(struct host *host, unsigned line, const char *name, ho
                           void *ctx);
 /* Run pending handlers now, if the CPU is in HOST world and not in a handler. */
 void host_poll_irqs(struct host *host);
+/* The device has taken its request back before a handler ran. */
+void host_lower_irq(struct host *host, unsigned line);
+
+/* Bring the queue's clock to the CPU's, before hardware is touched outside an event. */
+void host_sync(struct host *host);
+/* Time that hardware takes for `units` of a cost, beside the CPU. */
+tick_t host_duration(const struct host *host, enum cost_id cost, uint64_t units);
 
 /* A guest I/O access starts or is done: frames sent in between are marked as its. */
 void host_access_begin(struct host *host);
@@ -109,5 +120,8 @@ void host_access_end(struct host *host);
 /* Number a frame that the guest's NIC hands on now, and mark where its way began. Leaves a numbered frame
  * alone. */
 uint64_t host_frame_begin(struct host *host, uint64_t id, uint32_t size);
+/* A frame is in guest memory now; and the guest was told of all that are. */
+void host_frame_received(struct host *host, uint64_t id, uint32_t size);
+void host_frames_announced(struct host *host);
 
 #endif

@@ -1,0 +1,35 @@
+/* The host side of a hosted monitor: host kernel, VMDriver, VMApp, VMNet and the host's NIC with its driver,
+ * put together.
+ *
+ *     guest's NIC --hosted_backend--> VMApp --write()--> VMNet --bridge--> host NIC --> config.wire
+ *
+ * Create it before the VM, give hosted_services() to the VM's configuration and hosted_backend() to its NIC.
+ */
+#ifndef CROSSPAGE_HOSTWORLD_HOSTED_H
+#define CROSSPAGE_HOSTWORLD_HOSTED_H
+
+#include "devices/backends.h"
+#include "vmm/host_if.h"
+
+struct hosted;
+
+struct hosted_config {
+    struct host *host;       /* its cpu may still be missing */
+    struct net_backend wire; /* what the host's NIC is plugged into; ops NULL = no cable */
+    uint8_t vm_mac[6];       /* of the guest's NIC: the bridge's filter */
+};
+
+struct hosted_counters {
+    uint64_t ticks;                        /* host timer interrupts */
+    uint64_t nic_interrupts;               /* of the host's NIC */
+    uint64_t sent, send_drops;             /* frames the VM sent; those that found the device queue full */
+    uint64_t received, filtered, rx_drops; /* frames at the bridge for the VM; for others; without a buffer */
+};
+
+struct hosted *hosted_create(const struct hosted_config *config);
+void hosted_destroy(struct hosted *hosted);
+const struct host_services *hosted_services(struct hosted *hosted);
+struct net_backend hosted_backend(struct hosted *hosted);
+struct hosted_counters hosted_counters(const struct hosted *hosted);
+
+#endif

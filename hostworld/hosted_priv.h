@@ -1,0 +1,122 @@
+/* The parts of the hosted world, and what they know of each other: each only the one below it.
+ *
+ *     VMApp (vmapp.c)          device emulation in a process: transmit, receive, select()
+ *     VMDriver (vmdriver.c)    entry and exit of the monitor
+ *     VMNet (vmnet.c)          virtual hub and bridge
+ *     host kernel (host_linux.c)  interrupts, timer tick, blocking
+ *     host NIC (host_nic.c)    EtherExpress class card and its driver */
+#ifndef CROSSPAGE_HOSTWORLD_HOSTED_PRIV_H
+#define CROSSPAGE_HOSTWORLD_HOSTED_PRIV_H
+
+#include "hostworld/hosted.h"
+
+/* ---- Frames in bounded FIFOs
+ * ------------------------------------------------------------------------------- */
+
+struct frame_queue {
+    struct frame *slots;
+    unsigned capacity, head, count;
+};
+
+void frame_queue_init(struct frame_queue *queue, unsigned capacity);
+void frame_queue_destroy(struct frame_queue *queue);
+/* Copies; false when full. */
+bool frame_queue_put(struct frame_queue *queue, const struct frame *frame) MUST_CHECK;
+/* The oldest, valid until the next put; NULL when empty. Removing it is a separate step. */
+struct frame *frame_queue_first(struct frame_queue *queue);
+void frame_queue_drop_first(struct frame_queue *queue);
+
+/* ---- Host kernel
+ * --------------------------------------------------------------------------------------------- */
+
+enum host_line { HOST_LINE_TIMER = 0, HOST_LINE_NIC = 11 };
+
+struct host_linux {
+    struct host *host;
+    struct event tick;
+    uint64_t tick_number; /* the next one's; ticks are at exact multiples of 1/100 s */
+    uint64_t ticks;
+};
+
+void host_linux_init(struct host_linux *kernel, struct host *host);
+void host_linux_destroy(struct host_linux *kernel);
+/* Block the running process until ready() or `limit`: the host idles, its interrupts are served. True if
+ * ready(). */
+bool host_linux_block(struct host_linux *kernel, host_woken_fn *ready, void *ctx, cycle_t limit);
+
+/* ---- Host NIC
+ * ------------------------------------------------------------------------------------------------ */
+
+struct vmnet;
+
+/* Card: transmit ring -> DMA -> FIFO of one frame -> wire; wire -> DMA -> receive ring. */
+struct host_nic {
+    struct host *host;
+    struct vmnet *bridge; /* gets what arrives */
+    struct net_backend wire;
+    struct event dma_done; /* of the frame at the head of the ring */
+    struct event rx_dma_done;
+    struct frame_queue queue; /* the driver's: device queue of the host's network stack */
+    struct frame_queue ring;  /* descriptors given to the card, not yet fetched */
+    struct frame fifo;        /* fetched, waiting for the wire or on it */
+    bool dma_busy, fifo_full, wire_busy;
+    unsigned sent_unseen;        /* frames that left since the driver last looked */
+    struct frame_queue arriving; /* behind the wire, before or in DMA */
+    struct frame_queue arrived;  /* in memory, since the driver last looked */
+    uint64_t interrupts, drops, rx_drops;
+};
+
+void host_nic_init(struct host_nic *nic, struct host *host, struct net_backend wire, struct vmnet *bridge);
+void host_nic_destroy(struct host_nic *nic);
+/* The driver's transmit function, charged to the caller. */
+void host_nic_transmit(struct host_nic *nic, const struct frame *frame);
+
+/* ---- VMNet
+ * --------------------------------------------------------------------------------------------------- */
+
+struct vmnet {
+    struct host *host;
+    struct host_nic *nic;
+    uint8_t vm_mac[6];
+    struct frame_queue input; /* for the VM's read() */
+    uint64_t sent, received, filtered, drops;
+};
+
+void vmnet_init(struct vmnet *vmnet, struct host *host, struct host_nic *nic, const uint8_t vm_mac[6]);
+void vmnet_destroy(struct vmnet *vmnet);
+/* The whole write() system call. */
+void vmnet_write(struct vmnet *vmnet, const struct frame *frame);
+static inline bool vmnet_readable(const struct vmnet *vmnet)
+{
+    return vmnet->input.count > 0;
+}
+/* The whole read() system call; a frame must be there. */
+void vmnet_read(struct vmnet *vmnet, struct frame *frame);
+/* A frame from the bridge's physical side, in the NIC's interrupt. */
+void vmnet_receive(struct vmnet *vmnet, const struct frame *frame);
+
+/* ---- VMApp and VMDriver
+ * ---------------------------------------------------------------------------------------- */
+
+struct vmapp {
+    struct host *host;
+    struct host_linux *kernel;
+    struct vmnet *vmnet;
+    const struct net_port_ops *port; /* the guest's NIC */
+    void *nic;
+    struct frame held; /* sent by the chip while the VMApp had no control */
+    bool holds;
+};
+
+void vmapp_init(struct vmapp *vmapp, struct host *host, struct host_linux *kernel, struct vmnet *vmnet);
+extern const struct net_backend_ops vmapp_backend_ops;
+bool vmapp_select(struct vmapp *vmapp);
+bool vmapp_block(struct vmapp *vmapp, host_woken_fn *woken, void *woken_ctx, cycle_t limit);
+void vmapp_receive_pending(struct vmapp *vmapp);
+void vmapp_emulated(struct vmapp *vmapp, const char *device, bool transmitted);
+
+void vmdriver_return(struct host *host);
+void vmdriver_call(struct host *host);
+void vmdriver_reassert(struct host *host, uint16_t taken);
+
+#endif

@@ -1,0 +1,144 @@
+/* VMApp: the user process on the host that emulates devices (papers.md 1.8).
+ *
+ * The device models themselves are devices/; this file is the process around them: what its work costs, and
+ * the virtual NIC's back end. A frame is sent inside the guest's access, while the VMApp has control:
+ *
+ *     Lance: descriptor, buffer -> write() on VMNet -> Lance: descriptor, CSR0, interrupt
+ *
+ * The chip also polls its ring on its own clock, and then the VMApp has no control (an event callback may not
+ * charge). Such a frame is held back and sent when the VMApp next runs: at the latest after the host's next
+ * timer interrupt. Invariant: while a frame is held, the chip has not been told `sent`, so there is at most
+ * one. */
+#include "hostworld/hosted_priv.h"
+
+#include "base/check.h"
+
+#include <string.h>
+
+/* Frames read before the VM runs again, so that a flood cannot starve it. */
+enum { RECEIVE_BATCH = 64 };
+
+/* ---- Transmit
+ * ---------------------------------------------------------------------------------------------------- */
+
+static void send_now(struct vmapp *vmapp, struct frame *frame)
+{
+    struct host *host = vmapp->host;
+    enum cost_cause cause = host->cause;
+    host->cause = CAUSE_LANCE_TX;
+    host_charge(host, COST_ID_VMAPP_LANCE_SEND);
+    vmnet_write(vmapp->vmnet, frame);
+    host_charge(host, COST_ID_VMAPP_LANCE_SENT);
+    host->cause = cause;
+    host_sync(host);
+    vmapp->port->sent(vmapp->nic);
+}
+
+static bool has_control(const struct host *host)
+{
+    return host->world == WORLD_HOST && !host->in_event && !host->in_handler;
+}
+
+static void backend_send(void *ctx, const struct frame *frame)
+{
+    struct vmapp *vmapp = ctx;
+    struct host *host = vmapp->host;
+    CHECK(!vmapp->holds);
+    memcpy(vmapp->held.data, frame->data, frame->size);
+    vmapp->held.size = frame->size;
+    vmapp->held.id = host_frame_begin(host, frame->id, frame->size);
+    recorder_packet(host->recorder, vmapp->held.id, PACKET_TX_BACKEND, host->queue->now, frame->size);
+    vmapp->holds = true;
+    if (!has_control(host))
+        return;
+    /* `sent` makes the chip look for more and come back here: a copy leaves `held` free for that. */
+    struct frame now = vmapp->held;
+    vmapp->holds = false;
+    send_now(vmapp, &now);
+}
+
+static void send_held(struct vmapp *vmapp)
+{
+    if (!vmapp->holds)
+        return;
+    struct frame now = vmapp->held;
+    vmapp->holds = false;
+    send_now(vmapp, &now);
+}
+
+static void backend_attach(void *ctx, const struct net_port_ops *port, void *nic)
+{
+    struct vmapp *vmapp = ctx;
+    vmapp->port = port;
+    vmapp->nic = nic;
+    if (port->link != NULL)
+        port->link(nic, true);
+}
+
+const struct net_backend_ops vmapp_backend_ops = {.attach = backend_attach, .send = backend_send};
+
+void vmapp_emulated(struct vmapp *vmapp, const char *device, bool transmitted)
+{
+    bool lance = device != NULL && strcmp(device, "pcnet") == 0;
+    if (!lance)
+        host_charge(vmapp->host, COST_ID_VMAPP_DEVICE);
+    else if (!transmitted)
+        host_charge(vmapp->host, COST_ID_VMAPP_LANCE_CSR);
+    send_held(vmapp);
+}
+
+/* ---- Receive
+ * ----------------------------------------------------------------------------------------------------- */
+
+bool vmapp_select(struct vmapp *vmapp)
+{
+    host_charge(vmapp->host, COST_ID_HOST_SELECT);
+    host_charge(vmapp->host, COST_ID_VMAPP_WAKE);
+    send_held(vmapp);
+    return vmnet_readable(vmapp->vmnet);
+}
+
+struct wait {
+    struct vmapp *vmapp;
+    host_woken_fn *woken;
+    void *woken_ctx;
+};
+
+static bool wait_over(void *ctx)
+{
+    struct wait *wait = ctx;
+    return vmnet_readable(wait->vmapp->vmnet) || wait->vmapp->holds || wait->woken(wait->woken_ctx);
+}
+
+bool vmapp_block(struct vmapp *vmapp, host_woken_fn *woken, void *woken_ctx, cycle_t limit)
+{
+    struct wait wait = {.vmapp = vmapp, .woken = woken, .woken_ctx = woken_ctx};
+    host_charge(vmapp->host, COST_ID_HOST_SELECT);
+    send_held(vmapp);
+    if (host_linux_block(vmapp->kernel, wait_over, &wait, limit))
+        host_charge(vmapp->host, COST_ID_VMAPP_WAKE);
+    send_held(vmapp);
+    return vmnet_readable(vmapp->vmnet);
+}
+
+void vmapp_receive_pending(struct vmapp *vmapp)
+{
+    struct host *host = vmapp->host;
+    struct frame frame;
+    for (unsigned n = 0; n < RECEIVE_BATCH && vmnet_readable(vmapp->vmnet); n++) {
+        vmnet_read(vmapp->vmnet, &frame);
+        host_charge(host, COST_ID_VMAPP_LANCE_RECEIVE);
+        host_charge_units(host, COST_ID_VMAPP_LANCE_COPY, frame.size);
+        host_sync(host);
+        if (vmapp->port != NULL)
+            vmapp->port->receive(vmapp->nic, &frame);
+        host_frame_received(host, frame.id, frame.size);
+    }
+}
+
+void vmapp_init(struct vmapp *vmapp, struct host *host, struct host_linux *kernel, struct vmnet *vmnet)
+{
+    vmapp->host = host;
+    vmapp->kernel = kernel;
+    vmapp->vmnet = vmnet;
+}

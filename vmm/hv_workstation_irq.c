@@ -1,0 +1,71 @@
+/* Interrupts and idling under the hosted monitor, version 2.0 (papers.md 1.8, 1.9).
+ *
+ * A physical interrupt in the VMM world costs far more than one in the host world:
+ *
+ *     monitor's handler -> switch -> VMDriver raises it again -> host's handler -> VMDriver returns -> VMApp:
+ * select(), perhaps read() and the virtual NIC's receiver -> ioctl -> switch -> virtual interrupt if due ->
+ * guest
+ *
+ * The VMApp cannot tell whether the interrupt was for the VM, so it asks select() every time.
+ *
+ * HLT: switch, the VMApp blocks in select(); host interrupts then run in the host world, cheaply. */
+#include "vmm/hv_workstation_priv.h"
+
+#include "base/check.h"
+
+static bool intr_line(const struct workstation *workstation)
+{
+    return vm_cpu(workstation->vm)->s.intr_line != 0;
+}
+
+/* The VMApp had control on its own account and may have raised virtual interrupts. */
+static void post_virtual_interrupts(struct workstation *workstation, bool before)
+{
+    if (!before && intr_line(workstation))
+        host_charge(vm_host(workstation->vm), COST_ID_VMM_VIRQ_POST);
+}
+
+void workstation_host_interrupt(void *ctx)
+{
+    struct workstation *workstation = ctx;
+    struct host *host = vm_host(workstation->vm);
+    const struct host_services *services = workstation->services;
+    bool before = intr_line(workstation);
+    uint16_t taken = host->irq_pending;
+    host->irq_pending = 0;
+    host_charge(host, COST_ID_VMM_HOST_IRQ);
+    workstation_to_host(workstation);
+    services->reassert(services->ctx, taken);
+    services->return_to_vmapp(services->ctx);
+    if (services->select(services->ctx))
+        services->receive_pending(services->ctx);
+    services->call_vmdriver(services->ctx);
+    workstation_to_vmm(workstation);
+    post_virtual_interrupts(workstation, before);
+    host_charge(host, COST_ID_VMM_IRQ_RESUME);
+}
+
+/* What ends a blocking select() besides frames: the guest's own timers, and whoever wants the run loop. */
+static bool woken(void *ctx)
+{
+    struct workstation *workstation = ctx;
+    return cpu_wakes(vm_cpu(workstation->vm)) || vm_stopping(workstation->vm);
+}
+
+void workstation_halt(void *ctx, cycle_t limit)
+{
+    struct workstation *workstation = ctx;
+    struct host *host = vm_host(workstation->vm);
+    const struct host_services *services = workstation->services;
+    bool before = intr_line(workstation);
+    workstation_to_host(workstation);
+    services->return_to_vmapp(services->ctx);
+    /* A frame need not wake the guest: its NIC may be off, or the interrupt masked. */
+    while (!woken(workstation) && host_now(host) < limit)
+        if (services->block(services->ctx, woken, workstation, limit))
+            services->receive_pending(services->ctx);
+    services->call_vmdriver(services->ctx);
+    workstation_to_vmm(workstation);
+    post_virtual_interrupts(workstation, before);
+    host_charge(host, COST_ID_VMM_HLT_RESUME);
+}
