@@ -4,6 +4,8 @@
 
 #include "base/check.h"
 #include "devices/pcnet.h"
+#include "hostworld/direct.h"
+#include "hostworld/hosted.h"
 #include "hostworld/wire.h"
 #include "traces/pcapng.h"
 
@@ -21,6 +23,8 @@ struct lab {
     uint64_t next_frame_id;
     struct wire *wire;
     struct peer *peer;
+    struct hosted *hosted; /* the host under a hosted monitor */
+    struct direct *direct; /* the NIC of bare metal */
     struct pcapng *pcap;
     unsigned pcap_wire;
     struct event poll;
@@ -93,6 +97,7 @@ static enum status create_host(struct lab *lab, struct error *err)
         .ticks_per_cycle = 1,
         .costs = &lab->costs,
         .recorder = lab->recorder,
+        .next_frame_id = &lab->next_frame_id,
     };
     return status;
 }
@@ -107,6 +112,7 @@ static enum status create_vm(struct lab *lab, struct error *err)
         .host = &lab->host,
         .board = lab->config.board,
         .model = model,
+        .services = lab->hosted ? hosted_services(lab->hosted) : NULL,
         .hypervisor = lab->config.hypervisor,
         .hypervisor_options = lab->config.hypervisor_options,
         .kernel = lab->config.kernel,
@@ -141,9 +147,31 @@ static void create_network(struct lab *lab)
     peer.queue = &lab->queue;
     peer.log = lab->config.log;
     lab->peer = peer_create(&peer, wire_end(lab->wire, 1));
+}
 
-    struct net_backend backend = wire_end(lab->wire, 0);
+/* A hypervisor that takes physical interrupts runs on a host that has handlers for them. */
+static void create_hosted(struct lab *lab)
+{
+    const struct hypervisor_ops *hypervisor = hypervisor_find(lab->config.hypervisor);
+    if (hypervisor == NULL || hypervisor->host_interrupt == NULL)
+        return;
+    struct hosted_config config = {.host = &lab->host};
+    if (lab->wire != NULL)
+        config.wire = wire_end(lab->wire, 0);
+    memcpy(config.vm_mac, lab->config.nic_mac, sizeof config.vm_mac);
+    lab->hosted = hosted_create(&config);
+}
+
+static void create_nic(struct lab *lab)
+{
+    struct net_backend backend;
     struct pcnet_config nic;
+    if (lab->hosted != NULL) {
+        backend = hosted_backend(lab->hosted);
+    } else {
+        lab->direct = direct_create(&lab->host, wire_end(lab->wire, 0));
+        backend = direct_backend(lab->direct);
+    }
     memcpy(nic.mac, lab->config.nic_mac, sizeof nic.mac);
     struct device *device = pcnet_create(board_env(vm_board(lab->vm)), &nic, &backend);
     board_attach_pci(vm_board(lab->vm), pcnet_pci(device), BOARD_PCI_SLOT_NIC, 0);
@@ -165,9 +193,12 @@ static enum status assemble(struct lab *lab, struct error *err)
         TRY(pcapng_create(&lab->pcap, lab->config.pcap, err));
         lab->pcap_wire = pcapng_interface(lab->pcap, "wire", "the simulated Ethernet link");
     }
-    TRY(create_vm(lab, err));
     if (lab->config.nic)
         create_network(lab);
+    create_hosted(lab);
+    TRY(create_vm(lab, err));
+    if (lab->config.nic)
+        create_nic(lab);
     event_init(&lab->poll, "lab.poll", EVENT_ORDER_LAST, poll_due);
     if (lab->config.poll != NULL)
         event_schedule(&lab->queue, &lab->poll, ticks_from(&lab->queue, lab->config.poll_ms, 1000));
@@ -194,6 +225,8 @@ enum status lab_destroy(struct lab *lab, struct error *err)
     if (lab == NULL)
         return STATUS_OK;
     vm_destroy(lab->vm);
+    hosted_destroy(lab->hosted);
+    direct_destroy(lab->direct);
     peer_destroy(lab->peer);
     wire_destroy(lab->wire);
     enum status capture = pcapng_close(lab->pcap, err);
