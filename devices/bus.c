@@ -33,7 +33,7 @@ void io_space_destroy(struct io_space *space)
     *space = (struct io_space){0};
 }
 
-/* ---- Deriving segments from mappings --------------------------------------------------------------- */
+/* ---- Deriving segments from mappings ---- */
 
 static uint64_t mapping_last(const struct io_mapping *mapping)
 {
@@ -139,7 +139,7 @@ const struct io_mapping *io_find(struct io_space *space, uint64_t addr)
     return NULL;
 }
 
-/* ---- Accesses ---------------------------------------------------------------------------------------- */
+/* ---- Accesses ---- */
 
 /* The largest aligned power of two that an access of `left` bytes may start with. */
 static unsigned piece_size(const struct io_window *window, uint32_t offset, uint64_t room, unsigned left)

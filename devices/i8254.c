@@ -94,8 +94,7 @@ static struct i8254 *self(struct device *device)
     return CONTAINER_OF(device, struct i8254, device);
 }
 
-/* ---- The counting element --------------------------------------------------------------------------------
- */
+/* ---- The counting element ---- */
 
 static uint32_t modulus(const struct channel *channel)
 {
@@ -270,8 +269,7 @@ static uint64_t next_change_clock(const struct channel *channel)
     return when;
 }
 
-/* ---- Time
- * -------------------------------------------------------------------------------------------------- */
+/* ---- Time ---- */
 
 static void run_to_now(struct i8254 *pit)
 {
@@ -302,8 +300,7 @@ static void event_fired(struct event *event, tick_t late)
     output_update(pit);
 }
 
-/* ---- Writes
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- Writes ---- */
 
 /* A complete count is in CR. */
 static void count_written(struct channel *channel)
@@ -412,8 +409,7 @@ static void chip_write(struct device *device, uint32_t offset, unsigned size, ui
     output_update(pit);
 }
 
-/* ---- Reads
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- Reads ---- */
 
 /* Status comes first, then the latched count, then the running count (DS "read-back command"). */
 static uint8_t read_channel(struct channel *channel)
@@ -445,8 +441,7 @@ static uint64_t chip_read(struct device *device, uint32_t offset, unsigned size)
     return read_channel(&pit->state.channels[offset]);
 }
 
-/* ---- Port 0x61
- * --------------------------------------------------------------------------------------------------- */
+/* ---- Port 0x61 ---- */
 
 static void set_gate(struct channel *channel, bool gate)
 {
@@ -483,8 +478,7 @@ static void port61_write(struct device *device, uint32_t offset, unsigned size, 
     set_gate(&pit->state.channels[2], (value & P61_GATE2) != 0);
 }
 
-/* ---- Class
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- Class ---- */
 
 /* The data sheet leaves the power-on state undefined: OUT is high and nothing counts until programmed. */
 static void reset(struct device *device)

@@ -94,7 +94,7 @@ static struct i8259 *self(struct device *device)
     return CONTAINER_OF(device, struct i8259, device);
 }
 
-/* ---- Priority ------------------------------------------------------------------------------------------ */
+/* ---- Priority ---- */
 
 /* The level of the highest-priority bit in `bits`, NO_REQUEST when there is none. */
 static int highest(const struct chip *chip, uint8_t bits)
@@ -136,8 +136,7 @@ static int request_of(const struct i8259_state *state, const struct chip *chip)
     return NO_REQUEST;
 }
 
-/* ---- Inputs and output -----------------------------------------------------------------------------------
- */
+/* ---- Inputs and output ---- */
 
 static void chip_input(struct chip *chip, unsigned level, bool high)
 {
@@ -181,8 +180,7 @@ bool i8259_pending(const struct device *device)
     return request_of(state, &state->chips[0]) != NO_REQUEST;
 }
 
-/* ---- Acknowledge and end of interrupt
- * ---------------------------------------------------------------------- */
+/* ---- Acknowledge and end of interrupt ---- */
 
 /* First INTA, or the read after a poll command: freeze the request, move it into service. INT falls, and
  * rises again if another request is left (DS "interrupt sequence"): without that the edge-triggered IR2 of
@@ -228,8 +226,7 @@ static void end_of_interrupt(struct chip *chip, int level, bool rotate)
         chip->lowest = (uint8_t)level;
 }
 
-/* ---- Registers -------------------------------------------------------------------------------------------
- */
+/* ---- Registers ---- */
 
 static void write_ocw2(struct chip *chip, uint8_t value)
 {
@@ -364,8 +361,7 @@ static void elcr_write(struct device *device, uint32_t offset, unsigned size, ui
     outputs_update(pic);
 }
 
-/* ---- Class ------------------------------------------------------------------------------------------------
- */
+/* ---- Class ---- */
 
 /* Power-on. Inputs are pins: what drives them keeps driving them through a reset. */
 static void reset(struct device *device)

@@ -66,7 +66,7 @@ static void put32(uint8_t *bytes, uint32_t value)
     put16(bytes + 2, (uint16_t)(value >> 16));
 }
 
-/* ---- Decoders ------------------------------------------------------------------------------------------ */
+/* ---- Decoders ---- */
 
 void pci_decoders_update(struct pci_function *function)
 {
@@ -90,8 +90,7 @@ void pci_decoders_update(struct pci_function *function)
     }
 }
 
-/* ---- Header ----------------------------------------------------------------------------------------------
- */
+/* ---- Header ---- */
 
 static void header_init(const struct pci_class *cls, struct pci_config *config)
 {
@@ -162,8 +161,7 @@ void pci_interrupt(struct pci_function *function, bool level)
         bus->intx(bus->intx_ctx, function->slot, function->cls->interrupt_pin, level);
 }
 
-/* ---- Configuration cycles --------------------------------------------------------------------------------
- */
+/* ---- Configuration cycles ---- */
 
 static struct pci_function *function_at(struct pci_bus *bus, uint8_t slot, uint8_t number)
 {

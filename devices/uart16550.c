@@ -121,7 +121,7 @@ static struct uart16550 *self(struct device *device)
     return CONTAINER_OF(device, struct uart16550, device);
 }
 
-/* ---- FIFOs --------------------------------------------------------------------------------------------- */
+/* ---- FIFOs ---- */
 
 /* Without FIFO mode the holding registers are FIFOs of depth one. */
 static unsigned depth(const struct uart16550_state *state)
@@ -148,8 +148,7 @@ static unsigned trigger_level(const struct uart16550_state *state)
     return state->fcr & FCR_ENABLE ? levels[state->fcr >> FCR_TRIGGER_SHIFT] : 1;
 }
 
-/* ---- Interrupts ------------------------------------------------------------------------------------------
- */
+/* ---- Interrupts ---- */
 
 /* The source with the highest priority, in the order of DS table "interrupt control functions". */
 static uint8_t interrupt_source(const struct uart16550_state *state)
@@ -174,8 +173,7 @@ static void irq_update(struct uart16550 *uart)
     irq_set(&uart->irq, gate && interrupt_source(state) != IIR_NONE);
 }
 
-/* ---- Line timing
- * ------------------------------------------------------------------------------------------- */
+/* ---- Line timing ---- */
 
 /* Ticks of `characters` frames: start bit, data, parity, 1, 1.5 (five data bits) or 2 stop bits. A divisor of
  * zero is undefined and runs as one. */
@@ -215,8 +213,7 @@ static void timeout_fired(struct event *event, tick_t late)
     irq_update(uart);
 }
 
-/* ---- Receiver
- * ------------------------------------------------------------------------------------------------ */
+/* ---- Receiver ---- */
 
 /* A whole character has arrived from the line or the loop. A full receiver loses it: in FIFO mode the new
  * one, otherwise the one not yet read (DS "LSR bit 1"). */
@@ -261,8 +258,7 @@ static uint8_t read_data(struct uart16550 *uart)
     return byte;
 }
 
-/* ---- Transmitter
- * --------------------------------------------------------------------------------------------- */
+/* ---- Transmitter ---- */
 
 /* Move the next character into the shift register. THRE becomes true when the FIFO (or THR) is empty. */
 static void transmit_start(struct uart16550 *uart)
@@ -307,8 +303,7 @@ static void write_data(struct uart16550 *uart, uint8_t byte)
     irq_update(uart);
 }
 
-/* ---- Modem lines
- * ----------------------------------------------------------------------------------------------- */
+/* ---- Modem lines ---- */
 
 /* In loopback the four outputs feed the four inputs (DS "MCR bit 4"); otherwise a connected far end is always
  * there and ready. Changes leave their delta bits; RI only its falling edge. */
@@ -331,8 +326,7 @@ static void modem_update(struct uart16550 *uart)
     state->msr = lines | (state->msr & 0x0F) | delta;
 }
 
-/* ---- Registers
- * --------------------------------------------------------------------------------------------------- */
+/* ---- Registers ---- */
 
 static uint8_t line_status(const struct uart16550_state *state)
 {
@@ -451,9 +445,7 @@ static void reg_write(struct device *device, uint32_t offset, unsigned size, uin
     }
 }
 
-/* ---- Class
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- Class ---- */
 
 static void reset(struct device *device)
 {

@@ -9,15 +9,14 @@
 #include "vmm/board_pc.h"
 
 #include "base/check.h"
-#include "devices/i8254.h"
+#include "devices/apic.h"
 #include "devices/i8259.h"
 #include "vmm/board_priv.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- Interrupt lines ------------------------------------------------------------------------------------
- */
+/* ---- Interrupt lines ---- */
 
 /* The `line` of an ISA interrupt wire: irq | source << 4. */
 static void isa_irq_set(void *ctx, unsigned line, bool level)
@@ -27,11 +26,19 @@ static void isa_irq_set(void *ctx, unsigned line, bool level)
     uint8_t bit = (uint8_t)(1 << (line >> 4));
     uint8_t before = board->irq_sources[irq];
     board->irq_sources[irq] = level ? before | bit : before & (uint8_t)~bit;
-    struct irq_wire pic = i8259_input(board->fixed[BOARD_DEVICE_PIC], irq);
-    irq_set(&pic, board->irq_sources[irq] != 0);
+    bool high = board->irq_sources[irq] != 0;
+    if (high == (before != 0))
+        return;
+    const struct irq_wire pic = i8259_input(board->fixed[BOARD_DEVICE_PIC], irq);
+    irq_set(&pic, high);
+    if (board->fixed[BOARD_DEVICE_IOAPIC] != NULL) {
+        /* The timer is on pin 2, where the 8259's cascade has no use (MPS 1.4, default configurations). */
+        const struct irq_wire pin = ioapic_input(board->fixed[BOARD_DEVICE_IOAPIC], irq == 0 ? 2 : irq);
+        irq_set(&pin, high);
+    }
 }
 
-static struct irq_wire isa_irq_wire(struct board_pc *board, unsigned irq, enum irq_source source)
+struct irq_wire board_irq_wire(struct board_pc *board, unsigned irq, enum irq_source source)
 {
     CHECK(irq < ISA_IRQS && irq != 2);
     return (struct irq_wire){.set = isa_irq_set, .ctx = board, .line = irq | (unsigned)source << 4};
@@ -39,79 +46,21 @@ static struct irq_wire isa_irq_wire(struct board_pc *board, unsigned irq, enum i
 
 struct irq_wire board_isa_irq(struct board_pc *board, unsigned irq)
 {
-    return isa_irq_wire(board, irq, IRQ_SOURCE_ISA);
+    return board_irq_wire(board, irq, IRQ_SOURCE_ISA);
 }
 
-static void intr_set(void *ctx, unsigned line, bool level)
+/* PCI interrupt pins reach the PIRQ inputs of the ISA bridge rotated by slot, as on most boards, so that
+ * neighbouring slots use different lines. */
+static void intx_set(void *ctx, uint8_t slot, uint8_t pin, bool level)
 {
-    (void)line;
     struct board_pc *board = ctx;
-    if (board->outputs.intr != NULL)
-        board->outputs.intr(board->outputs_ctx, level);
+    unsigned pirq = board_pirq(slot, pin);
+    uint32_t bit = UINT32_C(1) << slot;
+    board->pirq_sources[pirq] = level ? board->pirq_sources[pirq] | bit : board->pirq_sources[pirq] & ~bit;
+    piix3_pirq(board->fixed[BOARD_DEVICE_ISA_BRIDGE], pirq, board->pirq_sources[pirq] != 0);
 }
 
-/* ---- One function per row of devices.def ------------------------------------------------------------------
- */
-
-static struct device *create_pic(struct board_pc *board)
-{
-    const struct irq_wire intr = {.set = intr_set, .ctx = board};
-    struct device *pic = i8259_create(&board->env, &intr);
-    io_map(&board->ports, pic, I8259_WINDOW_MASTER, 0x20);
-    io_map(&board->ports, pic, I8259_WINDOW_SLAVE, 0xA0);
-    io_map(&board->ports, pic, I8259_WINDOW_ELCR, 0x4D0);
-    return pic;
-}
-
-static struct device *create_pit(struct board_pc *board)
-{
-    const struct irq_wire irq0 = isa_irq_wire(board, 0, IRQ_SOURCE_ISA);
-    struct device *pit = i8254_create(&board->env, &irq0);
-    io_map(&board->ports, pit, I8254_WINDOW_CHIP, 0x40);
-    io_map(&board->ports, pit, I8254_WINDOW_PORT61, 0x61);
-    return pit;
-}
-
-static struct device *create_com(struct board_pc *board, unsigned index)
-{
-    static const struct {
-        uint16_t port;
-        uint8_t irq, source;
-    } com[BOARD_SERIAL_PORTS] = {{0x3F8, 4, IRQ_SOURCE_ISA},
-                                 {0x2F8, 3, IRQ_SOURCE_ISA},
-                                 {0x3E8, 4, IRQ_SOURCE_ISA_SECOND},
-                                 {0x2E8, 3, IRQ_SOURCE_ISA_SECOND}};
-    if (index >= board->config.serial_count)
-        return NULL;
-    const struct irq_wire irq = isa_irq_wire(board, com[index].irq, com[index].source);
-    struct device *uart =
-        uart16550_create(&board->env, index, &irq, &board->config.serial[index], board->config.serial_pace);
-    io_map(&board->ports, uart, 0, com[index].port);
-    return uart;
-}
-
-static struct device *create_com1(struct board_pc *board)
-{
-    return create_com(board, 0);
-}
-
-static struct device *create_com2(struct board_pc *board)
-{
-    return create_com(board, 1);
-}
-
-static struct device *create_com3(struct board_pc *board)
-{
-    return create_com(board, 2);
-}
-
-static struct device *create_com4(struct board_pc *board)
-{
-    return create_com(board, 3);
-}
-
-/* ---- Life
- * --------------------------------------------------------------------------------------------------- */
+/* ---- Life ---- */
 
 void board_adopt(struct board_pc *board, struct device *device)
 {
@@ -126,6 +75,7 @@ void board_attach_pci(struct board_pc *board, struct pci_function *function, uin
 {
     pci_attach(&board->pci, function, slot, number);
     board_adopt(board, function->device);
+    function->device->cls->reset(function->device);
 }
 
 struct board_pc *board_create(const struct board_config *config, const struct board_outputs *outputs,
@@ -141,16 +91,10 @@ struct board_pc *board_create(const struct board_config *config, const struct bo
     io_space_init(&board->memory, "mmio", log);
     pci_bus_init(&board->pci, &board->ports, &board->memory, log);
 
-    static struct device *(*const create[BOARD_DEVICE_COUNT])(struct board_pc *) = {
-#define DEVICE(name, create_function) [BOARD_DEVICE_##name] = create_function,
-#include "vmm/devices.def"
-#undef DEVICE
-    };
-    for (unsigned i = 0; i < BOARD_DEVICE_COUNT; i++) {
-        board->fixed[i] = create[i](board);
-        if (board->fixed[i] != NULL)
-            board_adopt(board, board->fixed[i]);
-    }
+    board->pci.intx = intx_set;
+    board->pci.intx_ctx = board;
+    board_create_devices(board);
+    board_reset(board);
     return board;
 }
 
@@ -166,13 +110,13 @@ void board_destroy(struct board_pc *board)
 
 void board_reset(struct board_pc *board)
 {
+    board_apic_base_written(board, LAPIC_DEFAULT_BASE | LAPIC_BASE_ENABLE | LAPIC_BASE_BSP);
     for (unsigned i = 0; i < board->count; i++)
         if (board->all[i]->cls->reset != NULL)
             board->all[i]->cls->reset(board->all[i]);
 }
 
-/* ---- Accesses
- * ------------------------------------------------------------------------------------------------ */
+/* ---- Accesses ---- */
 
 uint32_t board_port_read(struct board_pc *board, uint16_t port, unsigned size)
 {
@@ -201,30 +145,46 @@ void board_mmio_write(struct board_pc *board, gpa_t addr, unsigned size, uint64_
 
 uint8_t board_intr_ack(struct board_pc *board)
 {
-    return i8259_acknowledge(board->fixed[BOARD_DEVICE_PIC]);
+    struct device *lapic = board->fixed[BOARD_DEVICE_LAPIC];
+    return lapic != NULL ? lapic_acknowledge(lapic) : i8259_acknowledge(board->fixed[BOARD_DEVICE_PIC]);
 }
 
 uint8_t board_tpr_read(struct board_pc *board)
 {
-    (void)board;
-    return 0;
+    struct device *lapic = board->fixed[BOARD_DEVICE_LAPIC];
+    return lapic != NULL ? lapic_tpr(lapic) : 0;
 }
 
 void board_tpr_write(struct board_pc *board, uint8_t tpr)
 {
-    (void)board, (void)tpr;
+    if (board->fixed[BOARD_DEVICE_LAPIC] != NULL)
+        lapic_set_tpr(board->fixed[BOARD_DEVICE_LAPIC], tpr);
+}
+
+/* The register window follows the base, and is gone while the APIC is disabled. */
+static void apic_map(struct board_pc *board, uint64_t base)
+{
+    if (base == board->apic_base)
+        return;
+    struct device *lapic = board->fixed[BOARD_DEVICE_LAPIC];
+    if (board->apic_base != 0)
+        io_unmap(&board->memory, lapic, 0);
+    if (base != 0)
+        io_map(&board->memory, lapic, 0, base);
+    board->apic_base = base;
 }
 
 void board_apic_base_written(struct board_pc *board, uint64_t value)
 {
-    (void)board, (void)value;
+    if (board->fixed[BOARD_DEVICE_LAPIC] == NULL)
+        return;
+    lapic_set_base(board->fixed[BOARD_DEVICE_LAPIC], value);
+    apic_map(board, value & LAPIC_BASE_ENABLE ? value & LAPIC_BASE_ADDR : 0);
 }
 
-/* The external latch that IBM put before IRQ 13: set by FERR#, cleared by a write to port 0xF0. */
 void board_ferr(struct board_pc *board, bool level)
 {
-    const struct irq_wire irq13 = isa_irq_wire(board, 13, IRQ_SOURCE_ISA);
-    irq_set(&irq13, level);
+    piix3_ferr(board->fixed[BOARD_DEVICE_ISA_BRIDGE], level);
 }
 
 struct device *board_device_at(struct board_pc *board, bool mmio, uint64_t addr, uint32_t *offset)
@@ -249,6 +209,11 @@ struct io_space *board_ports(struct board_pc *board)
 struct pci_bus *board_pci(struct board_pc *board)
 {
     return &board->pci;
+}
+
+gpa_t board_rsdp(const struct board_pc *board)
+{
+    return board->rsdp;
 }
 
 unsigned board_device_count(const struct board_pc *board)

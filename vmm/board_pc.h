@@ -11,10 +11,17 @@
 #define CROSSPAGE_VMM_BOARD_PC_H
 
 #include "devices/backends.h"
+#include "devices/ide.h"
 #include "devices/pci.h"
 #include "devices/uart16550.h"
 
-enum { BOARD_SERIAL_PORTS = 4, BOARD_PCI_SLOT_NIC = 3 };
+enum {
+    BOARD_SERIAL_PORTS = 4,
+    BOARD_DRIVES = IDE_CHANNELS * IDE_UNITS,
+    BOARD_PCI_SLOT_PIIX = 1, /* function 0 ISA bridge, 1 IDE, 3 power management */
+    BOARD_PCI_SLOT_NIC = 3,
+    BOARD_DEBUG_EXIT_PORT = 0x501,
+};
 
 /* Where RAM and the rest lie in guest-physical space. RAM beyond BOARD_LOW_RAM_MAX continues at 4 GB. */
 #define BOARD_LOW_RAM_MAX  UINT64_C(0xC0000000)
@@ -30,7 +37,13 @@ struct board_config {
     unsigned serial_count;                          /* ports that exist, connected or not */
     enum uart_pace serial_pace;
     struct char_backend debug_console; /* port 0xE9 */
-    bool no_apic;                      /* neither local APIC nor IO-APIC: the 8259 drives the CPU directly */
+    struct {
+        struct ide_drive_config drive;
+        struct block_backend backend;
+    } drives[BOARD_DRIVES];   /* hda, hdb, hdc, hdd; a zeroed one is absent */
+    uint64_t bus_hz;          /* clock of the local APIC's timer; 0 = 100 MHz */
+    uint16_t debug_exit_port; /* isa-debug-exit; 0 = BOARD_DEBUG_EXIT_PORT */
+    bool no_apic;             /* neither local APIC nor IO-APIC: the 8259 drives the CPU directly */
 };
 
 /* What leaves the board. Any may be NULL. Called with the level or the fact; the VM acts at the next
@@ -55,9 +68,9 @@ void board_destroy(struct board_pc *board);
 /* RESET of all chips. */
 void board_reset(struct board_pc *board);
 
-/* Do the work of a BIOS, because kernels are loaded without one: interrupt controllers and timer programmed,
- * PCI windows and interrupt lines assigned, ACPI switched to its legacy state, COM ports, CMOS, text mode.
- * After board_create or board_reset, before the first instruction. */
+/* Do the work of a BIOS (writing tables to memory by DMA), because kernels are loaded without one: interrupt
+ * controllers and timer programmed, PCI windows and interrupt lines assigned, ACPI switched to its legacy
+ * state, COM ports, CMOS, text mode. After board_create or board_reset, before the first instruction. */
 void board_firmware_init(struct board_pc *board);
 
 uint32_t board_port_read(struct board_pc *board, uint16_t port, unsigned size);
@@ -89,6 +102,9 @@ struct irq_wire board_isa_irq(struct board_pc *board, unsigned irq);
 void board_adopt(struct board_pc *board, struct device *device);
 /* The same for a PCI function: puts it at slot.number. Its `device`, `cls` and `config` are set. */
 void board_attach_pci(struct board_pc *board, struct pci_function *function, uint8_t slot, uint8_t number);
+
+/* Where board_firmware_init has put the ACPI root pointer, 0 = no tables. */
+gpa_t board_rsdp(const struct board_pc *board);
 
 /* All devices in order of creation, for state hash, snapshot and monitor commands. */
 unsigned board_device_count(const struct board_pc *board);

@@ -2,6 +2,7 @@
 #ifndef CROSSPAGE_VMM_BOARD_PRIV_H
 #define CROSSPAGE_VMM_BOARD_PRIV_H
 
+#include "devices/piix3.h"
 #include "vmm/board_pc.h"
 
 enum board_device_index {
@@ -17,7 +18,7 @@ enum { ISA_IRQS = 16 };
 enum irq_source {
     IRQ_SOURCE_ISA,
     IRQ_SOURCE_ISA_SECOND, /* COM3 and COM4 share the lines of COM1 and COM2 */
-    IRQ_SOURCE_PIRQ,       /* the ISA bridge, for all PIRQs routed here */
+    IRQ_SOURCE_BRIDGE,     /* PIRQs routed here, FERR# */
     IRQ_SOURCE_SCI,
 };
 
@@ -31,7 +32,22 @@ struct board_pc {
     struct device *fixed[BOARD_DEVICE_COUNT]; /* of devices.def; NULL = left out */
     struct device **all;                      /* fixed ones, then adopted ones */
     unsigned count, capacity;
-    uint8_t irq_sources[ISA_IRQS]; /* bit per enum irq_source; follows the devices' outputs */
+    uint8_t irq_sources[ISA_IRQS];      /* bit per enum irq_source; follows the devices' outputs */
+    uint32_t pirq_sources[PIIX3_PIRQS]; /* bit per PCI slot */
+    uint64_t apic_base;                 /* where the local APIC is mapped, 0 = not */
+    bool intr;                          /* what outputs.intr was last told */
+    gpa_t rsdp;
 };
+
+/* Which PIRQ input the pin (1 = INTA#) of a PCI slot is wired to; the ACPI tables say the same. */
+static inline unsigned board_pirq(unsigned slot, unsigned pin)
+{
+    return (slot + pin - 2) & (PIIX3_PIRQS - 1);
+}
+
+/* All rows of devices.def, in order (board_devices.c). */
+void board_create_devices(struct board_pc *board);
+
+struct irq_wire board_irq_wire(struct board_pc *board, unsigned irq, enum irq_source source);
 
 #endif
