@@ -206,7 +206,11 @@ static void receive_in_syn_sent(const struct segment *segment)
 static void receive_synchronized(struct segment *segment)
 {
     if ((segment->flags & TCP_RST) != 0) {
-        if (segment->seq == tcp.rcv_nxt)
+        if (segment->seq != tcp.rcv_nxt)
+            return;
+        if (tcp.state >= TCP_CLOSING && tcp.state != TCP_CLOSE_WAIT)
+            tcp.state = TCP_CLOSED; /* both sides had closed anyway */
+        else
             tcp_fail();
         return;
     }

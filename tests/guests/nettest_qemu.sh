@@ -9,7 +9,8 @@ set -eu
 elf=$1
 command -v qemu-system-i386 >/dev/null || { echo "qemu-system-i386 is not installed: skipped"; exit 77; }
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT INT TERM
+wire=
+trap 'if [ -n "$wire" ]; then kill "$wire" 2>/dev/null || true; fi; rm -rf "$work"' EXIT INT TERM
 failures=0
 
 fail() {
@@ -52,16 +53,19 @@ wrong='_ws.malformed || ip.checksum.status == 0 || tcp.checksum.status == 0 || u
 resent='tcp.analysis.retransmission || tcp.analysis.fast_retransmission || tcp.analysis.out_of_order ||
         tcp.analysis.duplicate_ack || tcp.analysis.lost_segment || tcp.analysis.zero_window'
 
+# Between the chip and libslirp; lossy puts another one there.
+network="-device pcnet,netdev=n -netdev user,id=n" after=
+
 # boot SERVER QEMU-OPTIONS GUEST-WORDS
 boot() {
-    rm -f "$work/received"
+    rm -f "$work/received" "$work/serial"
     # shellcheck disable=SC2086
     timeout 120 qemu-system-i386 -M pc -accel tcg -cpu pentium3 -m 32 -nodefaults -display none -no-reboot \
         -serial "file:$work/serial" -kernel "$elf" \
-        -netdev "user,id=n,restrict=on,guestfwd=tcp:10.0.2.100:7-cmd:$1" -device pcnet,netdev=n \
+        $network",restrict=on,guestfwd=tcp:10.0.2.100:7-cmd:$1" $after \
         -object "filter-dump,id=f,netdev=n,file=$work/pcap" $2 \
         -append "ip=10.0.2.15 peer=10.0.2.100 port=7 exit=acpi $3" || fail "QEMU or time-out"
-    grep -q '^nettest: done' "$work/serial" || fail "no good end: $(cat "$work/serial")"
+    grep -q '^nettest: done' "$work/serial" || fail "no good end: $(cat "$work/serial" 2>&1)"
 }
 
 # run_send WRITE TOTAL GUEST-WORDS QEMU-OPTIONS
@@ -94,6 +98,26 @@ run_udp() {
     echo "ok: $row"
 }
 
+# lossy NTH COMMAND...: with every NTH frame of each direction lost.
+lossy() {
+    nth=$1
+    shift
+    a=$((20000 + $$ % 10000 * 4))
+    "$work/lossy_wire" $a $((a + 1)) $((a + 2)) $((a + 3)) "$nth" &
+    wire=$!
+    usual=$network
+    network="-device pcnet,netdev=n -netdev socket,id=n,udp=127.0.0.1:$a,localaddr=127.0.0.1:$((a + 1))
+        -netdev socket,id=m,udp=127.0.0.1:$((a + 2)),localaddr=127.0.0.1:$((a + 3))
+        -netdev hubport,id=h1,hubid=1,netdev=m -netdev user,id=u"
+    after="-netdev hubport,id=h2,hubid=1,netdev=u"
+    resent_then=$resent resent=frame.len==0
+    "$@"
+    network=$usual after= resent=$resent_then
+    kill $wire
+    wait $wire 2>/dev/null || true
+    wire=
+}
+
 run_send 4096 3000000 "" ""
 run_send 1460 1460000 "txring=1" ""
 run_send 65536 2000000 "descriptors=16" ""
@@ -102,6 +126,10 @@ run_send 1001 700001 "descriptors=16 txring=3" ""
 run_send 4096 1000000 "" "-object filter-buffer,id=b,netdev=n,interval=5000"
 run_receive 4096 3000000 "" ""
 run_receive 65536 1000000 "descriptors=16" "-object filter-buffer,id=b,netdev=n,interval=5000"
+if cc -O1 "$(dirname "$0")/lossy_wire.c" -o "$work/lossy_wire"; then
+    lossy 25 run_send 4096 1000000 "" ""
+    lossy 60 run_receive 4096 200000 "" ""
+fi
 run_udp 1472 1472000 ""
 run_udp 1 100 "txring=1 descriptors=16"
 
