@@ -193,7 +193,7 @@ struct f80 f80_ylog2xp1(struct fp_env *env, struct fp_num y, struct fp_num x)
         return f80_pack_special(fp_invalid(env));
     if (x.exp >= -2) {
         struct wide sum = one_plus(x);
-        if (sum.sig == (u128)1 << 127 && x.exp <= 60)
+        if (sum.sig == (u128)1 << 127)
             return times_integer(env, y, sum.exp);
     }
     return wide_pack(env, wide_mul(wide_from_num(y), log2_one_plus(x)));
