@@ -97,7 +97,7 @@ exec_fn exec_fpu_guard;
 /* Is no unmasked x87 exception pending? (Waiting x87 instructions and all MMX instructions call this first.)
  * False: #MF, or FERR# was asserted and the instruction has to wait; return x87_stall(). */
 bool x87_wait(struct cpu *cpu) MUST_CHECK;
-enum exec x87_stall(const struct cpu *cpu);
+enum exec x87_stall(struct cpu *cpu);
 
 /* Every handler of the table. */
 #define INSN(handler, ...) exec_fn exec_##handler;

@@ -161,7 +161,8 @@ enum exec exec_fucompp(struct cpu *cpu, const struct insn *insn)
     return compare(cpu, insn, true, 2);
 }
 
-/* FCOMI family: ZF, PF, CF; OF, SF, AF are cleared. */
+/* FCOMI family: ZF, PF, CF; OF, SF, AF are cleared. As on Intel CPUs the flags are written even when an
+ * exception is unmasked, and C1 changes only in a stack fault. */
 static ALWAYS_INLINE enum exec compare_flags(struct cpu *cpu, const struct insn *insn, bool quiet, bool pop)
 {
     static const uint8_t flags[] = {[FP_LESS] = FLAG_CF,
@@ -178,13 +179,11 @@ static ALWAYS_INLINE enum exec compare_flags(struct cpu *cpu, const struct insn 
     } else {
         struct fp_env env = x87_env(cpu);
         relation = f80_compare(&env, x87_num(cpu, 0), x87_num(cpu, i), quiet);
-        delivered = x87_raise(cpu, &env);
+        delivered = env.flags == 0 || x87_raise_slow(cpu, &env, false);
     }
-    if (delivered) {
-        flags_write(cpu, flags[relation], FLAGS_ARITH);
-        if (pop)
-            x87_pop(cpu);
-    }
+    flags_write(cpu, flags[relation], FLAGS_ARITH);
+    if (pop && delivered)
+        x87_pop(cpu);
     return EXEC_NEXT;
 }
 
@@ -349,24 +348,27 @@ enum exec exec_fyl2xp1(struct cpu *cpu, const struct insn *insn)
     return top_two(cpu, insn, f80_ylog2xp1, true);
 }
 
-/* Quotient bits 2, 1, 0 go to C0, C3, C1; C2 says that the reduction is not complete. */
+/* Quotient bits 2, 1, 0 go to C0, C3, C1; C2 says that the reduction is not complete. Without a result C0 and
+ * C3 stay. */
 static enum exec reduce(struct cpu *cpu, const struct insn *insn, bool nearest)
 {
     if (!x87_begin(cpu, insn))
         return x87_stall(cpu);
-    x87_set_codes(cpu, 0);
+    cpu->s.x87.status &= (uint16_t)~X87_C2;
     if (x87_empty(cpu, 0) || x87_empty(cpu, 1))
         return underflow_top(cpu);
     struct fp_env env = x87_env(cpu);
     struct f80_remainder result = f80_rem(&env, x87_num(cpu, 0), x87_num(cpu, 1), nearest);
     if (!x87_raise(cpu, &env))
         return EXEC_NEXT;
+    x87_set(cpu, 0, result.value);
+    if (fp_from_f80(result.value).cls >= FP_CLASS_QNAN)
+        return EXEC_NEXT;
     unsigned codes = result.partial ? X87_C2 : 0;
     codes |= result.quotient & 4 ? X87_C0 : 0;
     codes |= result.quotient & 2 ? X87_C3 : 0;
     codes |= result.quotient & 1 ? X87_C1 : 0;
     x87_set_codes(cpu, (uint16_t)codes);
-    x87_set(cpu, 0, result.value);
     return EXEC_NEXT;
 }
 

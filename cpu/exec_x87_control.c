@@ -65,9 +65,12 @@ bool x87_wait(struct cpu *cpu)
     return cpu->s.ignne;
 }
 
-enum exec x87_stall(const struct cpu *cpu)
+enum exec x87_stall(struct cpu *cpu)
 {
-    return cpu->s.cr0 & CR0_NE ? EXEC_FAULT : EXEC_REPEAT;
+    if (cpu->s.cr0 & CR0_NE)
+        return EXEC_FAULT;
+    cpu->s.clock++; /* waiting takes time, or the interrupt would never come */
+    return EXEC_REPEAT;
 }
 
 bool x87_raise_slow(struct cpu *cpu, const struct fp_env *env, bool to_memory)

@@ -112,7 +112,7 @@ enum exec exec_fld_st(struct cpu *cpu, const struct insn *insn)
     if (!x87_begin(cpu, insn))
         return x87_stall(cpu);
     unsigned i = insn->modrm & 7;
-    if (x87_empty(cpu, 7) && x87_empty(cpu, i)) {
+    if (x87_empty(cpu, i)) {
         if (x87_stack_fault(cpu, false))
             x87_push(cpu, x87_indefinite());
         return EXEC_NEXT;
@@ -335,6 +335,18 @@ enum exec exec_fstp_st(struct cpu *cpu, const struct insn *insn)
     return store_register(cpu, insn, true);
 }
 
+/* D9 D8+i, undocumented: FSTP that neither reports an empty ST(0) nor stores it. */
+enum exec exec_fstp_quiet(struct cpu *cpu, const struct insn *insn)
+{
+    if (!x87_begin(cpu, insn))
+        return x87_stall(cpu);
+    x87_clear_c1(cpu);
+    if (!x87_empty(cpu, 0))
+        x87_set(cpu, insn->modrm & 7, x87_get(cpu, 0));
+    x87_pop(cpu);
+    return EXEC_NEXT;
+}
+
 enum exec exec_fxch(struct cpu *cpu, const struct insn *insn)
 {
     if (!x87_begin(cpu, insn))
@@ -351,14 +363,14 @@ enum exec exec_fxch(struct cpu *cpu, const struct insn *insn)
     return EXEC_NEXT;
 }
 
-/* FCMOVcc: DA tests the condition, DB its opposite; modrm bits 3 and 4 choose CF, ZF, CF or ZF, PF. */
+/* FCMOVcc: DA tests the condition, DB its opposite; modrm bits 3 and 4 choose CF, ZF, CF or ZF, PF.
+ * C1 changes only in a stack fault. */
 enum exec exec_fcmov(struct cpu *cpu, const struct insn *insn)
 {
     static const uint8_t conditions[] = {0x2, 0x4, 0x6, 0xA}; /* B, E, BE, P */
     if (!x87_begin(cpu, insn))
         return x87_stall(cpu);
     unsigned i = insn->modrm & 7;
-    x87_clear_c1(cpu);
     if (x87_empty(cpu, 0) || x87_empty(cpu, i)) {
         if (x87_stack_fault(cpu, false))
             x87_set(cpu, 0, x87_indefinite());
@@ -381,6 +393,7 @@ enum exec exec_ffree(struct cpu *cpu, const struct insn *insn)
 {
     if (!x87_begin(cpu, insn))
         return x87_stall(cpu);
+    x87_clear_c1(cpu);
     cpu->s.x87.valid &= (uint8_t) ~(1 << x87_physical(cpu, insn->modrm & 7));
     return EXEC_NEXT;
 }
@@ -390,6 +403,7 @@ enum exec exec_ffreep(struct cpu *cpu, const struct insn *insn)
 {
     if (!x87_begin(cpu, insn))
         return x87_stall(cpu);
+    x87_clear_c1(cpu);
     cpu->s.x87.valid &= (uint8_t) ~(1 << x87_physical(cpu, insn->modrm & 7));
     x87_pop(cpu);
     return EXEC_NEXT;

@@ -138,7 +138,7 @@ static inline void x87_note(struct cpu *cpu, const struct insn *insn)
 
 /* What a handler returns after x87_wait said no: the #MF, or with CR0.NE = 0 another try of the same
  * instruction, until an interrupt or IGNNE# ends the wait. */
-enum exec x87_stall(const struct cpu *cpu);
+enum exec x87_stall(struct cpu *cpu);
 
 /* Start of every waiting register-form handler. */
 static inline bool x87_begin(struct cpu *cpu, const struct insn *insn)
