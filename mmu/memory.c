@@ -18,7 +18,7 @@ enum status machine_memory_create(struct machine_memory *machine, uint64_t bytes
 {
     /* One page of slack lets a block copy of the last bytes run over the end. */
     struct host_memory host;
-    uint64_t frames = (bytes + PAGE_SIZE - 1) >> PAGE_SHIFT;
+    uint64_t frames = (bytes >> PAGE_SHIFT) + ((bytes & PAGE_MASK) != 0);
     TRY(host_memory_create(&host, frames << PAGE_SHIFT, PAGE_SIZE, err));
     machine->base = host.base;
     machine->frames = frames;
@@ -39,7 +39,7 @@ void machine_memory_destroy(struct machine_memory *machine)
 enum status guest_memory_create(struct guest_memory *memory, uint64_t bytes, struct error *err)
 {
     memset(memory, 0, sizeof *memory);
-    uint64_t pages = (bytes + PAGE_SIZE - 1) >> PAGE_SHIFT;
+    uint64_t pages = (bytes >> PAGE_SHIFT) + ((bytes & PAGE_MASK) != 0);
     /* The largest physical address any CPU model has is 46 bits; tables for more are a configuration error.
      */
     if (pages > UINT64_C(1) << (46 - PAGE_SHIFT))
