@@ -35,7 +35,7 @@ static ALWAYS_INLINE enum exec simd_shift(struct cpu *cpu, const struct insn *in
     union simd count = {.u64 = {(uint8_t)insn->imm, 0}};
     if (insn->op[0].kind == OPK_MMX) {
         if (!x87_wait(cpu))
-            return EXEC_FAULT;
+            return x87_stall(cpu);
         union simd a = {.u64 = {cpu->s.x87.significand[insn->op[0].reg & 7], 0}};
         fn(&a, &count, MMX_BYTES, 0);
         mmx_set(cpu, insn->op[0].reg, a.u64[0]);

@@ -26,7 +26,9 @@ enum exec exec_mov_vec(struct cpu *cpu, const struct insn *insn)
 enum exec exec_movq_mmx(struct cpu *cpu, const struct insn *insn)
 {
     union simd value;
-    if (!x87_wait(cpu) || !simd_read(cpu, insn, 1, &value))
+    if (!x87_wait(cpu))
+        return x87_stall(cpu);
+    if (!simd_read(cpu, insn, 1, &value))
         return EXEC_FAULT;
     if (insn->op[0].kind == OPK_MMX) {
         mmx_set(cpu, insn->op[0].reg, value.u64[0]);
@@ -147,7 +149,9 @@ enum exec exec_movd_load(struct cpu *cpu, const struct insn *insn)
 {
     uint64_t value;
     bool mmx = insn->op[0].kind == OPK_MMX;
-    if ((mmx && !x87_wait(cpu)) || !operand_read(cpu, insn, 1, &value))
+    if (mmx && !x87_wait(cpu))
+        return x87_stall(cpu);
+    if (!operand_read(cpu, insn, 1, &value))
         return EXEC_FAULT;
     if (mmx)
         mmx_set(cpu, insn->op[0].reg, value);
@@ -161,7 +165,9 @@ enum exec exec_movd_store(struct cpu *cpu, const struct insn *insn)
 {
     union simd value;
     bool mmx = insn->op[1].kind == OPK_MMX;
-    if ((mmx && !x87_wait(cpu)) || !simd_read(cpu, insn, 1, &value))
+    if (mmx && !x87_wait(cpu))
+        return x87_stall(cpu);
+    if (!simd_read(cpu, insn, 1, &value))
         return EXEC_FAULT;
     uint64_t low = insn->op[0].size == 4 ? value.u32[0] : value.u64[0];
     if (!operand_write(cpu, insn, 0, low))
@@ -174,7 +180,7 @@ enum exec exec_movd_store(struct cpu *cpu, const struct insn *insn)
 enum exec exec_movq2dq(struct cpu *cpu, const struct insn *insn)
 {
     if (!x87_wait(cpu))
-        return EXEC_FAULT;
+        return x87_stall(cpu);
     *simd_xmm(cpu, insn->op[0].reg) = (union simd){.u64 = {cpu->s.x87.significand[insn->op[1].reg & 7], 0}};
     mmx_enter(cpu);
     return EXEC_NEXT;
@@ -183,7 +189,7 @@ enum exec exec_movq2dq(struct cpu *cpu, const struct insn *insn)
 enum exec exec_movdq2q(struct cpu *cpu, const struct insn *insn)
 {
     if (!x87_wait(cpu))
-        return EXEC_FAULT;
+        return x87_stall(cpu);
     mmx_set(cpu, insn->op[0].reg, simd_xmm(cpu, insn->op[1].reg)->u64[0]);
     return EXEC_NEXT;
 }
@@ -223,7 +229,7 @@ enum exec exec_maskmovdqu(struct cpu *cpu, const struct insn *insn)
 enum exec exec_maskmovq(struct cpu *cpu, const struct insn *insn)
 {
     if (!x87_wait(cpu))
-        return EXEC_FAULT;
+        return x87_stall(cpu);
     union simd value = {.u64 = {cpu->s.x87.significand[insn->op[0].reg & 7], 0}};
     union simd mask = {.u64 = {cpu->s.x87.significand[insn->op[1].reg & 7], 0}};
     if (!masked_store(cpu, insn, &value, &mask, MMX_BYTES))
@@ -238,7 +244,7 @@ enum exec exec_emms(struct cpu *cpu, const struct insn *insn)
 {
     (void)insn;
     if (!x87_wait(cpu))
-        return EXEC_FAULT;
+        return x87_stall(cpu);
     mmx_enter(cpu);
     cpu->s.x87.valid = 0;
     return EXEC_NEXT;

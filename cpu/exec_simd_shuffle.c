@@ -213,7 +213,9 @@ enum exec exec_pinsrw(struct cpu *cpu, const struct insn *insn)
 {
     uint64_t value;
     bool mmx = insn->op[0].kind == OPK_MMX;
-    if ((mmx && !x87_wait(cpu)) || !operand_read(cpu, insn, 1, &value))
+    if (mmx && !x87_wait(cpu))
+        return x87_stall(cpu);
+    if (!operand_read(cpu, insn, 1, &value))
         return EXEC_FAULT;
     if (mmx) {
         union simd a = {.u64 = {cpu->s.x87.significand[insn->op[0].reg & 7], 0}};
@@ -252,7 +254,7 @@ enum exec exec_pextrw(struct cpu *cpu, const struct insn *insn)
         return operand_write(cpu, insn, 0, value) ? EXEC_NEXT : EXEC_FAULT;
     }
     if (!x87_wait(cpu))
-        return EXEC_FAULT;
+        return x87_stall(cpu);
     uint64_t value = cpu->s.x87.significand[insn->op[1].reg & 7] >> (16 * (insn->imm & 3));
     if (!operand_write(cpu, insn, 0, (uint16_t)value))
         return EXEC_FAULT;
@@ -289,7 +291,9 @@ enum exec exec_pmovmskb(struct cpu *cpu, const struct insn *insn)
 {
     union simd b;
     bool mmx = insn->op[1].kind == OPK_MMX;
-    if ((mmx && !x87_wait(cpu)) || !simd_read(cpu, insn, 1, &b))
+    if (mmx && !x87_wait(cpu))
+        return x87_stall(cpu);
+    if (!simd_read(cpu, insn, 1, &b))
         return EXEC_FAULT;
     uint64_t signs = 0;
     for (unsigned i = 0; i < XMM_BYTES; i++)

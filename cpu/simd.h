@@ -79,7 +79,9 @@ static ALWAYS_INLINE enum exec simd_apply(struct cpu *cpu, const struct insn *in
 {
     union simd a, b;
     if (insn->op[0].kind == OPK_MMX) {
-        if (!x87_wait(cpu) || !simd_read(cpu, insn, 1, &b))
+        if (!x87_wait(cpu))
+            return x87_stall(cpu);
+        if (!simd_read(cpu, insn, 1, &b))
             return EXEC_FAULT;
         a = (union simd){.u64 = {cpu->s.x87.significand[insn->op[0].reg & 7], 0}};
         fn(&a, &b, MMX_BYTES, (uint8_t)insn->imm);
