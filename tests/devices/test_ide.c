@@ -263,7 +263,7 @@ Test(ide, commands_without_data)
     struct ide_rig rig;
     rig_init(&rig, false);
     for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
-        address(&rig, 0, rows[i].count);
+        wide_address(&rig, 0, rows[i].count);
         rig_out(&rig, FEATURES, rows[i].features);
         rig_out(&rig, COMMAND, rows[i].command);
         cr_assert_eq(rig_wait(&rig), rows[i].good ? READY : READY | ERR, "%s", rows[i].what);
