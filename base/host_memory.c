@@ -1,7 +1,8 @@
-/* Large anonymous mappings of the host: memfd_create() where there is one, otherwise an unlinked temporary
- * file. One of the few files that may look at which host this is. */
+/* Large anonymous mappings of the host, behind a nameless file. */
 #define _GNU_SOURCE
 #include "base/host_memory.h"
+
+#include "base/host_file.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -9,25 +10,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-static int open_anonymous(void)
-{
-#ifdef __linux__
-    return memfd_create("crosspage", MFD_CLOEXEC);
-#else
-    char name[] = "/tmp/crosspage.XXXXXX";
-    int fd = mkstemp(name);
-    if (fd >= 0)
-        unlink(name);
-    return fd;
-#endif
-}
-
 enum status host_memory_create(struct host_memory *memory, uint64_t bytes, uint64_t slack, struct error *err)
 {
     memory->base = NULL;
     memory->bytes = bytes;
     memory->slack = slack;
-    memory->fd = open_anonymous();
+    memory->fd = host_file_anonymous();
     if (memory->fd < 0)
         return status_fail(err, STATUS_HOST, "memory file: %s", strerror(errno));
     uint64_t total = bytes + slack;

@@ -1,50 +1,52 @@
+/* Opens and closes the back ends of one run. Each is opened where its option stands, so that an error names
+ * it. */
 #include "hostworld/run_io.h"
 
 #include "base/check.h"
+#include "hostworld/block_file.h"
+#include "hostworld/chardev.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-struct run_char {
-    FILE *file;
-};
+enum { CHAR_DEBUG = BOARD_SERIAL_PORTS, CHAR_COUNT };
 
 struct run_io {
-    struct run_char chars[BOARD_SERIAL_PORTS + 1];
+    struct chardev *chars[CHAR_COUNT];
+    struct block_file *disks[LAB_DRIVES];
     bool terminal;
 };
 
-static void char_write(void *backend, uint8_t byte)
-{
-    struct run_char *c = backend;
-    if (c->file != NULL)
-        fputc(byte, c->file);
-}
-
-static void char_attach(void *backend, const struct char_port_ops *ops, void *port)
-{
-    (void)backend;
-    (void)ops;
-    (void)port;
-}
-
-static enum status open_char(struct run_io *io, struct run_char *c, const char *spec,
+static enum status open_char(struct run_io *io, unsigned index, const char *spec,
                              struct char_backend *backend, struct error *err)
 {
-    static const struct char_backend_ops ops = {.attach = char_attach, .write = char_write};
-    *backend = (struct char_backend){.ops = &ops, .ctx = c};
-    if (strcmp(spec, "stdio") == 0) {
-        c->file = stdout;
-        io->terminal = true;
-    } else if (strncmp(spec, "file:", 5) == 0) {
-        c->file = fopen(spec + 5, "w");
-        if (c->file == NULL)
-            return status_fail(err, STATUS_NO_FILE, "cannot write '%s': %s", spec + 5, strerror(errno));
-    } else if (strcmp(spec, "null") != 0) {
-        return status_fail(err, STATUS_BAD_INPUT, "unknown character device '%s'", spec);
-    }
+    struct chardev *chardev;
+    TRY(chardev_open(&chardev, spec, err));
+    io->chars[index] = chardev;
+    *backend = chardev_backend(chardev);
+    if (!chardev_is_stdio(chardev))
+        return STATUS_OK;
+    if (io->terminal)
+        return status_fail(err, STATUS_BAD_INPUT, "only one port can be connected to stdio");
+    io->terminal = true;
+    return STATUS_OK;
+}
+
+static enum status open_drive(struct run_io *io, unsigned index, const struct run_io_options *options,
+                              struct lab_drive *drive, struct error *err)
+{
+    const struct run_drive *wanted = &options->drive[index];
+    drive->present = wanted->present;
+    drive->cdrom = wanted->cdrom;
+    if (!wanted->present || wanted->file == NULL)
+        return STATUS_OK;
+    const struct block_file_options how = {
+        .cdrom = wanted->cdrom,
+        .read_only = wanted->read_only,
+        .snapshot = wanted->snapshot || options->snapshot,
+    };
+    TRY(block_file_open(&io->disks[index], wanted->file, &how, err));
+    drive->backend = block_file_backend(io->disks[index]);
     return STATUS_OK;
 }
 
@@ -52,30 +54,68 @@ enum status run_io_create(struct run_io **out, const struct run_io_options *opti
                           struct lab_config *config, struct error *err)
 {
     struct run_io *io = *out = xcalloc(1, sizeof *io);
+    for (unsigned i = 0; i < LAB_DRIVES; i++)
+        TRY(open_drive(io, i, options, &config->drive[i], err));
+    /* The terminal last: once it is in raw mode an error message would look odd. */
     for (unsigned i = 0; i < options->serial_count; i++)
-        TRY(open_char(io, &io->chars[i], options->serial[i], &config->board.serial[i], err));
+        TRY(open_char(io, i, options->serial[i], &config->board.serial[i], err));
     if (options->debug_console != NULL)
-        TRY(open_char(io, &io->chars[BOARD_SERIAL_PORTS], options->debug_console,
-                      &config->board.debug_console, err));
+        TRY(open_char(io, CHAR_DEBUG, options->debug_console, &config->board.debug_console, err));
     return STATUS_OK;
 }
 
-void run_io_destroy(struct run_io *io)
+enum status run_io_destroy(struct run_io *io, struct error *err)
 {
+    enum status result = STATUS_OK;
+    if (io == NULL)
+        return STATUS_OK;
+    for (unsigned i = 0; i < CHAR_COUNT; i++) {
+        enum status status = chardev_close(io->chars[i], err);
+        if (status != STATUS_OK)
+            result = status;
+    }
+    for (unsigned i = 0; i < LAB_DRIVES; i++)
+        block_file_close(io->disks[i]);
     free(io);
+    return result;
+}
+
+bool run_io_notice(const struct run_io *io, unsigned index, char text[RUN_IO_NOTICE])
+{
+    for (unsigned i = 0; i < CHAR_COUNT; i++) {
+        const char *notice = io->chars[i] != NULL ? chardev_notice(io->chars[i]) : NULL;
+        if (notice == NULL || index-- != 0)
+            continue;
+        if (i == CHAR_DEBUG)
+            snprintf(text, RUN_IO_NOTICE, "debug console: %s", notice);
+        else
+            snprintf(text, RUN_IO_NOTICE, "serial port %u: %s", i + 1, notice);
+        return true;
+    }
+    return false;
+}
+
+void run_io_wait(struct run_io *io)
+{
+    for (unsigned i = 0; i < CHAR_COUNT; i++)
+        if (io->chars[i] != NULL)
+            chardev_wait(io->chars[i]);
 }
 
 bool run_io_poll(struct run_io *io)
 {
-    run_io_flush(io);
-    return false;
+    bool end = false;
+    for (unsigned i = 0; i < CHAR_COUNT; i++)
+        if (io->chars[i] != NULL)
+            end |= chardev_poll(io->chars[i]);
+    return end;
 }
 
 void run_io_flush(struct run_io *io)
 {
-    for (unsigned i = 0; i < ARRAY_LEN(io->chars); i++)
-        if (io->chars[i].file != NULL)
-            fflush(io->chars[i].file);
+    for (unsigned i = 0; i < CHAR_COUNT; i++)
+        if (io->chars[i] != NULL)
+            chardev_flush(io->chars[i]);
 }
 
 bool run_io_uses_terminal(const struct run_io *io)

@@ -11,7 +11,7 @@ struct run_drive {
 };
 
 struct run_io_options {
-    const char *serial[BOARD_SERIAL_PORTS]; /* as given: stdio, file:F, tcp:..., pty, null */
+    const char *serial[BOARD_SERIAL_PORTS]; /* as given, see chardev.h */
     unsigned serial_count;
     const char *debug_console; /* or NULL */
     struct run_drive drive[LAB_DRIVES];
@@ -20,12 +20,19 @@ struct run_io_options {
 
 struct run_io;
 
-/* Open everything and connect it in `config`. */
+/* Open everything and connect it in `config`. On failure *io is to be destroyed all the same. */
 enum status run_io_create(struct run_io **io, const struct run_io_options *options, struct lab_config *config,
                           struct error *err) MUST_CHECK;
-void run_io_destroy(struct run_io *io);
+/* Reports output that could not be written. NULL is nothing to do. */
+enum status run_io_destroy(struct run_io *io, struct error *err) MUST_CHECK;
 
-/* Pass input on; true when the user asked to end the run. */
+/* What the user has to know to connect ("serial port 1: pseudo-terminal /dev/pts/3"): line `index` into
+ * `text`, false when there are no more. To be printed before run_io_wait(), which waits for callers. */
+enum { RUN_IO_NOTICE = 200 };
+bool run_io_notice(const struct run_io *io, unsigned index, char text[RUN_IO_NOTICE]);
+void run_io_wait(struct run_io *io);
+
+/* Pass input on, write out what is buffered; true when the user asked to end the run. */
 bool run_io_poll(struct run_io *io);
 void run_io_flush(struct run_io *io);
 /* The guest's console is on standard output: no progress line. */

@@ -99,6 +99,13 @@ static int exit_status(const struct run *run, enum vm_stop stop)
     }
 }
 
+static void print_notices(const struct run_io *io)
+{
+    char text[RUN_IO_NOTICE];
+    for (unsigned i = 0; run_io_notice(io, i, text); i++)
+        fprintf(stderr, "crosspage: %s\n", text);
+}
+
 static enum status execute(struct run *run, int *exit_code, struct error *err)
 {
     struct lab_config *config = &run->options.lab;
@@ -108,6 +115,8 @@ static enum status execute(struct run *run, int *exit_code, struct error *err)
     config->poll_ctx = run;
     TRY(open_log(run, err));
     TRY(run_io_create(&run->io, &run->options.io, config, err));
+    print_notices(run->io);
+    run_io_wait(run->io);
     TRY(lab_create(&run->lab, config, err));
     run->log.stamp = &lab_host(run->lab)->queue->now;
 
@@ -149,7 +158,11 @@ int command_run(int argc, char **argv)
         run->command_line = join(argc, argv);
         status = execute(run, &exit_code, &err);
         enum status closed = lab_destroy(run->lab, &closing);
-        run_io_destroy(run->io);
+        if (status == STATUS_OK && closed != STATUS_OK) {
+            status = closed;
+            err = closing;
+        }
+        closed = run_io_destroy(run->io, &closing);
         if (status == STATUS_OK && closed != STATUS_OK) {
             status = closed;
             err = closing;

@@ -1,3 +1,4 @@
+/* See ide_rig.h. Mapped and enabled as a board and its firmware do it. */
 #include "ide_rig.h"
 
 #include <string.h>

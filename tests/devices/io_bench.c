@@ -1,3 +1,4 @@
+/* See io_bench.h. */
 #include "io_bench.h"
 
 #include "base/check.h"

@@ -1,0 +1,110 @@
+/* Positioned file access on POSIX hosts. Linux has memfd_create for temporary files in memory; elsewhere an
+ * unlinked file in the temporary directory does. */
+#define _GNU_SOURCE
+#include "base/host_file.h"
+
+#include "base/check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum status host_file_open(struct host_file *file, const char *path, bool writable, struct error *err)
+{
+    struct stat info;
+    *file = (struct host_file){.fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC)};
+    if (file->fd < 0)
+        return status_fail(err, STATUS_NO_FILE, "cannot open '%s'%s: %s", path,
+                           writable ? " for writing" : "", strerror(errno));
+    off_t end = lseek(file->fd, 0, SEEK_END); /* also the size of a block device, which stat does not tell */
+    if (fstat(file->fd, &info) != 0 || !(S_ISREG(info.st_mode) || S_ISBLK(info.st_mode)) || end < 0) {
+        close(file->fd);
+        file->fd = -1;
+        return status_fail(err, STATUS_BAD_INPUT, "'%s' is not a file or block device", path);
+    }
+    if (flock(file->fd, (writable ? LOCK_EX : LOCK_SH) | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        close(file->fd);
+        file->fd = -1;
+        return status_fail(err, STATUS_HOST, "'%s' is in use by another process", path);
+    }
+    file->size = (uint64_t)end;
+    file->path = xstrdup(path);
+    return STATUS_OK;
+}
+
+int host_file_anonymous(void)
+{
+#ifdef __linux__
+    return memfd_create("crosspage", MFD_CLOEXEC);
+#else
+    char path[] = "/tmp/crosspage-XXXXXX";
+    int fd = mkstemp(path);
+    if (fd >= 0)
+        unlink(path);
+    return fd;
+#endif
+}
+
+enum status host_file_temporary(struct host_file *file, uint64_t size, struct error *err)
+{
+    *file = (struct host_file){.fd = host_file_anonymous(), .size = size};
+    if (file->fd < 0 || ftruncate(file->fd, (off_t)size) != 0) {
+        int reason = errno;
+        host_file_close(file);
+        return status_fail(err, STATUS_HOST, "cannot create a temporary file of %llu bytes: %s",
+                           (unsigned long long)size, strerror(reason));
+    }
+    file->path = xstrdup("temporary file");
+    return STATUS_OK;
+}
+
+void host_file_close(struct host_file *file)
+{
+    if (file->fd >= 0)
+        close(file->fd);
+    free(file->path);
+    *file = (struct host_file){.fd = -1};
+}
+
+bool host_file_read(const struct host_file *file, uint64_t offset, void *to, size_t size)
+{
+    uint8_t *at = to;
+    while (size > 0) {
+        ssize_t got = pread(file->fd, at, size, (off_t)offset);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return false;
+        at += got;
+        offset += (uint64_t)got;
+        size -= (size_t)got;
+    }
+    return true;
+}
+
+bool host_file_write(const struct host_file *file, uint64_t offset, const void *from, size_t size)
+{
+    const uint8_t *at = from;
+    while (size > 0) {
+        ssize_t put = pwrite(file->fd, at, size, (off_t)offset);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put <= 0)
+            return false;
+        at += put;
+        offset += (uint64_t)put;
+        size -= (size_t)put;
+    }
+    return true;
+}
+
+bool host_file_sync(const struct host_file *file)
+{
+    return fdatasync(file->fd) == 0 || errno == EINVAL; /* EINVAL: nothing behind it that could be synced */
+}

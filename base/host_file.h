@@ -1,0 +1,32 @@
+/* Files of the host, read and written at offsets: disk images. */
+#ifndef CROSSPAGE_BASE_HOST_FILE_H
+#define CROSSPAGE_BASE_HOST_FILE_H
+
+#include "base/status.h"
+
+struct host_file {
+    int fd; /* -1: not open */
+    uint64_t size;
+    char *path; /* for messages */
+};
+
+/* Open a regular file or block device and take the kernel's advisory lock on it: shared to read, exclusive to
+ * write, so that two runs never write one image. */
+enum status host_file_open(struct host_file *file, const char *path, bool writable,
+                           struct error *err) MUST_CHECK;
+
+/* A nameless file that goes away with its descriptor, in memory where the host can do that. It reads as
+ * zeros. */
+enum status host_file_temporary(struct host_file *file, uint64_t size, struct error *err) MUST_CHECK;
+
+/* The descriptor of such a file of size 0, or -1 with errno set. */
+int host_file_anonymous(void);
+
+void host_file_close(struct host_file *file);
+
+/* All bytes or false. */
+bool host_file_read(const struct host_file *file, uint64_t offset, void *to, size_t size) MUST_CHECK;
+bool host_file_write(const struct host_file *file, uint64_t offset, const void *from, size_t size) MUST_CHECK;
+bool host_file_sync(const struct host_file *file) MUST_CHECK;
+
+#endif

@@ -1,0 +1,166 @@
+/* Streams on POSIX hosts. poll(2) with a zero timeout asks whether a call would wait. */
+#define _GNU_SOURCE
+#include "base/host_stream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pty.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <termios.h>
+#include <unistd.h>
+
+static bool ready(int fd, short events)
+{
+    struct pollfd poller = {.fd = fd, .events = events};
+    return poll(&poller, 1, 0) > 0;
+}
+
+int host_stream_read(int fd, void *to, size_t size)
+{
+    if (!ready(fd, POLLIN))
+        return STREAM_LATER;
+    ssize_t got = read(fd, to, size);
+    if (got < 0)
+        /* EIO: a pseudo-terminal nobody has open. */
+        return errno == EINTR || errno == EAGAIN || errno == EIO ? STREAM_LATER : STREAM_CLOSED;
+    return got == 0 ? STREAM_CLOSED : (int)got;
+}
+
+/* Only sockets and pseudo-terminals come here; both are non-blocking. */
+int host_stream_write(int fd, const void *from, size_t size)
+{
+    ssize_t put = send(fd, from, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (put < 0 && errno == ENOTSOCK)
+        put = write(fd, from, size);
+    if (put < 0)
+        return errno == EINTR || errno == EAGAIN || errno == EIO ? STREAM_LATER : STREAM_CLOSED;
+    return (int)put;
+}
+
+bool host_stream_write_all(int fd, const void *from, size_t size)
+{
+    const char *at = from;
+    while (size > 0) {
+        ssize_t put = write(fd, at, size);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0 && errno == EAGAIN) { /* a terminal somebody else made non-blocking */
+            struct pollfd poller = {.fd = fd, .events = POLLOUT};
+            poll(&poller, 1, 1000);
+            continue;
+        }
+        if (put <= 0)
+            return false;
+        at += put;
+        size -= (size_t)put;
+    }
+    return true;
+}
+
+void host_stream_close(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
+static void set_nonblocking(int fd)
+{
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+}
+
+/* ---- TCP
+ * --------------------------------------------------------------------------------------------------- */
+
+static enum status tcp_open(int *fd, const char *host, const char *port, bool server, struct error *err)
+{
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = server ? AI_PASSIVE : 0};
+    struct addrinfo *list;
+    const char *name = *host ? host : NULL;
+    const char *shown = *host ? host : server ? "*" : "localhost";
+    int failure = getaddrinfo(name, port, &hints, &list), reason = 0;
+    if (failure != 0)
+        return status_fail(err, STATUS_BAD_INPUT, "tcp address '%s:%s': %s", shown, port,
+                           gai_strerror(failure));
+    *fd = -1;
+    for (struct addrinfo *a = list; a != NULL && *fd < 0; a = a->ai_next) {
+        int one = 1, s = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC, a->ai_protocol);
+        if (s < 0) {
+            reason = errno;
+            continue;
+        }
+        setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+        int result = server ? bind(s, a->ai_addr, a->ai_addrlen) : connect(s, a->ai_addr, a->ai_addrlen);
+        if (result == 0 && (!server || listen(s, 1) == 0)) {
+            *fd = s;
+        } else {
+            reason = errno;
+            close(s);
+        }
+    }
+    freeaddrinfo(list);
+    if (*fd < 0)
+        return status_fail(err, STATUS_HOST, "cannot %s tcp %s:%s: %s", server ? "listen on" : "connect to",
+                           shown, port, strerror(reason));
+    set_nonblocking(*fd);
+    return STATUS_OK;
+}
+
+enum status host_tcp_listen(int *fd, const char *host, const char *port, struct error *err)
+{
+    return tcp_open(fd, host, port, true, err);
+}
+
+enum status host_tcp_connect(int *fd, const char *host, const char *port, struct error *err)
+{
+    return tcp_open(fd, host, port, false, err);
+}
+
+int host_tcp_accept(int listener, bool wait)
+{
+    if (wait) {
+        struct pollfd poller = {.fd = listener, .events = POLLIN};
+        while (poll(&poller, 1, 200) == 0) {
+            sigset_t pending;
+            if (sigpending(&pending) == 0 &&
+                (sigismember(&pending, SIGINT) || sigismember(&pending, SIGTERM)))
+                return -1;
+        }
+    }
+    int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    return fd;
+}
+
+unsigned host_tcp_port(int listener)
+{
+    struct sockaddr_storage address;
+    socklen_t size = sizeof address;
+    if (getsockname(listener, (struct sockaddr *)&address, &size) != 0)
+        return 0;
+    if (address.ss_family == AF_INET6)
+        return ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
+    return ntohs(((struct sockaddr_in *)&address)->sin_port);
+}
+
+/* ---- Pseudo-terminals
+ * -------------------------------------------------------------------------------------- */
+
+enum status host_pty_open(int *master, int *slave, char *name, size_t name_size, struct error *err)
+{
+    char path[128];
+    struct termios raw;
+    if (openpty(master, slave, path, NULL, NULL) != 0)
+        return status_fail(err, STATUS_HOST, "cannot open a pseudo-terminal: %s", strerror(errno));
+    if (tcgetattr(*slave, &raw) == 0) {
+        cfmakeraw(&raw);
+        tcsetattr(*slave, TCSANOW, &raw);
+    }
+    set_nonblocking(*master);
+    snprintf(name, name_size, "%s", path);
+    return STATUS_OK;
+}

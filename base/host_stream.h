@@ -1,0 +1,50 @@
+/* Byte streams of the host: terminal, pipes, sockets, pseudo-terminals. Nothing here waits, except where it
+ * says so. */
+#ifndef CROSSPAGE_BASE_HOST_STREAM_H
+#define CROSSPAGE_BASE_HOST_STREAM_H
+
+#include "base/status.h"
+
+/* Results of host_stream_read and host_stream_write besides a number of bytes. */
+enum { STREAM_LATER = 0, STREAM_CLOSED = -1 };
+
+/* What is there now, up to `size` bytes. Does not change the descriptor's flags, so it is safe on a terminal
+ * that other programs share. */
+int host_stream_read(int fd, void *to, size_t size);
+
+/* What fits now. */
+int host_stream_write(int fd, const void *from, size_t size);
+
+/* Everything; waits. False when the other side is gone. */
+bool host_stream_write_all(int fd, const void *from, size_t size) MUST_CHECK;
+
+/* TCP. An empty host means all addresses when listening, the loopback when connecting. Connecting waits. */
+enum status host_tcp_listen(int *fd, const char *host, const char *port, struct error *err) MUST_CHECK;
+enum status host_tcp_connect(int *fd, const char *host, const char *port, struct error *err) MUST_CHECK;
+/* A caller, or -1. With `wait`, waits for one; a signal held back by host_terminal_hold_signals ends that. */
+int host_tcp_accept(int listener, bool wait);
+/* The port a listener got (useful after asking for port 0). */
+unsigned host_tcp_port(int listener);
+
+/* A pseudo-terminal in raw mode: its master, and the name to attach to. `slave` is kept open so that the
+ * master survives the coming and going of terminals. */
+enum status host_pty_open(int *master, int *slave, char *name, size_t name_size,
+                          struct error *err) MUST_CHECK;
+
+void host_stream_close(int fd);
+
+/* ---- The terminal we run on ------------------------------------------------------------------------------
+ */
+
+struct host_terminal; /* remembers how it was */
+
+/* Standard input in raw mode, if it is a terminal (else NULL): every key goes to the guest. Ending signals
+ * are held back from now on, see host_terminal_interrupted, so that there is always somebody to restore it.
+ */
+struct host_terminal *host_terminal_raw(void);
+void host_terminal_restore(struct host_terminal *terminal);
+
+/* Has a signal asked us to end (SIGINT, SIGTERM, SIGHUP) since host_terminal_raw? */
+bool host_terminal_interrupted(const struct host_terminal *terminal);
+
+#endif
