@@ -40,8 +40,10 @@ struct board_config {
     struct {
         struct ide_drive_config drive;
         struct block_backend backend;
-    } drives[BOARD_DRIVES];   /* hda, hdb, hdc, hdd; a zeroed one is absent */
-    uint64_t bus_hz;          /* clock of the local APIC's timer; 0 = 100 MHz */
+    } drives[BOARD_DRIVES]; /* hda, hdb, hdc, hdd; a zeroed one is absent */
+    uint64_t bus_hz;        /* clock of the local APIC's timer; 0 = 100 MHz */
+    uint32_t cpu_signature; /* CPUID leaf 1 EAX and EDX, for firmware's tables; 0 = not told */
+    uint32_t cpu_features;
     uint16_t debug_exit_port; /* isa-debug-exit; 0 = BOARD_DEBUG_EXIT_PORT */
     bool no_apic;             /* neither local APIC nor IO-APIC: the 8259 drives the CPU directly */
 };
