@@ -429,11 +429,13 @@ enum exec exec_hsubpd(struct cpu *cpu, const struct insn *insn)
 /* --- SSE4.1: dot product ------------------------------------------------------------------------------- */
 
 /* Bits 7..4 of the immediate choose the products, bits 3..0 where the sum goes. Each multiplication and
- * addition raises its exceptions on its own; one unmasked stops the instruction at that stage. */
+ * addition raises its exceptions on its own; one unmasked stops the instruction at that stage. Every lane
+ * adds in its own order, which shows only in which of several NaNs it returns; this is the order of Intel
+ * CPUs. */
 enum exec exec_dpps(struct cpu *cpu, const struct insn *insn)
 {
     union simd *destination = simd_xmm(cpu, insn->op[0].reg), a = *destination, b;
-    uint32_t product[4] = {0};
+    uint32_t product[4] = {0}, pair[4], sum[4];
     if (!simd_read(cpu, insn, 1, &b))
         return EXEC_FAULT;
     struct fp_env env = sse_env(cpu);
@@ -443,22 +445,23 @@ enum exec exec_dpps(struct cpu *cpu, const struct insn *insn)
     }
     if (!sse_raise(cpu, &env))
         return EXEC_FAULT;
-    uint32_t low = f32_add(&env, product[0], product[1]);
-    uint32_t high = f32_add(&env, product[2], product[3]);
-    if (!sse_raise(cpu, &env))
-        return EXEC_FAULT;
-    uint32_t sum = f32_add(&env, low, high);
+    for (unsigned i = 0; i < 4; i++)
+        pair[i] = f32_add(&env, product[i ^ 1], product[i]);
     if (!sse_raise(cpu, &env))
         return EXEC_FAULT;
     for (unsigned i = 0; i < 4; i++)
-        destination->u32[i] = insn->imm >> i & 1 ? sum : 0;
+        sum[i] = f32_add(&env, pair[i], pair[i ^ 2]);
+    if (!sse_raise(cpu, &env))
+        return EXEC_FAULT;
+    for (unsigned i = 0; i < 4; i++)
+        destination->u32[i] = insn->imm >> i & 1 ? sum[i] : 0;
     return EXEC_NEXT;
 }
 
 enum exec exec_dppd(struct cpu *cpu, const struct insn *insn)
 {
     union simd *destination = simd_xmm(cpu, insn->op[0].reg), a = *destination, b;
-    uint64_t product[2] = {0};
+    uint64_t product[2] = {0}, sum[2];
     if (!simd_read(cpu, insn, 1, &b))
         return EXEC_FAULT;
     struct fp_env env = sse_env(cpu);
@@ -468,11 +471,12 @@ enum exec exec_dppd(struct cpu *cpu, const struct insn *insn)
     }
     if (!sse_raise(cpu, &env))
         return EXEC_FAULT;
-    uint64_t sum = f64_add(&env, product[0], product[1]);
+    for (unsigned i = 0; i < 2; i++)
+        sum[i] = f64_add(&env, product[i], product[i ^ 1]);
     if (!sse_raise(cpu, &env))
         return EXEC_FAULT;
     for (unsigned i = 0; i < 2; i++)
-        destination->u64[i] = insn->imm >> i & 1 ? sum : 0;
+        destination->u64[i] = insn->imm >> i & 1 ? sum[i] : 0;
     return EXEC_NEXT;
 }
 
