@@ -76,6 +76,8 @@ struct cpu {
     const struct cpu_model *model;
     struct insn_tables *tables;
     struct block_cache *blocks;
+    const struct insn *synced; /* inside a block: the instruction that s.rip, s.clock, s.instructions stand before */
+    uint32_t block_cost;       /* cycles of the running block */
     struct log *log;
     struct cpu_config config;
 };

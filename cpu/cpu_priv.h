@@ -67,17 +67,18 @@ unsigned cpu_model_physical_bits(const struct cpu_model *model);
 /* XCR0 bits that exist. */
 uint64_t cpu_model_xcr0(const struct cpu_model *model);
 
-/* ---- Decoded-block cache (cpu/block.c) ---- */
+/* ---- Reset values (cpu/reset.c) ---- */
 
-struct block_cache *block_cache_create(struct cpu *cpu);
-void block_cache_destroy(struct block_cache *blocks);
-/* Forget every block. */
-void block_cache_drop(struct block_cache *blocks);
+/* All of cpu->s but the input levels, clock and instruction count; TSC restarts at power-on. */
+void cpu_reset_state(struct cpu *cpu, bool power_on);
 
 /* ---- I/O permission (cpu/exec_io.c) ---- */
 
 /* IOPL, and in protected mode above IOPL or in V86 the TSS bitmap; false: #GP(0) (or a fault reading the TSS)
  * is recorded. */
 bool io_allowed(struct cpu *cpu, uint16_t port, unsigned size) MUST_CHECK;
+/* The access itself, with I/O breakpoints. */
+uint32_t io_read(struct cpu *cpu, uint16_t port, unsigned size);
+void io_write(struct cpu *cpu, uint16_t port, unsigned size, uint32_t value);
 
 #endif

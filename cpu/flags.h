@@ -59,6 +59,17 @@ static ALWAYS_INLINE bool flag_carry(const struct cpu *cpu)
     }
 }
 
+/* After INC (up) or DEC: CF is kept, OF and AF as ADD and SUB of 1 set them. */
+static ALWAYS_INLINE void flags_set_step(struct cpu *cpu, unsigned size, uint64_t result, bool up)
+{
+    uint64_t mask = UINT64_MAX >> (64 - 8 * size), sign = mask ^ mask >> 1;
+    uint64_t edge = up ? sign : sign - 1; /* the result that overflowed */
+    uint64_t bits = flag_carry(cpu) ? FLAG_CF : 0;
+    bits |= (result & mask) == edge ? FLAG_OF : 0;
+    bits |= (result & 0xF) == (up ? 0x0 : 0xF) ? FLAG_AF : 0;
+    flags_set_bits(cpu, size, result, bits);
+}
+
 static ALWAYS_INLINE bool flag_overflow(const struct cpu *cpu)
 {
     uint64_t a = cpu->lazy.src1, b = cpu->lazy.src2, r = cpu->lazy.result;

@@ -73,7 +73,7 @@ enum insn_attr {
     ATTR_MMX = 1 << 13,        /* MMX: #UD by CR0.EM, #NM by TS, waits; sets all tags valid */
     ATTR_SSE = 1 << 14,        /* SSE: #UD unless CR4.OSFXSR and not CR0.EM, #NM by TS */
     ATTR_NOVM86 = 1 << 15,     /* #UD in real and virtual-8086 mode */
-    ATTR_BYTE_REX = 1 << 16,   /* (reserved) */
+    ATTR_NOWRITE = 1 << 16,    /* operand 1 is only read */
 };
 
 /* Flag sets of the READ, WRITE, UNDEF columns. */
@@ -208,6 +208,9 @@ bool insn_decode(const struct insn_tables *tables, unsigned mode, const uint8_t 
                  struct insn *insn) MUST_CHECK;
 
 /* Build decode tables from the rows whose feature is in `features` (bit per enum insn_feature). */
+/* Null when no two rows of `tables` match the same bytes equally well, else the mnemonic of such a row
+ * (test). */
+const char *insn_tables_ambiguous(const struct insn_tables *tables);
 struct insn_tables *insn_tables_create(const uint64_t features[2], const uint16_t cost[2][COST_CLASS_COUNT]);
 void insn_tables_destroy(struct insn_tables *tables);
 

@@ -59,3 +59,13 @@ void tlb_flush_physical(struct tlb *tlb, gpa_t page)
             if (tlb->entry[set][i].page.v == page.v)
                 entry_clear(&tlb->entry[set][i]);
 }
+
+void tlb_recheck_physical(struct tlb *tlb, gpa_t page)
+{
+    for (unsigned set = 0; set < 2; set++)
+        for (unsigned i = 0; i < TLB_ENTRIES; i++) {
+            struct tlb_entry *entry = &tlb->entry[set][i];
+            if (entry->page.v == page.v)
+                entry->read_tag = entry->write_tag = entry->exec_tag = TLB_INVALID;
+        }
+}

@@ -50,5 +50,8 @@ static inline void tlb_note_large(struct tlb *tlb, uint64_t linear, uint64_t siz
 void tlb_flush_page(struct tlb *tlb, uint64_t linear);
 /* Drop every entry that maps this guest-physical page (its frame, permissions or watches changed). */
 void tlb_flush_physical(struct tlb *tlb, gpa_t page);
+/* As tlb_flush_physical, when only the frame or the watches changed: the walk itself stays good, so nothing
+ * is walked again and no accessed bit is set anew. */
+void tlb_recheck_physical(struct tlb *tlb, gpa_t page);
 
 #endif

@@ -1,0 +1,199 @@
+/* The cache of decoded blocks: lookup, invalidation, eviction.
+ *
+ * Blocks live in one arena that is filled front to back. When it is full everything is forgotten and filling
+ * starts over: bounded memory, no bookkeeping per block. A page from which blocks were decoded has
+ * WATCH_CODE; a write to it, by whomever, reaches code_written(), which unlinks the blocks that cover a
+ * written 128-byte line and marks them stale. A stale block stays in memory until the arena is flushed,
+ * because it may be running; the run loop looks at cpu->limit after every instruction that can write and
+ * leaves.
+ *
+ * Invariants: (1) a block that is not stale holds what its bytes decode to now; (2) nothing the guest can see
+ * depends on which blocks exist: a lookup translates its page when control enters a linear page, after a
+ * flush of the TLB and after an instruction that ends blocks, whether or not blocks are cached; (3) blocks
+ * are freed only at an instruction boundary. */
+#include "cpu/block.h"
+
+#include "base/check.h"
+
+#include <stdlib.h>
+
+enum { ARENA_BYTES = 48 << 20 };
+
+/* ---- Invalidation ---- */
+
+static struct block **bucket_of(struct block_cache *blocks, uint64_t phys, unsigned mode)
+{
+    uint64_t hash = (phys ^ phys >> 12 ^ (uint64_t)mode << 7) * UINT64_C(0x9E3779B97F4A7C15);
+    return &blocks->bucket[hash >> 49];
+}
+_Static_assert(BLOCK_BUCKETS == 1 << (64 - 49), "hash width");
+
+static void unlink_block(struct block_cache *blocks, struct block *block)
+{
+    struct block **at = bucket_of(blocks, block->phys, block->mode);
+    while (*at != block)
+        at = &(*at)->bucket_next;
+    *at = block->bucket_next;
+    block->stale = true;
+}
+
+static uint32_t lines_of(uint64_t first, uint64_t last)
+{
+    unsigned from = (first & PAGE_MASK) >> CODE_LINE_SHIFT, to = (last & PAGE_MASK) >> CODE_LINE_SHIFT;
+    return (uint32_t)((UINT64_C(2) << to) - (UINT64_C(1) << from));
+}
+
+/* Forget the blocks of a page that cover any of these lines. */
+static void forget_lines(struct block_cache *blocks, struct code_page *page, uint32_t written)
+{
+    page->lines = 0;
+    for (struct block **at = &page->blocks; *at != NULL;) {
+        struct block *block = *at;
+        if (block->lines & written) {
+            *at = block->page_next;
+            unlink_block(blocks, block);
+            cpu_attend(blocks->cpu);
+        } else {
+            page->lines |= block->lines;
+            at = &block->page_next;
+        }
+    }
+}
+
+/* Watcher of WATCH_CODE: [addr, addr+size) lies in one page. */
+static void code_written(void *ctx, gpa_t addr, uint64_t size)
+{
+    struct block_cache *blocks = ctx;
+    struct code_page *page = &blocks->page[addr.v >> PAGE_SHIFT];
+    if (size == 0)
+        return;
+    uint32_t written = lines_of(addr.v, addr.v + size - 1);
+    if (page->lines & written)
+        forget_lines(blocks, page, written);
+    if (page->blocks == NULL)
+        guest_memory_unwatch(blocks->cpu->memory, (ppn_t){addr.v >> PAGE_SHIFT}, WATCH_CODE);
+}
+
+void block_cache_page_changed(struct block_cache *blocks, ppn_t page)
+{
+    if (page.v < blocks->pages && blocks->page[page.v].blocks != NULL)
+        forget_lines(blocks, &blocks->page[page.v], UINT32_MAX);
+}
+
+void block_cache_drop(struct block_cache *blocks)
+{
+    blocks->drop_pending = true;
+    cpu_attend(blocks->cpu);
+}
+
+void block_cache_flush(struct block_cache *blocks)
+{
+    blocks->drop_pending = false;
+    for (size_t i = 0; i < BLOCK_BUCKETS; i++)
+        blocks->bucket[i] = NULL;
+    for (uint64_t n = 0; n < blocks->pages; n++) {
+        if (blocks->page[n].blocks == NULL)
+            continue;
+        blocks->page[n] = (struct code_page){0};
+        guest_memory_unwatch(blocks->cpu->memory, (ppn_t){n}, WATCH_CODE);
+    }
+    blocks->used = 0;
+    blocks->code_linear = UINT64_MAX;
+}
+
+struct block_cache *block_cache_create(struct cpu *cpu)
+{
+    struct block_cache *blocks = xcalloc(1, sizeof *blocks);
+    blocks->cpu = cpu;
+    blocks->pages = cpu->memory->pages;
+    blocks->page = xcalloc(blocks->pages ? blocks->pages : 1, sizeof *blocks->page);
+    blocks->arena = aligned_alloc(64, ARENA_BYTES);
+    CHECK(blocks->arena != NULL);
+    blocks->code_linear = UINT64_MAX;
+    guest_memory_add_watcher(cpu->memory, WATCH_CODE, code_written, blocks);
+    return blocks;
+}
+
+void block_cache_destroy(struct block_cache *blocks)
+{
+    if (blocks == NULL)
+        return;
+    block_cache_flush(blocks);
+    free(blocks->arena);
+    free(blocks->page);
+    free(blocks);
+}
+
+/* ---- Lookup ---- */
+
+/* Room for the largest block, or everything is forgotten to make it. */
+static struct block *arena_room(struct block_cache *blocks)
+{
+    size_t largest = sizeof(struct block) + (BLOCK_MAX_INSNS + 1) * sizeof(struct insn);
+    if (blocks->used + largest > ARENA_BYTES)
+        block_cache_flush(blocks);
+    return (struct block *)(void *)(blocks->arena + blocks->used);
+}
+
+static struct block *block_add(struct block_cache *blocks, gpa_t phys, unsigned mode)
+{
+    guest_memory_watch(blocks->cpu->memory, (ppn_t){phys.v >> PAGE_SHIFT}, WATCH_CODE);
+    struct block *block = arena_room(blocks);
+    if (!block_build(blocks->cpu, phys, block))
+        return NULL;
+    blocks->used += sizeof *block + (block->count + 1u) * sizeof(struct insn);
+    struct block **bucket = bucket_of(blocks, phys.v, mode);
+    struct code_page *page = &blocks->page[phys.v >> PAGE_SHIFT];
+    block->lines = lines_of(phys.v, phys.v + block->bytes - 1);
+    block->bucket_next = *bucket;
+    *bucket = block;
+    block->page_next = page->blocks;
+    page->blocks = block;
+    page->lines |= block->lines;
+    return block;
+}
+
+bool code_translate(struct cpu *cpu, uint64_t linear, gpa_t *addr)
+{
+    struct block_cache *blocks = cpu->blocks;
+    uint64_t page = linear & ~PAGE_MASK;
+    if (UNLIKELY(page != blocks->code_linear || cpu->tlb.generation != blocks->code_generation ||
+                 cpu->mode != blocks->code_mode)) {
+        blocks->code_linear = UINT64_MAX;
+        if (cpu->long64 && !is_canonical(linear)) {
+            cpu_fault_code(cpu, VEC_GP, 0);
+            return false;
+        }
+        gpa_t translated;
+        if (!mem_code(cpu, page, &translated))
+            return false;
+        blocks->code_page = translated;
+        blocks->code_linear = page;
+        blocks->code_generation = cpu->tlb.generation;
+        blocks->code_mode = cpu->mode;
+    }
+    *addr = gpa(blocks->code_page.v | (linear & PAGE_MASK));
+    return true;
+}
+
+enum block_found block_at_rip(struct cpu *cpu, struct block **found)
+{
+    struct block_cache *blocks = cpu->blocks;
+    uint64_t bound = code_bound(cpu);
+    gpa_t phys;
+    if (UNLIKELY(cpu->s.rip > bound))
+        return BLOCK_NONE; /* fetch_insn raises #GP */
+    if (UNLIKELY(!code_translate(cpu, code_linear(cpu), &phys)))
+        return BLOCK_FAULT;
+    struct block *block = *bucket_of(blocks, phys.v, cpu->mode);
+    while (block != NULL && (block->phys != phys.v || block->mode != cpu->mode))
+        block = block->bucket_next;
+    if (UNLIKELY(block == NULL)) {
+        if (memory_frame(cpu->memory, phys) == NULL || (block = block_add(blocks, phys, cpu->mode)) == NULL)
+            return BLOCK_NONE;
+    }
+    if (UNLIKELY(cpu->s.rip + block->bytes > bound))
+        return BLOCK_NONE;
+    *found = block;
+    return BLOCK_FOUND;
+}

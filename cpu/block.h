@@ -1,0 +1,116 @@
+/* Decoded blocks: straight-line runs of instructions of one page, keyed by guest-physical address and mode.
+ * Private to cpu/. */
+#ifndef CROSSPAGE_CPU_BLOCK_H
+#define CROSSPAGE_CPU_BLOCK_H
+
+#include "cpu/exec.h"
+
+enum { BLOCK_MAX_INSNS = 64, BLOCK_BUCKETS = 1 << 15, CODE_LINE_SHIFT = 7 /* 128 bytes */ };
+
+struct block {
+    uint64_t phys; /* of the first byte */
+    unsigned mode; /* enum cpu_mode bits */
+    uint16_t bytes, cost;
+    uint8_t count;  /* instructions; insn[count] is a sentinel */
+    bool stale;     /* its bytes were written: must not be entered any more */
+    uint32_t lines; /* bit per 128 bytes of the page that it covers */
+    struct block *bucket_next, *page_next;
+    struct block *link[2]; /* successor in the same page after falling through (0) and a taken branch (1) */
+    struct insn insn[];
+};
+
+/* What is decoded from one guest-physical page. */
+struct code_page {
+    struct block *blocks;
+    uint32_t lines; /* covered by them */
+};
+
+struct block_cache {
+    struct cpu *cpu;
+    struct code_page *page; /* by PPN */
+    uint64_t pages;
+    struct block *bucket[BLOCK_BUCKETS];
+    uint8_t *arena;
+    size_t used;
+    bool drop_pending; /* block_cache_drop() was called while a block may be running */
+    /* The page that code is fetched from, translated when control entered it. Valid for this linear page, TLB
+     * generation and mode. */
+    uint64_t code_linear, code_generation;
+    unsigned code_mode;
+    gpa_t code_page;
+};
+
+struct block_cache *block_cache_create(struct cpu *cpu);
+void block_cache_destroy(struct block_cache *blocks);
+/* Forget every block, at the next instruction boundary. */
+void block_cache_drop(struct block_cache *blocks);
+/* Do what block_cache_drop() asked for; at a boundary, outside any block. */
+void block_cache_flush(struct block_cache *blocks);
+
+/* The frame behind a page may have changed: forget what was decoded from it. */
+void block_cache_page_changed(struct block_cache *blocks, ppn_t page);
+
+static inline uint64_t code_linear(const struct cpu *cpu)
+{
+    return (cpu->seg_base[CS] + cpu->s.rip) & cpu->linear_mask;
+}
+
+/* The next fetch translates its page again. */
+static inline void code_page_forget(struct cpu *cpu)
+{
+    cpu->blocks->code_linear = UINT64_MAX;
+}
+
+/* A block may end at this offset in CS, or before. */
+static inline uint64_t code_bound(const struct cpu *cpu)
+{
+    if (LIKELY(cpu->long64))
+        return UINT64_MAX;
+    uint32_t limit = cpu->s.seg[CS].limit;
+    return (cpu->mode & MODE_CODE_MASK) == MODE_CODE16 && limit > UINT16_MAX ? UINT16_MAX : limit;
+}
+
+enum block_found {
+    BLOCK_FOUND,
+    BLOCK_NONE,  /* the instruction at rip cannot be in a block: fetch_insn() */
+    BLOCK_FAULT, /* fetching faults: cpu->fault */
+};
+enum block_found block_at_rip(struct cpu *cpu, struct block **block) MUST_CHECK;
+
+/* Translate the page of the next instruction byte at `linear`; false: cpu->fault. */
+bool code_translate(struct cpu *cpu, uint64_t linear, gpa_t *addr) MUST_CHECK;
+
+/* Fetch and decode the instruction at rip without the cache: it may cross pages, lie in device memory or
+ * reach the segment limit (cpu/fetch.c). False: cpu->fault. */
+bool fetch_insn(struct cpu *cpu, struct insn *insn) MUST_CHECK;
+
+/* Decode a block from `phys` on, which is RAM; false when its first instruction leaves the page
+ * (cpu/block_build.c). */
+bool block_build(struct cpu *cpu, gpa_t phys, struct block *block) MUST_CHECK;
+
+/* ---- Running inside a block: rip, clock and instruction count are brought up to date only where somebody
+ * can see them. ---- */
+
+static ALWAYS_INLINE void block_sync(struct cpu *cpu, const struct insn *insn)
+{
+    const struct insn *from = cpu->synced;
+    cpu->s.rip += (uint64_t)insn->rip_offset - from->rip_offset;
+    cpu->s.clock += (uint64_t)insn->clock_offset - from->clock_offset;
+    cpu->s.instructions += (uint64_t)insn->position - from->position;
+    cpu->synced = insn;
+}
+
+/* What insn->run returns besides EXEC_NEXT (fell out of the block) and EXEC_JUMP (a taken direct branch set
+ * rip). */
+enum {
+    RUN_INDIRECT = EXEC_FAULT + 1, /* rip was set by a near indirect branch */
+    RUN_LEAVE
+}; /* back to the boundary checks */
+
+exec_fn run_reference; /* bring state up to date, run insn->exec, go on with the next (cpu/run.c) */
+exec_fn run_end;       /* the sentinel's */
+
+/* A faster way to run `insn` than run_reference, or NULL (cpu/fast.c). */
+exec_fn *fast_select(const struct insn *insn, unsigned mode);
+
+#endif

@@ -1,0 +1,243 @@
+/* The run loop: boundaries, blocks, single steps.
+ *
+ *   cpu_run --> boundary: deadline? shutdown? halted? #DB, NMI, INTR pending and allowed? deliver one
+ *      |           |
+ *      |           +--> TF, RF, a shadow or a code breakpoint: careful_step(), one instruction by itself
+ *      |           +--> otherwise: run_blocks()
+ *      |                   |  a block whose cost fits below cpu->limit runs without looking at the clock;
+ *      |                   |  one that does not is stepped, each instruction compared with the limit
+ *      +<------------------+  whatever is not plain straight-line code or a near branch comes back here
+ *
+ * cpu->limit is the deadline, or 0 once anybody wants the boundary checks (cpu_attend). Every instruction
+ * that can call out of the CPU runs through run_reference() or run_steps(), which look at it afterwards; so
+ * an interrupt raised or code overwritten inside an instruction is seen right after it (contract E2).
+ *
+ * Invariants: (1) at every boundary s.rip, s.clock and s.instructions are exact and do not depend on the
+ * shape of blocks, nor on where earlier cpu_run() calls stopped; (2) a REP that stops between iterations has
+ * charged its iterations, the rest of its cost comes with its last one; (3) a fault commits nothing and costs
+ * nothing but its delivery. */
+#include "cpu/block.h"
+#include "cpu/cpu_priv.h"
+#include "cpu/flags.h"
+
+enum { SHADOW_INTR = 1, SHADOW_DEBUG = 2 };
+
+/* Act on what a handler returned; s.rip, s.clock, s.instructions stand before `insn`. */
+static void insn_finish(struct cpu *cpu, const struct insn *insn, enum exec result)
+{
+    switch (result) {
+    case EXEC_FAULT:
+        code_page_forget(cpu);
+        cpu_deliver_fault(cpu);
+        return;
+    case EXEC_REPEAT: return;
+    case EXEC_END:
+        code_page_forget(cpu);
+        cpu->s.rip = insn_next_rip(cpu, insn);
+        break;
+    case EXEC_NEXT: cpu->s.rip = insn_next_rip(cpu, insn); break;
+    case EXEC_JUMP: break;
+    }
+    cpu->s.clock += insn->cost;
+    cpu->s.instructions++;
+}
+
+/* ---- Inside a block ---- */
+
+enum exec run_reference(struct cpu *cpu, const struct insn *insn)
+{
+    block_sync(cpu, insn);
+    enum exec result = insn->exec(cpu, insn);
+    if (LIKELY(result == EXEC_NEXT)) {
+        const struct insn *next = insn + 1;
+        /* Do the rest of the block still fit, and does nobody want attention? */
+        if (LIKELY(cpu->s.clock + cpu->block_cost - insn->clock_offset < cpu->limit))
+            return next->run(cpu, next);
+    }
+    insn_finish(cpu, insn, result);
+    return (enum exec)RUN_LEAVE;
+}
+
+enum exec run_end(struct cpu *cpu, const struct insn *insn)
+{
+    block_sync(cpu, insn);
+    return EXEC_NEXT;
+}
+
+/* Run a block with the reference handlers, looking at the limit after each instruction. False: back to the
+ * boundary checks. */
+static bool run_steps(struct cpu *cpu, const struct block *block)
+{
+    for (unsigned i = 0; i < block->count; i++) {
+        const struct insn *insn = &block->insn[i];
+        enum exec result = insn->exec(cpu, insn);
+        insn_finish(cpu, insn, result);
+        if (result != EXEC_NEXT || cpu->s.clock >= cpu->limit)
+            return false;
+    }
+    return true;
+}
+
+static void log_exec(struct cpu *cpu, const struct block *block)
+{
+    if (log_wants(cpu->log, LOG_EXEC))
+        log_line(cpu->log, LOG_EXEC, "exec %#llx phys %#llx mode %#x clock %llu",
+                 (unsigned long long)code_linear(cpu), (unsigned long long)block->phys, block->mode,
+                 (unsigned long long)cpu->s.clock);
+}
+
+/* The instruction at rip by itself, without cache. */
+static enum exec step_uncached(struct cpu *cpu)
+{
+    struct insn insn;
+    if (!fetch_insn(cpu, &insn)) {
+        code_page_forget(cpu);
+        cpu_deliver_fault(cpu);
+        return EXEC_FAULT;
+    }
+    enum exec result = insn.exec(cpu, &insn);
+    insn_finish(cpu, &insn, result);
+    return result;
+}
+
+/* The block to run next, or NULL when one instruction was run (or its fault delivered) without one. */
+static struct block *next_block(struct cpu *cpu)
+{
+    struct block *block;
+    switch (block_at_rip(cpu, &block)) {
+    case BLOCK_FOUND: return block;
+    case BLOCK_NONE: step_uncached(cpu); return NULL;
+    case BLOCK_FAULT:
+        code_page_forget(cpu);
+        cpu_deliver_fault(cpu);
+        return NULL;
+    }
+    return NULL;
+}
+
+/* The successor of `block` by way of `exit` (EXEC_NEXT or EXEC_JUMP), remembered when it is in the same page:
+ * then the page needs no new translation. */
+static struct block *follow(struct cpu *cpu, struct block *block, unsigned exit)
+{
+    struct block *next = block->link[exit];
+    if (LIKELY(next != NULL && !next->stale && cpu->s.rip + next->bytes <= code_bound(cpu)))
+        return next;
+    uint64_t page = cpu->blocks->code_linear;
+    size_t used = cpu->blocks->used;
+    next = next_block(cpu);
+    /* Linking needs `block` to be still there: the arena did not start over. */
+    if (next != NULL && cpu->blocks->code_linear == page && cpu->blocks->used >= used && !block->stale)
+        block->link[exit] = next;
+    return next;
+}
+
+static void run_blocks(struct cpu *cpu)
+{
+    struct block *block = next_block(cpu);
+    while (block != NULL) {
+        if (UNLIKELY(cpu->log != NULL))
+            log_exec(cpu, block);
+        if (UNLIKELY(!cpu->config.fast_paths || cpu->s.clock + block->cost >= cpu->limit)) {
+            if (!run_steps(cpu, block))
+                return;
+            block = next_block(cpu);
+            continue;
+        }
+        cpu->synced = block->insn;
+        cpu->block_cost = block->cost;
+        unsigned exit = block->insn->run(cpu, block->insn);
+        if (LIKELY(exit <= EXEC_JUMP))
+            block = follow(cpu, block, exit);
+        else if (exit == RUN_INDIRECT)
+            block = next_block(cpu);
+        else
+            return;
+    }
+}
+
+/* ---- Boundaries ---- */
+
+/* One instruction under single-step, a shadow or breakpoints (SDM vol. 3, 17.3, 6.8). */
+static void careful_step(struct cpu *cpu)
+{
+    bool step = (cpu->s.rflags & FLAG_TF) != 0;
+    uint8_t shadow = cpu->s.intr_shadow;
+    if (cpu->debug_code && !(cpu->s.rflags & FLAG_RF) && cpu_code_breakpoint(cpu, code_linear(cpu))) {
+        cpu_deliver_fault(cpu);
+        return;
+    }
+    cpu->s.rflags &= ~(uint64_t)FLAG_RF;
+    cpu->skip_step = false;
+    cpu->limit = 0; /* a REP does one iteration */
+    enum exec result = step_uncached(cpu);
+    if (result == EXEC_FAULT)
+        return;
+    cpu->s.intr_shadow &= (uint8_t)~shadow;
+    if (step && !cpu->skip_step)
+        cpu->s.debug_pending |= DR6_BS;
+    cpu->skip_step = false;
+}
+
+static bool needs_care(const struct cpu *cpu)
+{
+    return (cpu->s.rflags & (FLAG_TF | FLAG_RF)) != 0 || cpu->s.intr_shadow != 0 || cpu->debug_code;
+}
+
+static bool intr_allowed(const struct cpu *cpu)
+{
+    return cpu->s.intr_line && (cpu->s.rflags & FLAG_IF) != 0 && !(cpu->s.intr_shadow & SHADOW_INTR);
+}
+
+static bool nmi_allowed(const struct cpu *cpu)
+{
+    return cpu->s.nmi_pending && !cpu->s.nmi_blocked && cpu->s.intr_shadow == 0;
+}
+
+/* Deliver the first event that is pending and allowed (SDM vol. 3, table 6-2). */
+static bool deliver_event(struct cpu *cpu)
+{
+    if (cpu->s.debug_pending != 0 && !(cpu->s.intr_shadow & SHADOW_DEBUG))
+        cpu_deliver_debug(cpu);
+    else if (nmi_allowed(cpu))
+        cpu_deliver_nmi(cpu);
+    else if (intr_allowed(cpu))
+        cpu_deliver_interrupt(cpu);
+    else
+        return false;
+    code_page_forget(cpu);
+    return true;
+}
+
+bool cpu_wakes(const struct cpu *cpu)
+{
+    return cpu->s.debug_pending != 0 || nmi_allowed(cpu) || intr_allowed(cpu);
+}
+
+static enum cpu_stop run_until_stop(struct cpu *cpu)
+{
+    for (;;) {
+        cpu->limit = cpu->deadline;
+        if (UNLIKELY(cpu->blocks->drop_pending))
+            block_cache_flush(cpu->blocks);
+        if (cpu->s.activity == ACTIVITY_SHUTDOWN)
+            return CPU_STOP_SHUTDOWN;
+        if (cpu->s.clock >= cpu->deadline)
+            return CPU_STOP_DEADLINE;
+        if (deliver_event(cpu))
+            continue;
+        if (cpu->s.activity == ACTIVITY_HALTED)
+            return CPU_STOP_HALTED;
+        if (needs_care(cpu))
+            careful_step(cpu);
+        else
+            run_blocks(cpu);
+    }
+}
+
+enum cpu_stop cpu_run(struct cpu *cpu, cycle_t deadline)
+{
+    cpu->deadline = deadline;
+    enum cpu_stop stop = run_until_stop(cpu);
+    cpu_sync(cpu);
+    return stop;
+}
