@@ -224,6 +224,73 @@ void host_sse_run(enum host_op_id op, struct host_sse *state)
     state->flags = flags;
 }
 
+/* --- whole states -------------------------------------------------------------------------------------- */
+
+void host_registers_run(const uint8_t *code, struct host_registers *m)
+{
+    _Alignas(16) uint8_t image[512] = {0};
+    memcpy(image, &m->control, 2);
+    memcpy(image + 2, &m->status, 2);
+    image[4] = m->valid;
+    uint32_t mxcsr = 0x1F80;
+    memcpy(image + 24, &mxcsr, 4);
+    for (unsigned i = 0; i < 8; i++) {
+        memcpy(image + 32 + 16 * i, &m->st[i].significand, 8);
+        memcpy(image + 40 + 16 * i, &m->st[i].sign_exp, 2);
+    }
+    uint64_t rax = m->rax, flags = m->rflags;
+    __asm__ volatile(
+        "subq $128, %%rsp\n\tfxrstor64 (%[image])\n\tpushq %[flags]\n\tpopfq\n\tcall *%[code]\n\t"
+        "pushfq\n\tpopq %[flags]\n\tfxsave64 (%[image])\n\tfninit\n\taddq $128, %%rsp"
+        : [flags] "+r"(flags), "+a"(rax)
+        : [image] "r"(image), [code] "r"(code)
+        : "cc", "memory", "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)", "xmm0", "xmm1",
+          "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13",
+          "xmm14", "xmm15");
+    memcpy(&m->control, image, 2);
+    memcpy(&m->status, image + 2, 2);
+    m->valid = image[4];
+    for (unsigned i = 0; i < 8; i++) {
+        memcpy(&m->st[i].significand, image + 32 + 16 * i, 8);
+        memcpy(&m->st[i].sign_exp, image + 40 + 16 * i, 2);
+    }
+    m->rax = rax;
+    m->rflags = flags;
+}
+
+/* Return from the instruction with everything masked; rbx tells that it happened. */
+static void on_sigfpe_noted(int signal_number, siginfo_t *info, void *context)
+{
+    (void)signal_number;
+    (void)info;
+    ucontext_t *machine = context;
+    uint64_t *stack = (uint64_t *)machine->uc_mcontext.gregs[REG_RSP];
+    machine->uc_mcontext.fpregs->mxcsr |= MXCSR_MASKS;
+    machine->uc_mcontext.gregs[REG_RIP] = (int64_t)stack[0];
+    machine->uc_mcontext.gregs[REG_RSP] += 8;
+    machine->uc_mcontext.gregs[REG_RBX] = 1;
+}
+
+void host_vectors_run(const uint8_t *code, struct host_vectors *m)
+{
+    struct sigaction action = {.sa_sigaction = on_sigfpe_noted, .sa_flags = SA_SIGINFO | SA_NODEFER};
+    sigaction(SIGFPE, &action, NULL);
+    uint32_t old, after, mxcsr = m->mxcsr;
+    uint64_t fault = 0, flags = m->rflags, rax = m->rax;
+    __asm__ volatile("stmxcsr %0" : "=m"(old));
+    __asm__ volatile("movups (%[x]), %%xmm1\n\tmovups 16(%[x]), %%xmm2\n\tmovq %[mm], %%mm0\n\t"
+                     "ldmxcsr %[in]\n\tsubq $128, %%rsp\n\tpushq %[flags]\n\tpopfq\n\tcall *%[code]\n\t"
+                     "pushfq\n\tpopq %[flags]\n\taddq $128, %%rsp\n\tstmxcsr %[after]\n\tldmxcsr %[old]\n\t"
+                     "movups %%xmm1, (%[x])\n\tmovq %%mm0, %[mm]\n\temms"
+                     : [flags] "+r"(flags), [after] "=m"(after), "+a"(rax), "+b"(fault), [mm] "+r"(m->mm0)
+                     : [x] "r"(m->xmm), [code] "r"(code), [in] "m"(mxcsr), [old] "m"(old)
+                     : "cc", "memory", "xmm1", "xmm2", "mm0", "st");
+    m->mxcsr = (m->mxcsr & ~(uint32_t)MXCSR_FLAGS) | (after & MXCSR_FLAGS);
+    m->rax = rax;
+    m->rflags = flags;
+    m->fault = fault != 0;
+}
+
 #else
 
 bool host_fp_available(void)
@@ -247,6 +314,18 @@ void host_sse_run(enum host_op_id op, struct host_sse *state)
 {
     (void)op;
     (void)state;
+}
+
+void host_registers_run(const uint8_t *code, struct host_registers *m)
+{
+    (void)code;
+    (void)m;
+}
+
+void host_vectors_run(const uint8_t *code, struct host_vectors *m)
+{
+    (void)code;
+    (void)m;
 }
 
 #endif

@@ -107,6 +107,30 @@ void host_x87_run(enum host_op_id op, struct host_x87 *state);
 /* Unmasked exceptions are caught: the flags are reported, the result is then meaningless. */
 void host_sse_run(enum host_op_id op, struct host_sse *state);
 
+/* x87 state as FXSAVE sees it, with RFLAGS and RAX. */
+struct host_registers {
+    uint16_t control, status;
+    uint8_t valid;
+    struct f80 st[8];
+    uint64_t rflags, rax;
+};
+
+/* What an instruction may see and change: xmm1 is the destination, xmm2 the source, rax and mm0 the others.
+ */
+struct host_vectors {
+    union {
+        uint64_t q[2];
+        uint32_t d[4];
+    } xmm[2];
+    uint64_t rax, mm0, rflags;
+    uint32_t mxcsr;
+    bool fault; /* after: an unmasked exception happened */
+};
+
+/* Run machine code that ends in RET between loading and saving such a state. */
+void host_registers_run(const uint8_t *code, struct host_registers *m);
+void host_vectors_run(const uint8_t *code, struct host_vectors *m);
+
 /* A small random generator: the same numbers on every host. */
 struct fp_random {
     uint64_t state;
