@@ -78,7 +78,7 @@ void cpu_reset_state(struct cpu *cpu, bool power_on);
  * is recorded. */
 bool io_allowed(struct cpu *cpu, uint16_t port, unsigned size) MUST_CHECK;
 /* The access itself, with I/O breakpoints. */
-uint32_t io_read(struct cpu *cpu, uint16_t port, unsigned size);
-void io_write(struct cpu *cpu, uint16_t port, unsigned size, uint32_t value);
+uint32_t port_read(struct cpu *cpu, uint16_t port, unsigned size);
+void port_write(struct cpu *cpu, uint16_t port, unsigned size, uint32_t value);
 
 #endif

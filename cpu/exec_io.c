@@ -40,7 +40,7 @@ bool io_allowed(struct cpu *cpu, uint16_t port, unsigned size)
     return tss_allows(cpu, port, size);
 }
 
-uint32_t io_read(struct cpu *cpu, uint16_t port, unsigned size)
+uint32_t port_read(struct cpu *cpu, uint16_t port, unsigned size)
 {
     uint32_t value = cpu->bus->port_read(cpu->bus->ctx, port, size);
     if (cpu->debug_enabled != 0)
@@ -48,7 +48,7 @@ uint32_t io_read(struct cpu *cpu, uint16_t port, unsigned size)
     return value;
 }
 
-void io_write(struct cpu *cpu, uint16_t port, unsigned size, uint32_t value)
+void port_write(struct cpu *cpu, uint16_t port, unsigned size, uint32_t value)
 {
     cpu->bus->port_write(cpu->bus->ctx, port, size, value);
     if (cpu->debug_enabled != 0)
@@ -67,7 +67,7 @@ enum exec exec_in(struct cpu *cpu, const struct insn *insn)
     unsigned size = insn->op[0].size;
     if (!io_allowed(cpu, port, size))
         return EXEC_FAULT;
-    gpr_write(cpu, RAX, size, io_read(cpu, port, size));
+    gpr_write(cpu, RAX, size, port_read(cpu, port, size));
     return EXEC_NEXT;
 }
 
@@ -77,6 +77,6 @@ enum exec exec_out(struct cpu *cpu, const struct insn *insn)
     unsigned size = insn->op[1].size;
     if (!io_allowed(cpu, port, size))
         return EXEC_FAULT;
-    io_write(cpu, port, size, (uint32_t)gpr_read(cpu, RAX, size));
+    port_write(cpu, port, size, (uint32_t)gpr_read(cpu, RAX, size));
     return EXEC_NEXT;
 }

@@ -140,7 +140,7 @@ static bool ins_once(struct cpu *cpu, const struct insn *insn)
     uint64_t offset = string_offset(cpu, insn, RDI);
     if (!io_allowed(cpu, port, size) || !mem_check_write(cpu, ES, offset, size))
         return false;
-    if (!mem_write(cpu, ES, offset, size, io_read(cpu, port, size)))
+    if (!mem_write(cpu, ES, offset, size, port_read(cpu, port, size)))
         return false;
     string_advance(cpu, insn, RDI, size);
     return true;
@@ -154,7 +154,7 @@ static bool outs_once(struct cpu *cpu, const struct insn *insn)
     if (!io_allowed(cpu, port, size) ||
         !mem_read(cpu, insn->seg, string_offset(cpu, insn, RSI), size, &value))
         return false;
-    io_write(cpu, port, size, (uint32_t)value);
+    port_write(cpu, port, size, (uint32_t)value);
     string_advance(cpu, insn, RSI, size);
     return true;
 }
