@@ -14,6 +14,7 @@
 #include "devices/i8259.h"
 #include "devices/mc146818.h"
 #include "devices/piix4_pm.h"
+#include "devices/vga.h"
 #include "vmm/board_priv.h"
 
 enum {
@@ -294,6 +295,17 @@ static struct device *create_com3(struct board_pc *board)
 static struct device *create_com4(struct board_pc *board)
 {
     return create_com(board, 3);
+}
+
+static struct device *create_vga(struct board_pc *board)
+{
+    struct device *vga = vga_create(&board->env);
+    /* Offsets are from 0x3B0; between the parts lies the printer port 0x3BC. */
+    io_map_part(&board->ports, vga, VGA_WINDOW_PORTS, 0x3B4, 0x04, 2);
+    io_map_part(&board->ports, vga, VGA_WINDOW_PORTS, 0x3BA, 0x0A, 1);
+    io_map_part(&board->ports, vga, VGA_WINDOW_PORTS, 0x3C0, 0x10, 0x20);
+    io_map(&board->memory, vga, VGA_WINDOW_MEMORY, BOARD_VGA_MEMORY);
+    return vga;
 }
 
 static struct device *create_fw_cfg(struct board_pc *board)

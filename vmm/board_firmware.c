@@ -89,6 +89,40 @@ static void init_keyboard(struct board_pc *board)
     out8(board, 0x60, 0x65);
 }
 
+/* Mode 3: text, 80x25 cells of 9x16 dots, 720x400 at 70 Hz. The values are those of IBM's VGA BIOS
+ * (parameter table of mode 3+). Glyphs come with real firmware or from the guest. */
+static void init_vga(struct board_pc *board)
+{
+    static const uint8_t seq[] = {0x03, 0x00, 0x03, 0x00, 0x02};
+    static const uint8_t crtc[] = {0x5F, 0x4F, 0x50, 0x82, 0x55, 0x81, 0xBF, 0x1F, 0x00,
+                                   0x4F, 0x0D, 0x0E, 0x00, 0x00, 0x00, 0x00, 0x9C, 0x8E,
+                                   0x8F, 0x28, 0x1F, 0x96, 0xB9, 0xA3, 0xFF};
+    static const uint8_t gfx[] = {0x00, 0x00, 0x00, 0x00, 0x00, 0x10, 0x0E, 0x0F, 0xFF};
+    static const uint8_t attr[] = {0x00, 0x01, 0x02, 0x03, 0x04, 0x05, 0x14, 0x07, 0x38, 0x39, 0x3A,
+                                   0x3B, 0x3C, 0x3D, 0x3E, 0x3F, 0x0C, 0x00, 0x0F, 0x08, 0x00};
+    out8(board, 0x3C2, 0x67);
+    for (uint8_t i = 0; i < sizeof seq; i++)
+        board_port_write(board, 0x3C4, 2, i | (uint32_t)seq[i] << 8);
+    board_port_write(board, 0x3D4, 2, 0x11); /* unlock the first eight */
+    for (uint8_t i = 0; i < sizeof crtc; i++)
+        board_port_write(board, 0x3D4, 2, i | (uint32_t)crtc[i] << 8);
+    for (uint8_t i = 0; i < sizeof gfx; i++)
+        board_port_write(board, 0x3CE, 2, i | (uint32_t)gfx[i] << 8);
+    in8(board, 0x3DA);
+    for (uint8_t i = 0; i < sizeof attr; i++) {
+        out8(board, 0x3C0, i);
+        out8(board, 0x3C0, attr[i]);
+    }
+    out8(board, 0x3C0, 0x20); /* screen on */
+    /* EGA colours: bits 5..3 are a third, bits 2..0 two thirds of red, green and blue. */
+    out8(board, 0x3C8, 0);
+    for (unsigned color = 0; color < 64; color++)
+        for (unsigned bit = 3; bit-- > 0;)
+            out8(board, 0x3C9, (uint8_t)((color >> bit & 1) * 0x2A + (color >> (bit + 3) & 1) * 0x15));
+    for (unsigned cell = 0; cell < 80 * 25; cell++)
+        board_mmio_write(board, gpa(0xB8000 + 2 * cell), 2, 0x0720);
+}
+
 /* Cascade channel of the second DMA controller. */
 static void init_dma(struct board_pc *board)
 {
@@ -262,6 +296,7 @@ void board_firmware_init(struct board_pc *board)
     init_dma(board);
     init_keyboard(board);
     init_cmos(board);
+    init_vga(board);
     init_pci(board);
     init_ide(board);
     init_pm(board);

@@ -134,6 +134,7 @@ static void on_tpr_write(void *ctx, uint8_t tpr)
 static void on_apic_base_written(void *ctx, uint64_t value)
 {
     struct vm *vm = ctx;
+    sync_now(vm);
     board_apic_base_written(vm->board, value);
 }
 
@@ -445,6 +446,7 @@ enum status vm_boot(struct vm *vm, struct error *err)
         .cmdline = vm->config.cmdline,
         .ranges = ranges,
         .range_count = board_memory_map(&vm->config.board, ranges),
+        .rsdp = board_rsdp(vm->board),
     };
     return loader_boot(&boot, &vm->memory, vm->cpu, err);
 }
