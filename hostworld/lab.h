@@ -12,12 +12,7 @@
 #include "hostworld/peer.h"
 #include "vmm/vm.h"
 
-enum { LAB_DRIVES = 4, LAB_OVERRIDES = 64 };
-
-struct lab_drive {
-    bool present, cdrom;
-    struct block_backend backend; /* ops NULL: an empty CD-ROM drive */
-};
+enum { LAB_OVERRIDES = 64 };
 
 struct lab_config {
     const char *profile;
@@ -33,10 +28,9 @@ struct lab_config {
     uint8_t nic_mac[6];
     uint64_t wire_bits_per_second, wire_delay_ns;
     struct peer_config peer;
-    struct lab_drive drive[LAB_DRIVES]; /* primary master, slave, secondary master, slave */
-    const char *trace, *pcap;           /* files to write, or NULL */
-    const char *command_line;           /* for the trace header */
-    struct log *log;                    /* may be NULL */
+    const char *trace, *pcap; /* files to write, or NULL */
+    const char *command_line; /* for the trace header */
+    struct log *log;          /* may be NULL */
     /* Called every `poll_ms` of simulated time (input, progress). Must not change the simulation unless there
      * is input. */
     void (*poll)(void *ctx);

@@ -13,7 +13,7 @@ enum { CHAR_DEBUG = BOARD_SERIAL_PORTS, CHAR_COUNT };
 
 struct run_io {
     struct chardev *chars[CHAR_COUNT];
-    struct block_file *disks[LAB_DRIVES];
+    struct block_file *disks[BOARD_DRIVES];
     bool terminal;
 };
 
@@ -33,12 +33,13 @@ static enum status open_char(struct run_io *io, unsigned index, const char *spec
 }
 
 static enum status open_drive(struct run_io *io, unsigned index, const struct run_io_options *options,
-                              struct lab_drive *drive, struct error *err)
+                              struct board_config *board, struct error *err)
 {
     const struct run_drive *wanted = &options->drive[index];
-    drive->present = wanted->present;
-    drive->cdrom = wanted->cdrom;
-    if (!wanted->present || wanted->file == NULL)
+    if (!wanted->present)
+        return STATUS_OK;
+    board->drives[index].drive.kind = wanted->cdrom ? IDE_CDROM : IDE_DISK;
+    if (wanted->file == NULL)
         return STATUS_OK;
     const struct block_file_options how = {
         .cdrom = wanted->cdrom,
@@ -46,7 +47,7 @@ static enum status open_drive(struct run_io *io, unsigned index, const struct ru
         .snapshot = wanted->snapshot || options->snapshot,
     };
     TRY(block_file_open(&io->disks[index], wanted->file, &how, err));
-    drive->backend = block_file_backend(io->disks[index]);
+    board->drives[index].backend = block_file_backend(io->disks[index]);
     return STATUS_OK;
 }
 
@@ -54,8 +55,8 @@ enum status run_io_create(struct run_io **out, const struct run_io_options *opti
                           struct lab_config *config, struct error *err)
 {
     struct run_io *io = *out = xcalloc(1, sizeof *io);
-    for (unsigned i = 0; i < LAB_DRIVES; i++)
-        TRY(open_drive(io, i, options, &config->drive[i], err));
+    for (unsigned i = 0; i < BOARD_DRIVES; i++)
+        TRY(open_drive(io, i, options, &config->board, err));
     /* The terminal last: once it is in raw mode an error message would look odd. */
     for (unsigned i = 0; i < options->serial_count; i++)
         TRY(open_char(io, i, options->serial[i], &config->board.serial[i], err));
@@ -74,7 +75,7 @@ enum status run_io_destroy(struct run_io *io, struct error *err)
         if (status != STATUS_OK)
             result = status;
     }
-    for (unsigned i = 0; i < LAB_DRIVES; i++)
+    for (unsigned i = 0; i < BOARD_DRIVES; i++)
         block_file_close(io->disks[i]);
     free(io);
     return result;

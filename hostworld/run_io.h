@@ -14,7 +14,7 @@ struct run_io_options {
     const char *serial[BOARD_SERIAL_PORTS]; /* as given, see chardev.h */
     unsigned serial_count;
     const char *debug_console; /* or NULL */
-    struct run_drive drive[LAB_DRIVES];
+    struct run_drive drive[BOARD_DRIVES];
     bool snapshot; /* for all disks */
 };
 

@@ -203,7 +203,7 @@ static enum status drive_pair(void *target, const char *name, const char *value,
     switch (index) {
     case 0: options->parsing.file = xstrdup(value); return STATUS_OK; /* lives as long as the program */
     case 2:
-        TRY(options_parse_number(value, LAB_DRIVES - 1, &number, err));
+        TRY(options_parse_number(value, BOARD_DRIVES - 1, &number, err));
         options->parsing_index = (unsigned)number;
         return STATUS_OK;
     case 4: options->parsing.snapshot = strcmp(value, "on") == 0; return STATUS_OK;
@@ -222,7 +222,7 @@ static enum status set_drive(void *target, const char *arg, struct error *err)
     struct run_options *options = target;
     options->parsing = (struct run_drive){.present = true};
     options->parsing_index = 0;
-    while (options->parsing_index < LAB_DRIVES - 1 && options->io.drive[options->parsing_index].present)
+    while (options->parsing_index < BOARD_DRIVES - 1 && options->io.drive[options->parsing_index].present)
         options->parsing_index++;
     TRY(options_parse_pairs(arg, drive_pair, options, err));
     if (options->parsing.file == NULL && !options->parsing.cdrom)
