@@ -81,11 +81,12 @@ static enum exec bit_scan(struct cpu *cpu, const struct insn *insn, bool reverse
     uint64_t value;
     if (!operand_read(cpu, insn, 1, &value))
         return EXEC_FAULT;
-    uint64_t flags = value == 0 ? FLAG_ZF : 0;
-    if (value != 0)
-        gpr_write(cpu, dest->reg, dest->size,
-                  reverse ? 63 - (unsigned)__builtin_clzll(value) : (unsigned)__builtin_ctzll(value));
-    flags_write(cpu, flags, FLAGS_ARITH);
+    unsigned index = 0;
+    if (value != 0) {
+        index = reverse ? 63 - (unsigned)__builtin_clzll(value) : (unsigned)__builtin_ctzll(value);
+        gpr_write(cpu, dest->reg, dest->size, index);
+    }
+    flags_write(cpu, (value == 0 ? FLAG_ZF : 0) | (parity_even(index) ? FLAG_PF : 0), FLAGS_ARITH);
     return EXEC_NEXT;
 }
 

@@ -3,9 +3,9 @@
  * Counts are taken modulo 32, or 64 with 64-bit operands. With a count of 0 no flag changes and the
  * destination is written with its own value (it must still be writable).
  *
- * Where flags are undefined, what Intel Core CPUs do: OF is computed for every count as for a count of 1 on
- * the last step for shifts; for rotates from the final result and carry. AF is 0 after shifts. Counts beyond
- * the operand size of SHLD/SHRD r16 rotate the pair through. */
+ * Where flags are undefined, what Intel Core CPUs do: OF is that of a shift or rotate by 1 of the original
+ * operand, whatever the count; AF is 0 after shifts; RCL and RCR by a multiple of operand size + 1 change no
+ * flag. SHLD and SHRD r16 by more than 16 shift the operand in again behind the filler. */
 #include "cpu/flags.h"
 #include "cpu/operand.h"
 
@@ -36,6 +36,12 @@ static ALWAYS_INLINE bool msb(uint64_t value, unsigned size)
     return (value & sign_bit(size)) != 0;
 }
 
+/* Would a shift left by 1 change the sign? */
+static ALWAYS_INLINE bool left_overflow(uint64_t value, unsigned size)
+{
+    return msb(value ^ value << 1, size);
+}
+
 enum exec exec_shl(struct cpu *cpu, const struct insn *insn)
 {
     uint64_t value;
@@ -44,7 +50,7 @@ enum exec exec_shl(struct cpu *cpu, const struct insn *insn)
         return EXEC_FAULT;
     uint64_t result = count == 0 ? value : value << (count - 1) << 1;
     bool carry = count != 0 && count <= bits && (value >> (bits - count) & 1) != 0;
-    return shift_commit(cpu, insn, result, count, carry, msb(result, size) != carry);
+    return shift_commit(cpu, insn, result, count, carry, left_overflow(value, size));
 }
 
 enum exec exec_shr(struct cpu *cpu, const struct insn *insn)
@@ -55,7 +61,7 @@ enum exec exec_shr(struct cpu *cpu, const struct insn *insn)
         return EXEC_FAULT;
     uint64_t last = count == 0 ? 0 : value >> (count - 1);
     uint64_t result = count == 0 ? value : last >> 1;
-    return shift_commit(cpu, insn, result, count, last & 1, msb(last, size));
+    return shift_commit(cpu, insn, result, count, last & 1, msb(value, size));
 }
 
 enum exec exec_sar(struct cpu *cpu, const struct insn *insn)
@@ -90,8 +96,7 @@ enum exec exec_rol(struct cpu *cpu, const struct insn *insn)
         return EXEC_FAULT;
     unsigned by = count & (bits - 1);
     uint64_t result = by == 0 ? value : (value << by | value >> (bits - by)) & size_mask(size);
-    bool carry = result & 1;
-    return rotate_commit(cpu, insn, result, count, carry, msb(result, size) != carry);
+    return rotate_commit(cpu, insn, result, count, result & 1, left_overflow(value, size));
 }
 
 enum exec exec_ror(struct cpu *cpu, const struct insn *insn)
@@ -102,8 +107,7 @@ enum exec exec_ror(struct cpu *cpu, const struct insn *insn)
         return EXEC_FAULT;
     unsigned by = count & (bits - 1);
     uint64_t result = by == 0 ? value : (value >> by | value << (bits - by)) & size_mask(size);
-    bool carry = msb(result, size);
-    return rotate_commit(cpu, insn, result, count, carry, carry != ((result & sign_bit(size) >> 1) != 0));
+    return rotate_commit(cpu, insn, result, count, msb(result, size), (value & 1) != msb(value, size));
 }
 
 /* RCL, RCR rotate size*8 + 1 bits: the operand with CF above it. */
@@ -122,7 +126,7 @@ enum exec exec_rcl(struct cpu *cpu, const struct insn *insn)
         result = (value << (by - 1) << 1 | (uint64_t)carry << (by - 1) | low) & size_mask(size);
         carry = out;
     }
-    return rotate_commit(cpu, insn, result, count, carry, msb(result, size) != carry);
+    return rotate_commit(cpu, insn, result, by, carry, left_overflow(value, size));
 }
 
 enum exec exec_rcr(struct cpu *cpu, const struct insn *insn)
@@ -132,7 +136,7 @@ enum exec exec_rcr(struct cpu *cpu, const struct insn *insn)
     if (!shift_operands(cpu, insn, 1, &value, &count))
         return EXEC_FAULT;
     unsigned by = count % (bits + 1);
-    bool carry = flag_carry(cpu);
+    bool carry = flag_carry(cpu), overflow = carry != msb(value, size);
     uint64_t result = value;
     if (by != 0) {
         bool out = value >> (by - 1) & 1;
@@ -140,8 +144,7 @@ enum exec exec_rcr(struct cpu *cpu, const struct insn *insn)
         result = (value >> (by - 1) >> 1 | (uint64_t)carry << (bits - by) | high) & size_mask(size);
         carry = out;
     }
-    bool overflow = msb(result, size) != ((result & sign_bit(size) >> 1) != 0);
-    return rotate_commit(cpu, insn, result, count, carry, overflow);
+    return rotate_commit(cpu, insn, result, by, carry, overflow);
 }
 
 /* ---- Double shifts ---- */
@@ -163,7 +166,7 @@ enum exec exec_shld(struct cpu *cpu, const struct insn *insn)
         result = triple << count >> 32 & 0xFFFF;
         carry = triple >> (48 - count) & 1;
     }
-    return shift_commit(cpu, insn, result, count, carry, msb(result, size) != msb(value, size));
+    return shift_commit(cpu, insn, result, count, carry, left_overflow(value, size));
 }
 
 enum exec exec_shrd(struct cpu *cpu, const struct insn *insn)
@@ -183,5 +186,5 @@ enum exec exec_shrd(struct cpu *cpu, const struct insn *insn)
         result = triple >> count & 0xFFFF;
         carry = triple >> (count - 1) & 1;
     }
-    return shift_commit(cpu, insn, result, count, carry, msb(result, size) != msb(value, size));
+    return shift_commit(cpu, insn, result, count, carry, (filler & 1) != msb(value, size));
 }
