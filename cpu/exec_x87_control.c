@@ -236,13 +236,12 @@ static struct environment env_pack(const struct cpu *cpu, unsigned op_size)
         field[ENV_CS] |= (uint32_t)x87->opcode << 16;
     }
     struct environment env = {.size = wide ? 28 : 14};
-    /* Reserved upper halves read as ones. */
-    static const bool half[] = {
-        [ENV_CONTROL] = true, [ENV_STATUS] = true, [ENV_TAGS] = true, [ENV_DS] = true};
+    /* Unused upper halves read as ones. */
+    bool real = env_is_real(cpu);
     for (unsigned i = 0; i < ENV_FIELDS; i++) {
         uint32_t value = field[i];
-        bool real_address = i == ENV_DS && env_is_real(cpu);
-        if (half[i] && !real_address)
+        bool half = i <= ENV_TAGS || (real ? i == ENV_IP || i == ENV_DP : i == ENV_DS);
+        if (half)
             value |= 0xFFFF0000;
         memcpy(env.bytes + i * (wide ? 4 : 2), &value, wide ? 4 : 2);
     }
