@@ -149,10 +149,10 @@ struct cpu_state {
                             instruction is done */
     uint8_t nmi_blocked; /* until IRET */
     uint8_t nmi_pending;
-    uint8_t intr_line; /* level of the INTR input */
-    uint8_t a20;       /* level of the A20M# input: 1 = address bit 20 passes */
-    uint8_t x87_ferr;  /* FERR# output */
-    uint8_t ignne;     /* IGNNE# asserted: with CR0.NE = 0 a pending x87 error stops nothing */
+    uint8_t intr_line;      /* level of the INTR input */
+    uint8_t a20;            /* level of the A20M# input: 1 = address bit 20 passes */
+    uint8_t x87_ferr;       /* FERR# output */
+    uint8_t ignne;          /* IGNNE# asserted: with CR0.NE = 0 pending x87 errors are ignored */
     uint64_t debug_pending; /* DR6 bits of a #DB to be taken at the next boundary */
     uint64_t clock;         /* cycles since power-on */
     uint64_t instructions;  /* retired; a REP counts once */
