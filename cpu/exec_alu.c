@@ -4,43 +4,15 @@
  * destination is written, and a memory destination is read with the promise to write, so nothing is committed
  * when an access faults. Flags: cpu/flags.h. AF after AND, OR, XOR, TEST is undefined; it is 0, as on Intel
  * CPUs. */
-#include "cpu/flags.h"
+#include "cpu/alu.h"
 #include "cpu/operand.h"
-
-enum alu_op { ALU_ADD, ALU_OR, ALU_ADC, ALU_SBB, ALU_AND, ALU_SUB, ALU_XOR };
-
-static ALWAYS_INLINE uint64_t alu_compute(enum alu_op op, uint64_t a, uint64_t b, unsigned carry)
-{
-    switch (op) {
-    case ALU_ADD: return a + b;
-    case ALU_OR: return a | b;
-    case ALU_ADC: return a + b + carry;
-    case ALU_SBB: return a - b - carry;
-    case ALU_AND: return a & b;
-    case ALU_SUB: return a - b;
-    case ALU_XOR: return a ^ b;
-    }
-    return 0;
-}
-
-static ALWAYS_INLINE void alu_flags(struct cpu *cpu, enum alu_op op, unsigned size, uint64_t a, uint64_t b,
-                                    unsigned carry, uint64_t result)
-{
-    switch (op) {
-    case ALU_ADD: flags_set(cpu, LAZY_ADD, size, result, a, b); break;
-    case ALU_ADC: flags_set(cpu, carry ? LAZY_ADC : LAZY_ADD, size, result, a, b); break;
-    case ALU_SUB: flags_set(cpu, LAZY_SUB, size, result, a, b); break;
-    case ALU_SBB: flags_set(cpu, carry ? LAZY_SBB : LAZY_SUB, size, result, a, b); break;
-    default: flags_set_logic(cpu, size, result); break;
-    }
-}
 
 static ALWAYS_INLINE enum exec alu(struct cpu *cpu, const struct insn *insn, enum alu_op op)
 {
     uint64_t a, b;
     if (!operand_read(cpu, insn, 1, &b) || !operand_read_modify(cpu, insn, 0, &a))
         return EXEC_FAULT;
-    unsigned carry = (op == ALU_ADC || op == ALU_SBB) && flag_carry(cpu);
+    unsigned carry = alu_carry(cpu, op);
     uint64_t result = alu_compute(op, a, b, carry);
     if (!operand_write(cpu, insn, 0, result))
         return EXEC_FAULT;
@@ -95,12 +67,12 @@ enum exec exec_xor(struct cpu *cpu, const struct insn *insn)
 
 enum exec exec_cmp(struct cpu *cpu, const struct insn *insn)
 {
-    return alu_compare(cpu, insn, ALU_SUB);
+    return alu_compare(cpu, insn, ALU_CMP);
 }
 
 enum exec exec_test(struct cpu *cpu, const struct insn *insn)
 {
-    return alu_compare(cpu, insn, ALU_AND);
+    return alu_compare(cpu, insn, ALU_TEST);
 }
 
 /* INC and DEC are ADD and SUB of 1 that keep CF. */

@@ -198,6 +198,9 @@ enum cpu_mode {
     MODE_REAL = 1 << 4, /* real or virtual-8086 mode: no protected-mode instructions */
     MODE_FPU_GUARD =
         1 << 5, /* CR0.EM, CR0.TS, or SSE without CR4.OSFXSR: x87, MMX and SSE rows are guarded */
+    /* DS, ES and SS need no check but paging, have base 0, and the stack pointer is not 16 bits: the fast
+     * data accesses apply. Never set without config.fast_paths. */
+    MODE_FLAT = 1 << 6,
 };
 
 /* Decode one instruction. `bytes` holds `available` (1..15) bytes. Returns true when decoded (which includes

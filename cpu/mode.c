@@ -23,6 +23,16 @@ static bool segment_is_flat(const struct cpu *cpu, const struct segment *segment
     return !(segment->attr & SEG_EXPAND_DOWN) && (!write || (segment->attr & SEG_WRITABLE) != 0);
 }
 
+/* MODE_FLAT, see cpu/insn.h. */
+static bool data_is_flat(const struct cpu *cpu)
+{
+    const unsigned data = 1 << DS | 1 << ES | 1 << SS;
+    const struct segment *seg = cpu->s.seg;
+    if ((cpu->flat & cpu->flat_write & data) != data)
+        return false;
+    return cpu->long64 || ((seg[DS].base | seg[ES].base | seg[SS].base) == 0 && (seg[SS].attr & SEG_DB) != 0);
+}
+
 void cpu_update_segment(struct cpu *cpu, unsigned n)
 {
     const struct segment *segment = &cpu->s.seg[n];
@@ -36,6 +46,7 @@ void cpu_update_segment(struct cpu *cpu, unsigned n)
         cpu->flat |= bit;
     if (fast && segment_is_flat(cpu, segment, true))
         cpu->flat_write |= bit;
+    cpu->mode = (cpu->mode & ~(unsigned)MODE_FLAT) | (data_is_flat(cpu) ? MODE_FLAT : 0);
 }
 
 static bool fpu_needs_guard(const struct cpu *cpu)

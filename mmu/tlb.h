@@ -18,7 +18,9 @@ struct tlb_entry {
     gpa_t page;        /* guest-physical page, A20 applied */
     uint64_t walk_tag; /* the slow path's: `page` and `allowed` are valid, also for MMIO and watched pages */
     uint8_t allowed;   /* 1 << enum access: the walk permits it and needs to set no A or D bit for it */
+    uint8_t pad[15];
 };
+_Static_assert(sizeof(struct tlb_entry) == 64, "indexed by a shift");
 
 struct tlb {
     uint64_t generation; /* 0..4094: the low 12 bits of valid tags */
