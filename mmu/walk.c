@@ -107,8 +107,8 @@ static void set_bits_in(struct walk *walk, enum access access)
 }
 
 /* SDM vol. 3, 4.6.1. */
-static bool access_allowed(const struct paging *paging, const struct translation *out, enum access access,
-                           bool user, bool ac)
+bool page_access_allowed(const struct paging *paging, const struct translation *out, enum access access,
+                         bool user, bool ac)
 {
     if (user && !out->user)
         return false;
@@ -198,7 +198,7 @@ bool page_walk(struct guest_memory *memory, const struct paging *paging, gva_t a
 
     struct walk walk = {.memory = memory, .paging = paging};
     bool ok = descend(&walk, addr, out, pf);
-    if (ok && !access_allowed(paging, out, access, user, ac)) {
+    if (ok && !page_access_allowed(paging, out, access, user, ac)) {
         *pf = PF_P;
         ok = false;
     }

@@ -40,4 +40,9 @@ struct translation {
 bool page_walk(struct guest_memory *memory, const struct paging *paging, gva_t addr, enum access access,
                bool user, bool ac, bool set_bits, struct translation *out, uint32_t *pf) MUST_CHECK;
 
+/* Do the combined rights of a translation allow the access (SDM vol. 3, 4.6.1)? A and D bits are not asked.
+ */
+bool page_access_allowed(const struct paging *paging, const struct translation *translation,
+                         enum access access, bool user, bool ac);
+
 #endif

@@ -10,6 +10,7 @@ enum vm_exit {
     VM_EXIT_MMIO_READ,           /* load from device memory; guest-physical address */
     VM_EXIT_MMIO_WRITE,          /* store to device memory; guest-physical address */
     VM_EXIT_HIDDEN_FAULT,        /* shadow page table miss; linear address */
+    VM_EXIT_TRUE_FAULT,          /* page fault that the guest will see; linear address */
     VM_EXIT_TRACE,               /* write to a traced page table; guest-physical address */
     VM_EXIT_HOST_IRQ,            /* physical interrupt while the guest ran; lines pending */
     VM_EXIT_COUNT

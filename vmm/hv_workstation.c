@@ -17,6 +17,13 @@
 
 #include <stdlib.h>
 
+enum option { OPTION_SHADOW, OPTION_COUNT };
+
+static const struct hypervisor_option options[OPTION_COUNT] = {
+    [OPTION_SHADOW] = {"shadow", "on|off",
+                       "shadow page tables; off: the guest's own tables translate, at no cost"},
+};
+
 static enum status workstation_create(struct vm *vm, const char *opts, void **ctx, struct error *err)
 {
     unsigned choice[HYPERVISOR_OPTIONS_MAX];
@@ -26,13 +33,44 @@ static enum status workstation_create(struct vm *vm, const char *opts, void **ct
     struct workstation *workstation = xcalloc(1, sizeof *workstation);
     workstation->vm = vm;
     workstation->services = vm_host_services(vm);
+    enum status status = pmap_create(&workstation->pmap, vm_machine(vm), vm_memory(vm), err);
+    if (status != STATUS_OK) {
+        free(workstation);
+        return status;
+    }
+    if (choice[OPTION_SHADOW] == 0)
+        workstation->shadow = shadow_create(vm, &workstation->pmap, 0);
     *ctx = workstation;
     return STATUS_OK;
 }
 
 static void workstation_destroy(void *ctx)
 {
-    free(ctx);
+    struct workstation *workstation = ctx;
+    shadow_destroy(workstation->shadow);
+    pmap_destroy(&workstation->pmap);
+    free(workstation);
+}
+
+/* ---- Memory ---- */
+
+static bool workstation_translate(void *ctx, gva_t addr, enum access access, bool user, bool ac,
+                                  struct translation *out, uint32_t *pf)
+{
+    struct workstation *workstation = ctx;
+    const struct paging *paging = &vm_cpu(workstation->vm)->paging;
+    if (workstation->shadow == NULL)
+        return page_walk(vm_memory(workstation->vm), paging, addr, access, user, ac, true, out, pf);
+    return shadow_translate(workstation->shadow, paging, addr, access, user, ac, out, pf);
+}
+
+static void workstation_invalidate(void *ctx, const gva_t *addr, bool global)
+{
+    struct workstation *workstation = ctx;
+    (void)addr;
+    (void)global;
+    if (workstation->shadow != NULL)
+        shadow_invalidate(workstation->shadow, &vm_cpu(workstation->vm)->paging);
 }
 
 static unsigned workstation_kernel_cost_milli(void *ctx)
@@ -45,10 +83,14 @@ static unsigned workstation_kernel_cost_milli(void *ctx)
 const struct hypervisor_ops hv_workstation = {
     .name = "workstation",
     .description = "VMware Workstation 2.0: hosted monitor, devices in a user process of the host",
+    .options = options,
+    .option_count = OPTION_COUNT,
     .create = workstation_create,
     .destroy = workstation_destroy,
     .io = workstation_io,
     .exit = workstation_exit,
+    .translate = workstation_translate,
+    .invalidate = workstation_invalidate,
     .cpl_changed = workstation_cpl_changed,
     .host_interrupt = workstation_host_interrupt,
     .halt = workstation_halt,

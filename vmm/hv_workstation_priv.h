@@ -3,8 +3,7 @@
 #define CROSSPAGE_VMM_HV_WORKSTATION_PRIV_H
 
 #include "vmm/hypervisor.h"
-
-struct shadow;
+#include "vmm/shadow.h"
 
 /* Who does a guest's device access. The optimizations of the paper's section 3.6 change the answer for one
  * kind of access each; so the question has one function, placement_of(). */
@@ -17,7 +16,8 @@ enum placement {
 struct workstation {
     struct vm *vm;
     const struct host_services *services;
-    struct shadow *shadow;
+    struct pmap pmap;
+    struct shadow *shadow; /* NULL: option shadow=off */
 };
 
 /* hv_workstation_switch.c: the world switch, either direction. */

@@ -44,6 +44,7 @@ const char *const vm_exit_names[VM_EXIT_COUNT] = {
     [VM_EXIT_MMIO_READ] = "MMIO_READ",
     [VM_EXIT_MMIO_WRITE] = "MMIO_WRITE",
     [VM_EXIT_HIDDEN_FAULT] = "HIDDEN_FAULT",
+    [VM_EXIT_TRUE_FAULT] = "TRUE_FAULT",
     [VM_EXIT_TRACE] = "TRACE",
     [VM_EXIT_HOST_IRQ] = "HOST_IRQ",
 };

@@ -19,6 +19,7 @@ const char *const vm_exit_names[VM_EXIT_COUNT] = {
     [VM_EXIT_MMIO_READ] = "MMIO_READ",
     [VM_EXIT_MMIO_WRITE] = "MMIO_WRITE",
     [VM_EXIT_HIDDEN_FAULT] = "HIDDEN_FAULT",
+    [VM_EXIT_TRUE_FAULT] = "TRUE_FAULT",
     [VM_EXIT_TRACE] = "TRACE",
     [VM_EXIT_HOST_IRQ] = "HOST_IRQ",
 };
@@ -176,7 +177,7 @@ struct vm *fake_vm_create(const char *profile, const char *const *overrides, con
     for (; overrides != NULL && *overrides != NULL; overrides++)
         cr_assert_eq(cost_table_override(&vm->costs, *overrides, &err), STATUS_OK, "%s", err.text);
     create_host(vm, trace);
-    cr_assert_eq(machine_memory_create(&vm->machine, FAKE_RAM, &err), STATUS_OK);
+    cr_assert_eq(machine_memory_create(&vm->machine, FAKE_MACHINE, &err), STATUS_OK);
     cr_assert_eq(guest_memory_create(&vm->memory, FAKE_RAM, &err), STATUS_OK);
     guest_memory_map(&vm->memory, &vm->machine, (ppn_t){0}, (mpn_t){0}, FAKE_RAM >> PAGE_SHIFT);
     vm->pic.cls = &pic;

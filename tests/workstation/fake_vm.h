@@ -7,7 +7,13 @@
 #include "devices/pci.h"
 #include "vmm/hypervisor.h"
 
-enum { FAKE_NIC_PORT = 0xC000, FAKE_PIC_PORT = 0x20, FAKE_SERIAL_PORT = 0x3F8, FAKE_RAM = 1 << 20 };
+enum {
+    FAKE_NIC_PORT = 0xC000,
+    FAKE_PIC_PORT = 0x20,
+    FAKE_SERIAL_PORT = 0x3F8,
+    FAKE_RAM = 1 << 20,
+    FAKE_MACHINE = 3 << 20
+};
 
 /* What the far end of the wire saw and when. */
 struct fake_wire {
