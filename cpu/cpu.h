@@ -40,6 +40,12 @@ struct fault {
     uint64_t cr2; /* vector 14 only */
 };
 
+/* Operands of the last instruction that set flags (cpu/flags.h). */
+struct lazy_flags {
+    uint32_t op;
+    uint64_t result, src1, src2;
+};
+
 struct block_cache; /* cpu/block.c */
 
 struct cpu {
@@ -65,10 +71,7 @@ struct cpu {
     struct tlb_entry *tlb_set;     /* derived: the half of the TLB for this CPL */
     struct paging paging;          /* derived from CR0, CR3, CR4, EFER */
     /* Lazy arithmetic flags: valid instead of s.rflags' arithmetic bits when op != 0 (cpu/flags.h). */
-    struct {
-        uint32_t op;
-        uint64_t result, src1, src2;
-    } lazy;
+    struct lazy_flags lazy;
     struct fault fault; /* set by a handler that returns EXEC_FAULT */
     struct tlb tlb;
     struct guest_memory *memory;
@@ -76,8 +79,9 @@ struct cpu {
     const struct cpu_model *model;
     struct insn_tables *tables;
     struct block_cache *blocks;
-    const struct insn *synced; /* inside a block: the instruction that s.rip, s.clock, s.instructions stand before */
-    uint32_t block_cost;       /* cycles of the running block */
+    const struct insn
+        *synced; /* inside a block: the instruction that s.rip, s.clock, s.instructions stand before */
+    uint32_t block_cost; /* cycles of the running block */
     struct log *log;
     struct cpu_config config;
 };

@@ -45,6 +45,26 @@ static uint64_t iterations_until_limit(const struct cpu *cpu, unsigned price)
     return (cpu->limit - cpu->s.clock + price - 1) / price;
 }
 
+/* A repeated CMPS or SCAS changes the flags when it is done; stopped before by a fault or an interrupt it has
+ * not changed them (SDM vol. 2, REP). Arithmetic flags as they were when it started or went on. */
+struct string_flags {
+    uint64_t rflags;
+    struct lazy_flags lazy;
+};
+
+static ALWAYS_INLINE struct string_flags string_flags_save(const struct cpu *cpu)
+{
+    return (struct string_flags){cpu->s.rflags, cpu->lazy};
+}
+
+static ALWAYS_INLINE enum exec string_flags_restore(struct cpu *cpu, const struct string_flags *flags,
+                                                    enum exec result)
+{
+    cpu->s.rflags = flags->rflags;
+    cpu->lazy = flags->lazy;
+    return result;
+}
+
 static ALWAYS_INLINE enum exec repeat(struct cpu *cpu, const struct insn *insn, iterate_fn *iterate,
                                       string_bulk_fn *bulk, bool conditional)
 {
@@ -52,6 +72,7 @@ static ALWAYS_INLINE enum exec repeat(struct cpu *cpu, const struct insn *insn, 
         return iterate(cpu, insn) ? EXEC_NEXT : EXEC_FAULT;
     unsigned price = cpu->config.cost[cpu->cpl == 3][COST_STRING_ITER];
     uint64_t count = gpr_read(cpu, RCX, insn->addr_size);
+    const struct string_flags before = string_flags_save(cpu);
     while (count != 0) {
         uint64_t done = 0;
         if (bulk != NULL && count > 1 && cpu->config.fast_paths) {
@@ -60,7 +81,7 @@ static ALWAYS_INLINE enum exec repeat(struct cpu *cpu, const struct insn *insn, 
         }
         if (done == 0) {
             if (!iterate(cpu, insn))
-                return EXEC_FAULT;
+                return string_flags_restore(cpu, &before, EXEC_FAULT);
             done = 1;
         }
         count -= done;
@@ -69,7 +90,7 @@ static ALWAYS_INLINE enum exec repeat(struct cpu *cpu, const struct insn *insn, 
         if (conditional && !condition_holds(cpu, insn))
             break;
         if (count != 0 && cpu->s.clock >= cpu->limit)
-            return EXEC_REPEAT;
+            return string_flags_restore(cpu, &before, EXEC_REPEAT);
     }
     return EXEC_NEXT;
 }
@@ -112,8 +133,9 @@ static bool cmps_once(struct cpu *cpu, const struct insn *insn)
 {
     unsigned size = insn->op[0].size;
     uint64_t a, b;
-    if (!mem_read(cpu, insn->seg, string_offset(cpu, insn, RSI), size, &a) ||
-        !mem_read(cpu, ES, string_offset(cpu, insn, RDI), size, &b))
+    /* The second operand is read first: its fault wins. */
+    if (!mem_read(cpu, ES, string_offset(cpu, insn, RDI), size, &b) ||
+        !mem_read(cpu, insn->seg, string_offset(cpu, insn, RSI), size, &a))
         return false;
     flags_set(cpu, LAZY_SUB, size, a - b, a, b);
     string_advance(cpu, insn, RSI, size);
