@@ -46,7 +46,13 @@ enum exec exec_jcc(struct cpu *cpu, const struct insn *insn)
 
 static enum exec call_to(struct cpu *cpu, const struct insn *insn, uint64_t target)
 {
-    if (!target_ok(cpu, target) || !stack_push(cpu, insn->op_size, insn_next_rip(cpu, insn)))
+    if (UNLIKELY(!target_ok(cpu, target))) {
+        /* A fault of the push comes first. */
+        uint64_t rsp = (cpu->s.gpr[RSP] - insn->op_size) & stack_mask(cpu);
+        return mem_check_write(cpu, SS, rsp, insn->op_size) && target_ok(cpu, target) ? EXEC_JUMP
+                                                                                      : EXEC_FAULT;
+    }
+    if (!stack_push(cpu, insn->op_size, insn_next_rip(cpu, insn)))
         return EXEC_FAULT;
     cpu->s.rip = target;
     return EXEC_JUMP;

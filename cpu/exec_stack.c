@@ -43,7 +43,7 @@ _Static_assert(RAX == 0 && RSP == 4 && RDI == 7, "PUSHA order");
 enum exec exec_popa(struct cpu *cpu, const struct insn *insn)
 {
     uint64_t value[8];
-    for (unsigned reg = RAX; reg <= RDI; reg++) {
+    for (unsigned reg = RDI + 1; reg-- > RAX;) {
         if (reg == RSP)
             continue; /* skipped, not even read */
         if (!stack_peek(cpu, (uint64_t)(7 - reg) * insn->op_size, insn->op_size, &value[reg]))
@@ -56,19 +56,35 @@ enum exec exec_popa(struct cpu *cpu, const struct insn *insn)
     return EXEC_NEXT;
 }
 
-/* Push the frame pointers of `level` - 1 enclosing frames and the new one; false: fault. */
-static bool enter_nest(struct cpu *cpu, const struct insn *insn, struct frame *frame, unsigned level,
-                       uint64_t frame_pointer)
+/* ENTER's outer frame pointers, `level` - 1 of them, are read below RBP and pushed one by one; a push may
+ * write what a later step reads. Here all of it is only checked; false: fault. */
+static bool enter_nest_check(struct cpu *cpu, const struct insn *insn, struct frame *frame, unsigned level,
+                             uint64_t frame_pointer)
 {
     uint64_t rbp = cpu->s.gpr[RBP];
     for (unsigned i = 1; i < level; i++) {
-        uint64_t value;
         rbp -= insn->op_size;
-        if (!mem_read(cpu, SS, rbp & stack_mask(cpu), insn->op_size, &value) ||
-            !frame_push(cpu, frame, insn->op_size, value))
+        if (!mem_check_read(cpu, SS, rbp & stack_mask(cpu), insn->op_size) ||
+            !frame_push(cpu, frame, insn->op_size, 0))
             return false;
     }
     return frame_push(cpu, frame, insn->op_size, frame_pointer);
+}
+
+/* Write the frame; slots 1 to level - 1 are read just before they are written. */
+static void enter_commit(struct cpu *cpu, const struct insn *insn, struct frame *frame, unsigned level)
+{
+    uint64_t rbp = cpu->s.gpr[RBP];
+    for (unsigned i = 0; i < frame->count; i++) {
+        uint64_t value = frame->slot[i].value;
+        if (i >= 1 && i < level) {
+            rbp -= insn->op_size;
+            if (!mem_read(cpu, SS, rbp & stack_mask(cpu), insn->op_size, &value))
+                return; /* only when a device callback unmapped the page meanwhile */
+        }
+        if (!linear_write(cpu, frame->slot[i].linear, frame->slot[i].size, frame->user, value))
+            return;
+    }
 }
 
 /* The final stack pointer must be writable, though nothing is written there. */
@@ -80,13 +96,13 @@ enum exec exec_enter(struct cpu *cpu, const struct insn *insn)
     if (!frame_push(cpu, &frame, insn->op_size, cpu->s.gpr[RBP]))
         return EXEC_FAULT;
     uint64_t frame_pointer = frame_rsp(cpu, &frame);
-    if (level > 0 && !enter_nest(cpu, insn, &frame, level, frame_pointer))
+    if (level > 0 && !enter_nest_check(cpu, insn, &frame, level, frame_pointer))
         return EXEC_FAULT;
     uint64_t rsp =
         stack_pointer_merge(cpu->s.gpr[RSP], frame_rsp(cpu, &frame) - (insn->imm & 0xFFFF), stack_mask(cpu));
     if (!mem_check_write(cpu, SS, rsp & stack_mask(cpu), insn->op_size))
         return EXEC_FAULT;
-    frame_commit(cpu, &frame);
+    enter_commit(cpu, insn, &frame, level);
     gpr_write(cpu, RBP, insn->op_size, frame_pointer);
     cpu->s.gpr[RSP] = rsp;
     return EXEC_NEXT;
