@@ -158,8 +158,9 @@ static const struct insn_row *find_row(struct decoder *d, unsigned map)
         if (!insn_row_matches(&insn_rows[n], d->code64, d->rep, (insn->prefixes & PREFIX_66) != 0,
                               insn->modrm))
             continue;
-        /* 41 90 is XCHG R8, RAX; without REX.B, 90 is NOP. */
-        if (map == M1 && insn->opcode == 0x90 && insn_rows[n].operand[0] == OC___ && (insn->rex & 1) != 0)
+        /* 41 90 is XCHG R8, RAX; without REX.B, 90 is NOP; F3 90 is PAUSE with or without. */
+        if (map == M1 && insn->opcode == 0x90 && insn_rows[n].operand[0] == OC___ && (insn->rex & 1) != 0 &&
+            d->rep != PREFIX_REP)
             continue;
         insn->row = (uint16_t)n;
         return &insn_rows[n];

@@ -28,6 +28,8 @@ static bool segment_fault(struct cpu *cpu, unsigned seg)
     return false;
 }
 
+/* A segment of 4 GB is not checked: an operand that wraps around at its end does so silently, as on the host
+ * CPU. */
 bool segment_limit_ok(const struct segment *segment, uint64_t offset, uint64_t size)
 {
     uint64_t last = offset + size - 1;
@@ -37,7 +39,7 @@ bool segment_limit_ok(const struct segment *segment, uint64_t offset, uint64_t s
         uint64_t top = segment->attr & SEG_DB ? UINT32_MAX : UINT16_MAX;
         return offset > segment->limit && last <= top;
     }
-    return last <= segment->limit;
+    return last <= segment->limit || segment->limit == UINT32_MAX;
 }
 
 /* Does the type permit the access? Real mode does not look at types. */
@@ -67,14 +69,31 @@ static bool segment_check(struct cpu *cpu, unsigned seg, uint64_t offset, unsign
     return true;
 }
 
-/* #AC(0): natural alignment, m80 as 8 bytes (SDM vol. 3, table 6-7). Unaligned 16-byte forms never raise it
- * on Intel CPUs (the aligned ones are #GP instead); neither do larger areas. */
+/* SDM vol. 3, table 6-7, by the size of the access: m80 like 8 bytes, the areas of FSTENV and FSAVE like
+ * their fields. Unaligned 16-byte forms never raise #AC on Intel CPUs (the aligned ones raise #GP instead),
+ * neither do larger areas. */
+static unsigned alignment_of(unsigned size)
+{
+    switch (size) {
+    case 2:
+    case 4:
+    case 8: return size;
+    case 10: return 8;
+    case 14:
+    case 94: return 2;
+    case 28:
+    case 108: return 4;
+    default: return 1;
+    }
+}
+
+/* #AC(0) */
 static bool alignment_ok(struct cpu *cpu, uint64_t linear, unsigned size)
 {
     if (!cpu->align_check)
         return true;
-    unsigned align = size == 10 ? 8 : size;
-    if (align > 8 || (align & (align - 1)) != 0 || (linear & (align - 1)) == 0)
+    unsigned align = alignment_of(size);
+    if ((linear & (align - 1)) == 0)
         return true;
     cpu_fault_code(cpu, VEC_AC, 0);
     return false;
