@@ -130,7 +130,8 @@ enum exec exec_fxsave(struct cpu *cpu, const struct insn *insn)
     uint64_t offset;
     bool sse = (cpu->s.cr4 & CR4_OSFXSR) != 0;
     unsigned size = sse ? IMAGE_XMM + 16 * xmm_count(cpu) : IMAGE_XMM;
-    if (!image_address(cpu, insn, 16, &offset))
+    /* All 512 bytes must be writable, also those that keep their value. */
+    if (!image_address(cpu, insn, 16, &offset) || !mem_check_write(cpu, insn->seg, offset, IMAGE_SIZE))
         return EXEC_FAULT;
     put_x87(cpu, insn, image);
     if (sse) {

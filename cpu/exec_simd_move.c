@@ -204,15 +204,16 @@ enum exec exec_movnti(struct cpu *cpu, const struct insn *insn)
     return EXEC_NEXT;
 }
 
-/* Bytes of `value` whose mask byte is negative, to seg:[rDI]. Only bytes that are written are checked:
- * whether a masked-out byte faults is left to the implementation (SDM, MASKMOVDQU). */
+/* Bytes of `value` whose mask byte is negative, to seg:[rDI]. All bytes must be writable, also those that are
+ * not written; of two halves the upper one is checked first. (The SDM leaves it to the implementation whether
+ * masked-out bytes fault; this is what the host CPU does.) */
 static bool masked_store(struct cpu *cpu, const struct insn *insn, const union simd *value,
                          const union simd *mask, unsigned bytes)
 {
     uint64_t limit = insn->addr_size == 8 ? UINT64_MAX : insn->addr_size == 4 ? UINT32_MAX : UINT16_MAX;
     uint64_t start = cpu->s.gpr[RDI];
-    for (unsigned i = 0; i < bytes; i++)
-        if (mask->s8[i] < 0 && !mem_check_write(cpu, insn->seg, (start + i) & limit, 1))
+    for (unsigned half = bytes / 8; half-- > 0;)
+        if (!mem_check_write(cpu, insn->seg, (start + 8 * half) & limit, 8))
             return false;
     for (unsigned i = 0; i < bytes; i++)
         if (mask->s8[i] < 0 && !mem_write(cpu, insn->seg, (start + i) & limit, 1, value->u8[i]))

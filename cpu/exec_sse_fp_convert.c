@@ -211,7 +211,7 @@ static ALWAYS_INLINE enum exec from_mmx(struct cpu *cpu, const struct insn *insn
 
 enum exec exec_cvtpi2ps(struct cpu *cpu, const struct insn *insn)
 {
-    return from_mmx(cpu, insn, pi_to_ps, true);
+    return from_mmx(cpu, insn, pi_to_ps, insn->op[1].kind == OPK_MMX);
 }
 
 enum exec exec_cvtpi2pd(struct cpu *cpu, const struct insn *insn)

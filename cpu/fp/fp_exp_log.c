@@ -49,7 +49,9 @@ struct f80 f80_exp2m1(struct fp_env *env, struct fp_num a)
         return a.sign ? (struct f80){FP_TOP_BIT, 0x8000 | F80_BIAS} : f80_pack_special(a);
     fp_note_denormal(env, a);
     if (a.exp >= 0) {
-        /* One is the last defined argument; beyond it the operand comes back unchanged. */
+        /* One is the last defined argument; beyond it the operand comes back unchanged. Inexact, says the
+         * CPU. */
+        env->flags |= FP_PE;
         if (a.sign && a.exp == 0 && a.sig == FP_TOP_BIT)
             return (struct f80){FP_TOP_BIT, 0x8000 | (F80_BIAS - 1)};
         return f80_make(a.sign, (struct fp_rounded){a.sig, a.exp + F80_BIAS});
