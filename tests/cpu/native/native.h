@@ -1,0 +1,163 @@
+/* The instruction table against the host CPU: shared declarations.
+ *
+ * A case is one encoded instruction (encode.c) and one machine state (values.c). It runs on the host's own
+ * CPU (host.c) and in the interpreter (guest.c), at the same linear addresses and with the same memory, and
+ * the two results are compared (compare.c). 64-bit code runs in 64-bit mode, 32-bit code in compatibility
+ * mode, 16-bit code in compatibility mode through a descriptor of the process's LDT. */
+#ifndef CROSSPAGE_TESTS_NATIVE_H
+#define CROSSPAGE_TESTS_NATIVE_H
+
+#include "cpu/exec.h"
+
+#include <stdio.h>
+
+enum native_bits { BITS_16, BITS_32, BITS_64, BITS_COUNT };
+
+/* Linear addresses, the same on both sides. Everything around the regions is unmapped. */
+enum {
+    DATA_BASE = 0x30000000, /* read and written by instructions */
+    DATA_SIZE = 2 * PAGE_SIZE,
+    CODE_BASE = 0x40000000, /* full of INT3 except the instruction under test */
+    CODE_SIZE = 16 * PAGE_SIZE,
+    DATA16_BASE = DATA_BASE - 0x8000, /* base of the 16-bit data segments */
+    GS64_BASE = DATA_BASE - 0x2000,   /* GS base in 64-bit mode */
+};
+
+/* A user segment as both sides see it. */
+struct native_segment {
+    uint16_t selector, attr; /* attr as in struct segment */
+    uint32_t base, limit;
+};
+
+/* What stays the same in all cases of a mode. */
+struct native_machine {
+    enum native_bits bits;
+    struct native_segment segment[SREG_COUNT];
+    uint64_t fs_base;
+};
+
+/* What an instruction can change. */
+struct native_state {
+    _Alignas(16) uint8_t fx[512]; /* FXSAVE64 image */
+    uint64_t gpr[GPR_COUNT];
+    uint64_t rip; /* offset in CS */
+    uint64_t rflags;
+};
+
+enum {
+    FX_FCW = 0,
+    FX_FSW = 2,
+    FX_FTW = 4,
+    FX_FOP = 6,
+    FX_FIP = 8,
+    FX_FDP = 16,
+    FX_MXCSR = 24,
+    FX_ST = 32,
+    FX_XMM = 160
+};
+
+enum { FAULT_NONE = 0xFF, FAULT_HANG = 0xFE };
+
+struct native_result {
+    struct native_state s;
+    uint8_t fault; /* vector, or FAULT_NONE */
+    uint32_t code;
+    uint64_t cr2;
+};
+
+/* The memory operand as encoded. */
+struct native_ea {
+    bool present;
+    uint8_t base, index, scale; /* enum gpr, REG_NONE, REG_RIP */
+    int64_t disp;
+    uint8_t seg;
+    unsigned size; /* bytes accessed, 0 = depends on the instruction */
+};
+
+struct native_case {
+    const struct native_machine *machine;
+    enum native_bits bits;
+    const struct insn_row *row;
+    uint8_t bytes[16];
+    unsigned length, op_size, addr_size, prefixes; /* prefixes: enum insn_prefix_bit */
+    uint8_t rex, modrm;
+    uint64_t imm;
+    struct native_ea ea;
+    uint32_t code; /* linear address of the instruction */
+    struct native_state in;
+};
+
+/* ---- values.c ---- */
+
+struct rng {
+    uint64_t state;
+};
+
+uint64_t rng_next(struct rng *rng);
+/* 0 .. n-1 */
+static inline unsigned rng_below(struct rng *rng, unsigned n)
+{
+    return (unsigned)(((rng_next(rng) >> 32) * n) >> 32);
+}
+static inline bool rng_one_in(struct rng *rng, unsigned n)
+{
+    return rng_below(rng, n) == 0;
+}
+uint64_t random_integer(struct rng *rng);
+void random_float80(struct rng *rng, uint8_t out[10]);
+uint32_t random_float32(struct rng *rng);
+uint64_t random_float64(struct rng *rng);
+
+/* Offset into [DATA_BASE, ...) for an operand of `size` bytes: mostly inside, sometimes not. */
+uint32_t random_data_address(struct rng *rng, unsigned size);
+uint32_t random_code_address(struct rng *rng, const struct native_case *c);
+
+/* Fill c->in for the encoded instruction and put operands into `memory` (DATA_SIZE bytes). */
+void case_randomize(struct rng *rng, struct native_case *c, uint8_t *memory);
+
+/* ---- encode.c ---- */
+
+/* One random encoding of the row; false when the row has none in this mode. */
+bool case_encode(struct rng *rng, const struct insn_row *row, const struct native_machine *machine,
+                 struct native_case *c);
+/* Offset in its segment of the memory operand. */
+uint64_t case_ea(const struct native_case *c);
+
+/* ---- host.c ---- */
+
+struct native_host;
+
+/* NULL with a reason when this host cannot run the comparison in this mode. */
+struct native_host *host_open(enum native_bits bits, const char **reason);
+void host_close(struct native_host *host);
+bool host_has(enum insn_feature feature);
+const struct native_machine *host_machine(const struct native_host *host);
+uint8_t *host_data(struct native_host *host);
+void host_run(struct native_host *host, const struct native_case *c, struct native_result *out);
+
+/* ---- guest.c ---- */
+
+struct native_guest;
+
+struct native_guest *guest_open(const struct native_machine *machine);
+void guest_close(struct native_guest *guest);
+uint8_t *guest_data(struct native_guest *guest);
+/* Does the decoder agree with the encoder about length and row? A disagreement is written to `report` (may be
+ * NULL). */
+bool guest_decodes(struct native_guest *guest, const struct native_case *c, FILE *report);
+void guest_run(struct native_guest *guest, const struct native_case *c, struct native_result *out);
+
+/* ---- compare.c ---- */
+
+enum native_verdict { SAME, SAME_BUT_UNDEFINED, DIFFERENT };
+
+struct native_memories {
+    const uint8_t *before, *host, *guest;
+};
+
+enum native_verdict case_compare(const struct native_case *c, const struct native_result *host,
+                                 const struct native_result *guest, const struct native_memories *memory);
+void case_print(FILE *file, const struct native_case *c, const struct native_result *host,
+                const struct native_result *guest, const struct native_memories *memory);
+
+#endif

@@ -1,0 +1,142 @@
+/* Every user-mode row of the instruction table against the host CPU, in 64, 32 and 16-bit code.
+ *
+ * NATIVE_SEED=n     another sequence of cases (it is printed)
+ * NATIVE_CASES=n    cases per row and mode (default 2000)
+ * NATIVE_ROW=text   only rows of this mnemonic
+ * NATIVE_SHOW=n     failing cases printed per row (default 1)
+ * NATIVE_VERBOSE=1  also rows that differ only in flags the manual leaves undefined
+ *
+ * Rows with ATTR_PRIV or ATTR_SYS are left out; so are rows whose feature the host lacks. Each case depends
+ * on the seed, the row and the mode only, so a failing row can be run alone. */
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+
+#include "native.h"
+
+#include <stdlib.h>
+
+enum { SLICES = 4, CASES_PER_ENCODING = 8, DEFAULT_CASES = 2000, DEFAULT_SEED = 20010627 };
+
+struct slice {
+    enum native_bits bits;
+    unsigned number;
+};
+
+struct options {
+    uint64_t seed;
+    unsigned cases, show;
+    const char *row;
+    bool verbose;
+};
+
+struct bench {
+    struct native_host *host;
+    struct native_guest *guest;
+    struct options options;
+    uint8_t memory[DATA_SIZE];
+    unsigned rows, failed;
+    uint64_t cases, undefined;
+};
+
+static uint64_t option_number(const char *name, uint64_t otherwise)
+{
+    const char *text = getenv(name);
+    return text ? strtoull(text, NULL, 0) : otherwise;
+}
+
+static bool row_is_compared(const struct insn_row *row, const struct options *options)
+{
+    if (row == &insn_rows[0] || (row->attr & (ATTR_PRIV | ATTR_SYS)) || !host_has(row->feature))
+        return false;
+    return options->row == NULL || strcmp(options->row, row->mnemonic) == 0;
+}
+
+/* One encoding with several states. Returns the number of failing cases. */
+static unsigned compare_encoding(struct bench *bench, struct rng *rng, struct native_case *c,
+                                 unsigned printed)
+{
+    unsigned failures = 0;
+    for (unsigned i = 0; i < CASES_PER_ENCODING; i++) {
+        struct native_result host, guest;
+        struct native_memories memory = {bench->memory, host_data(bench->host), guest_data(bench->guest)};
+        case_randomize(rng, c, bench->memory);
+        memcpy(host_data(bench->host), bench->memory, DATA_SIZE);
+        memcpy(guest_data(bench->guest), bench->memory, DATA_SIZE);
+        host_run(bench->host, c, &host);
+        guest_run(bench->guest, c, &guest);
+        bench->cases++;
+        switch (case_compare(c, &host, &guest, &memory)) {
+        case SAME: break;
+        case SAME_BUT_UNDEFINED: bench->undefined++; break;
+        case DIFFERENT:
+            if (printed + failures < bench->options.show)
+                case_print(stderr, c, &host, &guest, &memory);
+            failures++;
+            break;
+        }
+    }
+    return failures;
+}
+
+static void compare_row(struct bench *bench, unsigned index)
+{
+    const struct insn_row *row = &insn_rows[index];
+    const struct native_machine *machine = host_machine(bench->host);
+    struct rng rng = {bench->options.seed ^ (uint64_t)index << 32 ^ (uint64_t)machine->bits << 60};
+    unsigned failures = 0, decode_failures = 0, cases = 0;
+    uint64_t undefined = bench->undefined;
+    for (; cases < bench->options.cases; cases += CASES_PER_ENCODING) {
+        struct native_case c;
+        if (!case_encode(&rng, row, machine, &c))
+            return;
+        if (!guest_decodes(bench->guest, &c, decode_failures < bench->options.show ? stderr : NULL)) {
+            decode_failures++;
+            continue;
+        }
+        failures += compare_encoding(bench, &rng, &c, failures);
+    }
+    bench->rows++;
+    if (failures || decode_failures) {
+        bench->failed++;
+        fprintf(stderr, "FAIL row %u %s (%u-bit): %u of %u cases differ, %u decode differently\n", index,
+                row->mnemonic, 16u << machine->bits, failures, cases, decode_failures);
+    } else if (bench->options.verbose && bench->undefined != undefined) {
+        fprintf(stderr, "row %u %s (%u-bit): %u of %u cases differ in undefined flags\n", index,
+                row->mnemonic, 16u << machine->bits, (unsigned)(bench->undefined - undefined), cases);
+    }
+}
+
+ParameterizedTestParameters(native, rows)
+{
+    static struct slice slices[BITS_COUNT * SLICES];
+    for (unsigned i = 0; i < ARRAY_LEN(slices); i++)
+        slices[i] = (struct slice){(enum native_bits)(BITS_COUNT - 1 - i / SLICES), i % SLICES};
+    return cr_make_param_array(struct slice, slices, ARRAY_LEN(slices));
+}
+
+ParameterizedTest(struct slice *slice, native, rows)
+{
+    const char *reason = "";
+    struct bench *bench = calloc(1, sizeof *bench);
+    bench->options = (struct options){option_number("NATIVE_SEED", DEFAULT_SEED),
+                                      (unsigned)option_number("NATIVE_CASES", DEFAULT_CASES),
+                                      (unsigned)option_number("NATIVE_SHOW", 1), getenv("NATIVE_ROW"),
+                                      option_number("NATIVE_VERBOSE", 0) != 0};
+    bench->host = host_open(slice->bits, &reason);
+    if (bench->host == NULL) {
+        free(bench);
+        cr_skip_test("%u-bit: %s", 16u << slice->bits, reason);
+    }
+    bench->guest = guest_open(host_machine(bench->host));
+    for (unsigned i = slice->number; i < insn_row_count; i += SLICES)
+        if (row_is_compared(&insn_rows[i], &bench->options))
+            compare_row(bench, i);
+    fprintf(stderr, "%u-bit slice %u: %u rows, %llu cases, seed %llu, %llu differ in undefined flags only\n",
+            16u << slice->bits, slice->number, bench->rows, (unsigned long long)bench->cases,
+            (unsigned long long)bench->options.seed, (unsigned long long)bench->undefined);
+    unsigned failed = bench->failed;
+    guest_close(bench->guest);
+    host_close(bench->host);
+    free(bench);
+    cr_assert_eq(failed, 0, "%u rows differ", failed);
+}
