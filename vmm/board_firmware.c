@@ -20,6 +20,7 @@ enum {
     FIRST_MEMORY_BAR = 0xFEB00000,
     ACPI_AT = 0xE0000,
     MP_AT = 0xF0000,
+    SMBIOS_AT = 0xF2000,
     EBDA_AT = 0x9FC00,
     BASE_MEMORY_KB = 639,
     IRQ_SCI = 9,
@@ -279,6 +280,7 @@ static void install_tables(struct board_pc *board)
         .acpi_enable = PIIX4_ACPI_ENABLE,
         .acpi_disable = PIIX4_ACPI_DISABLE,
         .sci = IRQ_SCI,
+        .ram_bytes = board->config.ram_bytes,
         .cpu_signature = board->config.cpu_signature,
         .cpu_features = board->config.cpu_features,
     };
@@ -287,6 +289,7 @@ static void install_tables(struct board_pc *board)
     board->rsdp = acpi_tables_install(&config, gpa(ACPI_AT), memory_write_bytes, board);
     if (config.apic)
         mp_tables_install(&config, gpa(MP_AT), memory_write_bytes, board);
+    smbios_tables_install(&config, gpa(SMBIOS_AT), memory_write_bytes, board);
 }
 
 void board_firmware_init(struct board_pc *board)
