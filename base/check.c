@@ -1,3 +1,4 @@
+/* The end of a run because of a bug of ours, and allocation that cannot fail. See check.h for the rules. */
 #include "base/check.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* State hash: words of 8 bytes in little-endian order, so equal on every host. Not cryptographic. */
 #include "base/hash.h"
 
 #include <string.h>

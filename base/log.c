@@ -1,3 +1,4 @@
+/* One log line: stamp, text. Guest errors and unmodelled features are written until guest_limit is used up. */
 #include "base/log.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* Errors for the user: one line, cut to the size of struct error. */
 #include "base/status.h"
 
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* Bench for chips on ports: registers are driven, the interrupt line watched, the clock stands still. */
 #include "chip_bench.h"
 
 #include "base/check.h"

@@ -63,7 +63,7 @@ for arch; do
     echo "/usr/bin/stress-ng --cpu 1 --cpu-method all --verify --cpu-ops $ops --no-rand-seed --metrics-brief" >"$work/script"
     tools/mkinitramfs -n "$nettest-$debarch" -s "$work/script" -x "$work/root" "out/kernel-$arch" "$work/initrd"
     "$crosspage" run -hypervisor "$hypervisor" -cpu $cpu -m 256 -kernel "out/kernel-$arch/vmlinuz" \
-        -initrd "$work/initrd" -append "console=ttyS0 panic=-1 quiet cp.run=script" -nic peer,model=pcnet \
+        -initrd "$work/initrd" -append "console=ttyS0,115200 panic=-1 quiet cryptomgr.notests noisapnp cp.run=script" -nic peer,model=pcnet \
         -nographic -no-reboot </dev/null >"$work/serial" 2>&1 || status=$?
     if [ $status -eq 0 ] && grep -q 'successful run completed' "$work/serial" &&
         grep -q 'crosspage-guest: done' "$work/serial" && ! grep -qi 'stress-ng: *\(fail\|error\)' "$work/serial"; then
