@@ -52,12 +52,16 @@ bool host_linux_block(struct host_linux *kernel, host_woken_fn *ready, void *ctx
 {
     struct host *host = kernel->host;
     CHECK(host->world == WORLD_HOST && !host->in_handler);
-    if (ready(ctx))
-        return true;
-    host_charge(host, COST_ID_HOST_BLOCK);
+    if (!kernel->blocked) {
+        if (ready(ctx))
+            return true;
+        host_charge(host, COST_ID_HOST_BLOCK);
+        kernel->blocked = true;
+    }
     while (!ready(ctx))
         if (!host_idle_until_event(host, STEP_IDLE, limit) && host_now(host) >= limit)
             return false;
+    kernel->blocked = false;
     host_charge(host, COST_ID_HOST_WAKE);
     return true;
 }

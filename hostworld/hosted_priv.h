@@ -36,6 +36,7 @@ struct host_linux {
     struct event tick;
     uint64_t tick_number; /* the next one's; ticks are at exact multiples of 1/100 s */
     uint64_t ticks;
+    bool blocked; /* a process waits in select(); survives a run that ends at its limit */
 };
 
 void host_linux_init(struct host_linux *kernel, struct host *host);

@@ -52,20 +52,28 @@ static bool woken(void *ctx)
     return cpu_wakes(vm_cpu(workstation->vm)) || vm_stopping(workstation->vm);
 }
 
-void workstation_halt(void *ctx, cycle_t limit)
+bool workstation_halt(void *ctx, cycle_t limit)
 {
     struct workstation *workstation = ctx;
     struct host *host = vm_host(workstation->vm);
     const struct host_services *services = workstation->services;
-    bool before = intr_line(workstation);
-    workstation_to_host(workstation);
-    services->return_to_vmapp(services->ctx);
+    if (!workstation->halted) {
+        workstation->halted = true;
+        workstation->intr_before_halt = intr_line(workstation);
+        workstation_to_host(workstation);
+        services->return_to_vmapp(services->ctx);
+    }
     /* A frame need not wake the guest: its NIC may be off, or the interrupt masked. */
-    while (!woken(workstation) && host_now(host) < limit)
+    while (!woken(workstation)) {
+        if (host_now(host) >= limit)
+            return false;
         if (services->block(services->ctx, woken, workstation, limit))
             services->receive_pending(services->ctx);
+    }
+    workstation->halted = false;
     services->call_vmdriver(services->ctx);
     workstation_to_vmm(workstation);
-    post_virtual_interrupts(workstation, before);
+    post_virtual_interrupts(workstation, workstation->intr_before_halt);
     host_charge(host, COST_ID_VMM_HLT_RESUME);
+    return true;
 }

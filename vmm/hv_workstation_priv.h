@@ -18,6 +18,8 @@ struct workstation {
     const struct host_services *services;
     struct pmap pmap;
     struct shadow *shadow; /* NULL: option shadow=off */
+    bool halted;           /* the VMApp waits for something to wake the guest */
+    bool intr_before_halt; /* level of INTR when it began to */
 };
 
 /* hv_workstation_switch.c: the world switch, either direction. */
@@ -29,7 +31,7 @@ void workstation_io(void *ctx, struct io_access *access);
 
 /* hv_workstation_irq.c */
 void workstation_host_interrupt(void *ctx);
-void workstation_halt(void *ctx, cycle_t limit);
+bool workstation_halt(void *ctx, cycle_t limit);
 
 /* hv_workstation_exit.c */
 void workstation_exit(void *ctx, enum cpu_exit exit, uint64_t detail);

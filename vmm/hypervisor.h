@@ -51,10 +51,11 @@ struct hypervisor_ops {
     /* A physical interrupt is pending and the CPU was running guest code, or the monitor is about to resume
      * it. */
     void (*host_interrupt)(void *ctx);
-    /* The guest executed HLT (already charged as an exit) and nothing wakes it: pass time until cpu_wakes(),
-     * vm_stopping() or `limit`. It must not return, and not charge anything, for an event that changed
-     * nothing: polling events exist that must stay unobservable. */
-    void (*halt)(void *ctx, cycle_t limit);
+    /* The guest executed HLT (already charged as an exit) and nothing wakes it: pass time until cpu_wakes()
+     * or vm_stopping(), and return true; or until `limit`, and return false: then the next call goes on
+     * waiting. It must not return, and not charge anything, for an event that changed nothing: polling events
+     * exist that must stay unobservable. */
+    bool (*halt)(void *ctx, cycle_t limit);
     /* The guest's CPL changed, inside an instruction; NULL = costs nothing. */
     void (*cpl_changed)(void *ctx, unsigned from, unsigned to);
     /* A device wants the vCPU's INTR changed; NULL = just do it. */

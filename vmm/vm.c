@@ -30,6 +30,7 @@ struct vm {
         bool reset, init, power_off, exit, stop;
     } wants;
     uint32_t exit_value;
+    bool halting; /* the hypervisor's halt handler ran into the limit of vm_run and goes on in the next one */
 };
 
 /* Guest-physical memory must exist for firmware tables and the protocol's low pages. */
@@ -504,16 +505,19 @@ static bool serve_wants(struct vm *vm, enum vm_stop *stop)
 /* The guest is halted. True = leave vm_run with *stop. */
 static bool pass_halted_time(struct vm *vm, cycle_t limit, enum vm_stop *stop)
 {
-    if (cpu_wakes(vm->cpu))
+    if (!vm->halting && cpu_wakes(vm->cpu))
         return false;
     *stop = VM_STOP_DEAD;
     if (!(vm->cpu->s.rflags & FLAG_IF))
         return true;
     if (vm->hv->halt != NULL) {
-        vm_visit_begin(vm, (enum vm_exit)CPU_EXIT_HLT, 0);
-        vm->hv->halt(vm->hv_ctx, limit);
-        vm_visit_end(vm);
-        return false;
+        if (!vm->halting)
+            vm_visit_begin(vm, (enum vm_exit)CPU_EXIT_HLT, 0);
+        vm->halting = !vm->hv->halt(vm->hv_ctx, limit);
+        if (!vm->halting)
+            vm_visit_end(vm);
+        *stop = VM_STOP_LIMIT;
+        return vm->halting;
     }
     return !host_idle_until_event(vm->host, STEP_IDLE, limit) && event_queue_next(vm->queue) == TICK_NEVER;
 }
@@ -539,6 +543,8 @@ enum vm_stop vm_run(struct vm *vm, cycle_t limit)
 {
     enum vm_stop stop = VM_STOP_LIMIT;
     for (;;) {
+        if (vm->halting && pass_halted_time(vm, limit, &stop))
+            return stop;
         host_run_events(vm->host);
         take_host_interrupts(vm);
         if (serve_wants(vm, &stop))
