@@ -191,12 +191,19 @@ enum exec exec_fnop87(struct cpu *cpu, const struct insn *insn)
 
 /* The 14- or 28-byte image: seven words or doublewords, and in real and virtual-8086 mode linear addresses in
  * place of selector and offset. */
+enum { ST_IMAGE = 10 };
 enum { ENV_CONTROL, ENV_STATUS, ENV_TAGS, ENV_IP, ENV_CS, ENV_DP, ENV_DS, ENV_FIELDS };
 
 struct environment {
     uint8_t bytes[4 * ENV_FIELDS];
     unsigned size;
 };
+
+/* An environment followed by some registers. */
+static struct x87_area env_area(unsigned env_size, unsigned registers)
+{
+    return (struct x87_area){env_size + registers * ST_IMAGE, env_size, env_size / ENV_FIELDS, ST_IMAGE};
+}
 
 static bool env_is_real(const struct cpu *cpu)
 {
@@ -279,7 +286,8 @@ static void env_unpack(struct cpu *cpu, const struct environment *env)
 enum exec exec_fnstenv(struct cpu *cpu, const struct insn *insn)
 {
     struct environment env = env_pack(cpu, insn->op_size);
-    if (!mem_write_bytes(cpu, insn->seg, insn_ea(cpu, insn), env.bytes, env.size))
+    struct x87_area area = env_area(env.size, 0);
+    if (!x87_area_write(cpu, insn, &area, env.bytes))
         return EXEC_FAULT;
     cpu->s.x87.control |= X87_EXCEPTIONS;
     x87_update_summary(cpu);
@@ -291,7 +299,8 @@ enum exec exec_fldenv(struct cpu *cpu, const struct insn *insn)
     struct environment env = {.size = insn->op_size == 2 ? 14 : 28};
     if (!x87_wait(cpu))
         return x87_stall(cpu);
-    if (!mem_read_bytes(cpu, insn->seg, insn_ea(cpu, insn), env.bytes, env.size))
+    struct x87_area area = env_area(env.size, 0);
+    if (!x87_area_read(cpu, insn, &area, env.bytes))
         return EXEC_FAULT;
     env_unpack(cpu, &env);
     return EXEC_NEXT;
@@ -300,7 +309,7 @@ enum exec exec_fldenv(struct cpu *cpu, const struct insn *insn)
 /* --- whole state: the environment, then ST(0) to ST(7), ten bytes each ------------------------------------
  */
 
-enum { ST_IMAGE = 10, SAVE_MAX = 28 + 8 * ST_IMAGE };
+enum { SAVE_MAX = 28 + 8 * ST_IMAGE };
 
 enum exec exec_fnsave(struct cpu *cpu, const struct insn *insn)
 {
@@ -312,7 +321,8 @@ enum exec exec_fnsave(struct cpu *cpu, const struct insn *insn)
         memcpy(image + env.size + i * ST_IMAGE, &value.significand, 8);
         memcpy(image + env.size + i * ST_IMAGE + 8, &value.sign_exp, 2);
     }
-    if (!mem_write_bytes(cpu, insn->seg, insn_ea(cpu, insn), image, env.size + 8 * ST_IMAGE))
+    struct x87_area area = env_area(env.size, 8);
+    if (!x87_area_write(cpu, insn, &area, image))
         return EXEC_FAULT;
     x87_init(cpu);
     return EXEC_NEXT;
@@ -324,7 +334,8 @@ enum exec exec_frstor(struct cpu *cpu, const struct insn *insn)
     struct environment env = {.size = insn->op_size == 2 ? 14 : 28};
     if (!x87_wait(cpu))
         return x87_stall(cpu);
-    if (!mem_read_bytes(cpu, insn->seg, insn_ea(cpu, insn), image, env.size + 8 * ST_IMAGE))
+    struct x87_area area = env_area(env.size, 8);
+    if (!x87_area_read(cpu, insn, &area, image))
         return EXEC_FAULT;
     memcpy(env.bytes, image, env.size);
     env_unpack(cpu, &env);

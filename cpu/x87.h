@@ -149,6 +149,20 @@ static inline bool x87_begin(struct cpu *cpu, const struct insn *insn)
     return true;
 }
 
+/* The memory area of a state instruction: elements of head_unit bytes up to `head`, then of tail_unit bytes.
+ */
+struct x87_area {
+    unsigned size, head, head_unit, tail_unit;
+};
+
+/* Read or write (image to memory) the whole area at the instruction's effective address, or fault with
+ * nothing done. Addresses wrap at the address size, between elements. */
+bool x87_area_read(struct cpu *cpu, const struct insn *insn, const struct x87_area *area,
+                   uint8_t *image) MUST_CHECK;
+bool x87_area_write(struct cpu *cpu, const struct insn *insn, const struct x87_area *area,
+                    const uint8_t *image) MUST_CHECK;
+bool x87_area_check_write(struct cpu *cpu, const struct insn *insn, const struct x87_area *area) MUST_CHECK;
+
 /* FNINIT's state. */
 void x87_init(struct cpu *cpu);
 

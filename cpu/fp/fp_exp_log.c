@@ -49,8 +49,8 @@ struct f80 f80_exp2m1(struct fp_env *env, struct fp_num a)
         return a.sign ? (struct f80){FP_TOP_BIT, 0x8000 | F80_BIAS} : f80_pack_special(a);
     fp_note_denormal(env, a);
     if (a.exp >= 0) {
-        /* One is the last defined argument; beyond it the operand comes back unchanged. Inexact, says the
-         * CPU. */
+        /* One is the last defined argument, inexact though it need not be; beyond it the operand comes back
+         * unchanged. */
         env->flags |= FP_PE;
         if (a.sign && a.exp == 0 && a.sig == FP_TOP_BIT)
             return (struct f80){FP_TOP_BIT, 0x8000 | (F80_BIAS - 1)};
