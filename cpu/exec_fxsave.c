@@ -112,15 +112,17 @@ static void get_xmm(struct cpu *cpu, const uint8_t *image)
         memcpy(cpu->s.vec[i].q, image + IMAGE_XMM + 16 * i, 16);
 }
 
-/* Address of the image, or a recorded fault when it is not aligned: #GP, but with alignment checking on #AC
- * for what is not even a multiple of four (the SDM leaves that open; measured on an Intel CPU). */
+/* Address of the image, or a recorded fault when it is not aligned: #GP, but #AC for less than four bytes
+ * with alignment checking on. */
 static bool image_address(struct cpu *cpu, const struct insn *insn, unsigned alignment, uint64_t *offset)
 {
     *offset = insn_ea(cpu, insn);
     uint64_t linear = mem_linear(cpu, insn->seg, *offset);
     if ((linear & (alignment - 1)) == 0)
         return true;
-    (void)cpu_fault_code(cpu, cpu->align_check && (linear & 3) ? VEC_AC : VEC_GP, 0);
+    if (cpu->align_check && (linear & 3) != 0)
+        return mem_check_read(cpu, insn->seg, *offset, 4); /* #AC, after the checks of the segment */
+    (void)cpu_fault_code(cpu, VEC_GP, 0);
     return false;
 }
 
