@@ -393,6 +393,16 @@ static void list_hypervisors(void)
         printf("%-14s %s\n", hypervisor_by_index(i)->name, hypervisor_by_index(i)->description);
 }
 
+/* -hypervisor NAME,help */
+static void list_hypervisor_options(const struct hypervisor_ops *hypervisor)
+{
+    printf("%s: %s\n", hypervisor->name, hypervisor->description);
+    for (unsigned i = 0; i < hypervisor->option_count; i++)
+        printf("  %s=%-12s %s\n", hypervisor->options[i].name, hypervisor->options[i].words,
+               hypervisor->options[i].description);
+    printf(hypervisor->option_count ? "  (the first word is the default)\n" : "  no options\n");
+}
+
 enum status run_options_finish(struct run_options *options, bool *printed, struct error *err)
 {
     *printed = true;
@@ -402,6 +412,11 @@ enum status run_options_finish(struct run_options *options, bool *printed, struc
     }
     if (strcmp(options->lab.hypervisor, "help") == 0) {
         list_hypervisors();
+        return STATUS_OK;
+    }
+    const struct hypervisor_ops *hypervisor = hypervisor_find(options->lab.hypervisor);
+    if (hypervisor != NULL && strcmp(options->lab.hypervisor_options, "help") == 0) {
+        list_hypervisor_options(hypervisor);
         return STATUS_OK;
     }
     if (strcmp(options->lab.profile, "help") == 0) {

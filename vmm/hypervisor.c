@@ -25,6 +25,19 @@ const struct hypervisor_ops *hypervisor_find(const char *name)
     return NULL;
 }
 
+enum status hypervisor_choose(const char *name, const struct hypervisor_ops **ops, struct error *err)
+{
+    char hint[128];
+    struct suggestion suggestion = suggestion_start(name);
+    *ops = hypervisor_find(name);
+    if (*ops != NULL)
+        return STATUS_OK;
+    for (unsigned i = 0; i < ARRAY_LEN(hypervisors); i++)
+        suggestion_offer(&suggestion, hypervisors[i]->name);
+    return status_fail(err, STATUS_BAD_INPUT, "unknown hypervisor '%s'%s; '-hypervisor help' lists them",
+                       name, suggestion_text(&suggestion, hint, sizeof hint));
+}
+
 /* ---- Options
  * ----------------------------------------------------------------------------------------------- */
 

@@ -71,6 +71,9 @@ struct hypervisor_ops {
 
 const struct hypervisor_ops *hypervisor_find(const char *name);
 const struct hypervisor_ops *hypervisor_by_index(unsigned index);
+/* The same with an error that names the nearest. */
+enum status hypervisor_choose(const char *name, const struct hypervisor_ops **ops,
+                              struct error *err) MUST_CHECK;
 
 /* Parse `opts` by ops->options: choice[i] becomes the number of the word chosen for option i. */
 enum status hypervisor_parse(const struct hypervisor_ops *ops, const char *opts,

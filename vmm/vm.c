@@ -398,10 +398,9 @@ enum status vm_create(struct vm **out, const struct vm_config *config, struct er
     vm->host = config->host;
     vm->queue = config->host->queue;
     vm->log = config->host->log;
-    vm->hv = hypervisor_find(config->hypervisor);
-    enum status status =
-        vm->hv == NULL ? status_fail(err, STATUS_BAD_INPUT, "unknown hypervisor '%s'", config->hypervisor)
-                       : create_memory(vm, err);
+    enum status status = hypervisor_choose(config->hypervisor, &vm->hv, err);
+    if (status == STATUS_OK)
+        status = create_memory(vm, err);
     if (status == STATUS_OK) {
         map_ram(vm);
         fill_bus(vm);
