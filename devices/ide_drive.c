@@ -54,6 +54,7 @@ void ide_drive_power_on(struct ide_drive *drive)
     state->pio_mode = 0;
     state->mwdma_mode = state->udma_mode = 0xFF;
     state->write_cache = state->look_ahead = 1;
+    state->multiple = MAX_MULTIPLE;
     state->heads = 16;
     state->sectors = 63;
     ide_signature(drive);

@@ -154,6 +154,11 @@ bool chardev_poll(struct chardev *chardev)
     return chardev->quit || host_terminal_interrupted(chardev->terminal);
 }
 
+bool chardev_input_waits(const struct chardev *chardev)
+{
+    return chardev->in_at < chardev->in_count;
+}
+
 /* ---- Life cycle
  * -------------------------------------------------------------------------------------------- */
 

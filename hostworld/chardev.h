@@ -28,6 +28,9 @@ struct char_backend chardev_backend(struct chardev *chardev);
 bool chardev_poll(struct chardev *chardev);
 void chardev_flush(struct chardev *chardev); /* only write out */
 
+/* Input has been fetched that the port is not ready for: poll again soon. */
+bool chardev_input_waits(const struct chardev *chardev);
+
 /* The guest's console is on our standard output. */
 bool chardev_is_stdio(const struct chardev *chardev);
 

@@ -179,10 +179,12 @@ static void create_nic(struct lab *lab)
 
 static void poll_due(struct event *event, tick_t late)
 {
+    enum { CHARACTER_US = 100 }; /* about a character at 115200 baud */
     struct lab *lab = CONTAINER_OF(event, struct lab, poll);
-    event_schedule(&lab->queue, event,
-                   lab->queue.now - late + ticks_from(&lab->queue, lab->config.poll_ms, 1000));
-    lab->config.poll(lab->config.poll_ctx);
+    bool soon = lab->config.poll(lab->config.poll_ctx);
+    tick_t pause = soon ? ticks_from(&lab->queue, CHARACTER_US, 1000000)
+                        : ticks_from(&lab->queue, lab->config.poll_ms, 1000);
+    event_schedule(&lab->queue, event, lab->queue.now - late + pause);
 }
 
 static enum status assemble(struct lab *lab, struct error *err)

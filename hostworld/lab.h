@@ -31,9 +31,10 @@ struct lab_config {
     const char *trace, *pcap; /* files to write, or NULL */
     const char *command_line; /* for the trace header */
     struct log *log;          /* may be NULL */
-    /* Called every `poll_ms` of simulated time (input, progress). Must not change the simulation unless there
-     * is input. */
-    void (*poll)(void *ctx);
+    /* Called every `poll_ms` of simulated time (input, progress), and sooner while it returns true: input
+     * waits for a port that takes one character at a time. Must not change the simulation unless there is
+     * input. */
+    bool (*poll)(void *ctx);
     void *poll_ctx;
     unsigned poll_ms;
 };

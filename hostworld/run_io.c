@@ -119,6 +119,14 @@ void run_io_flush(struct run_io *io)
             chardev_flush(io->chars[i]);
 }
 
+bool run_io_input_waits(const struct run_io *io)
+{
+    for (unsigned i = 0; i < CHAR_COUNT; i++)
+        if (io->chars[i] != NULL && chardev_input_waits(io->chars[i]))
+            return true;
+    return false;
+}
+
 bool run_io_uses_terminal(const struct run_io *io)
 {
     return io->terminal;

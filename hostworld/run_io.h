@@ -35,6 +35,8 @@ void run_io_wait(struct run_io *io);
 /* Pass input on, write out what is buffered; true when the user asked to end the run. */
 bool run_io_poll(struct run_io *io);
 void run_io_flush(struct run_io *io);
+/* Input has been fetched that a port is not ready for. */
+bool run_io_input_waits(const struct run_io *io);
 /* The guest's console is on standard output: no progress line. */
 bool run_io_uses_terminal(const struct run_io *io);
 

@@ -23,13 +23,14 @@ struct run {
     char *command_line;
 };
 
-static void poll_run(void *ctx)
+static bool poll_run(void *ctx)
 {
     struct run *run = ctx;
     struct host *host = lab_host(run->lab);
     if (run_io_poll(run->io))
         vm_ask_stop(lab_vm(run->lab));
     progress_update(&run->progress, (double)host_now(host) / (double)host->hz, host->cpu->s.instructions);
+    return run_io_input_waits(run->io);
 }
 
 static char *join(int argc, char **argv)

@@ -303,6 +303,7 @@ Test(chardev, pseudo_terminal)
     poll_until(chardev, &port, 2);
     chardev_poll(chardev);
     cr_assert_eq(port.count, 2, "a port that is not ready gets nothing");
+    cr_assert(chardev_input_waits(chardev));
     port.room = 100;
     poll_until(chardev, &port, 5);
     cr_assert_eq(memcmp(port.got, "a\nb\003c", 5), 0, "raw mode");
