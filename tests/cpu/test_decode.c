@@ -171,7 +171,7 @@ static const struct rule rules[] = {
     {C32, "f390", "pause", 2, 4, 4, "PAUSE"},
     {C64, "4190", "xchg", 2, 4, 8, "XCHG R8D, EAX"},
     {C64, "4090", "nop", 2, 4, 8, "REX without B"},
-    {C64, "f34190", "xchg", 3, 4, 8, "no PAUSE with REX.B"},
+    {C64, "f34190", "pause", 3, 4, 8, "PAUSE whatever REX.B"},
     {C32, "f30fb8c1", "popcnt", 4, 4, 4, "mandatory F3"},
     {C32, "66f30fb8c1", "popcnt", 5, 2, 4, "66 stays the operand size"},
     {C32, "0fb8c1", "#UD", 2, 0, 0, "POPCNT without F3"},
