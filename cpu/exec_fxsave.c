@@ -156,7 +156,8 @@ enum exec exec_fxrstor(struct cpu *cpu, const struct insn *insn)
     uint8_t image[IMAGE_SIZE];
     uint64_t offset;
     bool sse = (cpu->s.cr4 & CR4_OSFXSR) != 0;
-    if (!image_address(cpu, insn, 16, &offset) || !mem_read_bytes(cpu, insn->seg, offset, image, IMAGE_SIZE))
+    struct x87_area area = image_area(IMAGE_SIZE);
+    if (!image_address(cpu, insn, 16, &offset) || !x87_area_read(cpu, insn, &area, image))
         return EXEC_FAULT;
     uint32_t mxcsr = (uint32_t)get(image, IMAGE_MXCSR, 4);
     if (sse && (mxcsr & ~sse_mxcsr_mask(cpu)))

@@ -28,11 +28,11 @@ static bool check(struct cpu *cpu, const struct insn *insn, uint64_t offset, uns
                  : mem_check_read(cpu, insn->seg, offset, size);
 }
 
-/* The slow way: every element by itself, the area's last byte first. */
+/* The slow way: every element by itself; FXSAVE and FXRSTOR look at the last byte first. */
 static bool check_elements(struct cpu *cpu, const struct insn *insn, const struct x87_area *area,
                            uint64_t offset, bool write)
 {
-    if (!check(cpu, insn, wrap(insn, offset + area->size - 1), 1, write))
+    if (area->head == 0 && !check(cpu, insn, wrap(insn, offset + area->size - 1), 1, write))
         return false;
     for (unsigned i = 0; i < area->size; i += unit_at(area, i)) {
         if (!check(cpu, insn, wrap(insn, offset + i), unit_at(area, i), write))
