@@ -113,12 +113,15 @@ static bool wait_over(void *ctx)
 bool vmapp_block(struct vmapp *vmapp, host_woken_fn *woken, void *woken_ctx, cycle_t limit)
 {
     struct wait wait = {.vmapp = vmapp, .woken = woken, .woken_ctx = woken_ctx};
-    host_charge(vmapp->host, COST_ID_HOST_SELECT);
-    send_held(vmapp);
+    if (!vmapp->kernel->blocked) { /* else a wait goes on that a run's limit has cut in two */
+        host_charge(vmapp->host, COST_ID_HOST_SELECT);
+        send_held(vmapp);
+    }
     if (host_linux_block(vmapp->kernel, wait_over, &wait, limit))
         host_charge(vmapp->host, COST_ID_VMAPP_WAKE);
-    send_held(vmapp);
-    return vmnet_readable(vmapp->vmnet);
+    if (!vmapp->kernel->blocked)
+        send_held(vmapp);
+    return !vmapp->kernel->blocked && vmnet_readable(vmapp->vmnet);
 }
 
 void vmapp_receive_pending(struct vmapp *vmapp)

@@ -229,6 +229,25 @@ Test(path, halt_blocks_until_something_for_the_guest)
     fake_vm_destroy(vm);
 }
 
+/* Where a run's limit cuts a wait must not matter. */
+Test(path, a_wait_may_be_cut_anywhere)
+{
+    cycle_t end[2];
+    for (int cut = 0; cut < 2; cut++) {
+        struct vm *vm = fake_vm_create("pc-733", NULL, NULL);
+        struct frame frame = {.size = 60, .data = {2, 0, 0, 0, 0, 1}};
+        lance_start(vm);
+        host_sync(&vm->host);
+        vm->wire.port->receive(vm->wire.nic, &frame);
+        cycle_t limit = cut ? host_now(&vm->host) + 7 : TICK_NEVER;
+        while (!vm->hv->halt(vm->hv_ctx, limit))
+            limit += 97;
+        end[cut] = host_now(&vm->host);
+        fake_vm_destroy(vm);
+    }
+    cr_expect_eq(end[0], end[1], "%llu %llu", (unsigned long long)end[0], (unsigned long long)end[1]);
+}
+
 /* An interrupt during a world switch into the host is served there without the monitor's detour. */
 Test(path, an_interrupt_in_the_switch_is_the_hosts)
 {
@@ -276,6 +295,76 @@ Test(path, back_to_back_frames_fill_the_wire)
     cr_expect_gt(counters.send_drops, 0);
     cr_expect_eq(vm->wire.frames + counters.send_drops, 300);
     fake_vm_destroy(vm);
+}
+
+/* The chip finds a frame by polling its ring, on its own clock: the VMApp has no control then and sends it
+ * later. */
+Test(path, a_frame_found_by_polling_waits_for_the_vmapp)
+{
+    struct vm *vm = fake_vm_create("pc-733", NULL, NULL);
+    lance_start(vm);
+    lance_write_csr(vm, 4, 0); /* transmit polling on */
+    move_after_tick(vm);
+    lance_queue(vm, 0, SIZE);
+    unsigned interrupts = 0;
+    while (vm->wire.frames == 0 && interrupts < 20) {
+        cr_assert(host_idle_until_event(&vm->host, STEP_IDLE, TICK_NEVER));
+        if (vm->host.irq_pending) {
+            cr_expect_eq(hosted_counters(vm->hosted).sent, interrupts > 0);
+            interrupts++;
+            vm->hv->host_interrupt(vm->hv_ctx);
+        }
+    }
+    cr_expect_eq(vm->wire.frames, 1);
+    cr_expect(lance_read_csr(vm, 0) & 0x200);
+    fake_vm_destroy(vm);
+}
+
+/* Frames as fast as a 100 Mb/s link can carry them, more than the host can take. */
+struct flood {
+    struct event event;
+    struct vm *vm;
+    unsigned left;
+};
+
+static void flood_fired(struct event *event, tick_t late)
+{
+    struct flood *flood = CONTAINER_OF(event, struct flood, event);
+    struct frame frame = {.size = 60, .data = {2, 0, 0, 0, 0, 1}};
+    (void)late;
+    flood->vm->wire.port->receive(flood->vm->wire.nic, &frame);
+    if (--flood->left > 0)
+        event_schedule(&flood->vm->queue, event, event->when + flood->vm->costs.cpu_hz * 84 * 8 / 100000000);
+}
+
+Test(path, a_flood_neither_hangs_nor_is_lost_uncounted)
+{
+    for (int halted = 0; halted < 2; halted++) {
+        struct vm *vm = fake_vm_create("pc-350", NULL, NULL);
+        struct flood flood = {.vm = vm, .left = 5000};
+        lance_start(vm);
+        event_init(&flood.event, "flood", EVENT_ORDER_WIRE, flood_fired);
+        host_sync(&vm->host);
+        event_schedule(&vm->queue, &flood.event, vm->queue.now + 1000);
+        while (flood.left > 0) {
+            cycle_t limit = host_now(&vm->host) + vm->costs.cpu_hz / 1000;
+            if (vm->host.world == WORLD_HOST || (halted && !vm->cpu.s.intr_line && !vm->host.irq_pending))
+                vm->hv->halt(vm->hv_ctx, limit);
+            else if (vm->host.irq_pending)
+                vm->hv->host_interrupt(vm->hv_ctx);
+            else
+                host_idle_until_event(&vm->host, STEP_IDLE, limit);
+        }
+        for (int i = 0; i < 10; i++) {
+            host_idle_until_event(&vm->host, STEP_IDLE, TICK_NEVER);
+            if (vm->host.irq_pending)
+                vm->hv->host_interrupt(vm->hv_ctx);
+        }
+        struct hosted_counters counters = hosted_counters(vm->hosted);
+        cr_expect_gt(counters.rx_drops, 0);
+        cr_expect_eq(counters.received + counters.rx_drops, 5000);
+        fake_vm_destroy(vm);
+    }
 }
 
 Test(path, options_are_checked)
