@@ -1,3 +1,4 @@
+/* The one place that reads the host's monotonic clock (host_clock.h). */
 #include "base/host_clock.h"
 
 #include <time.h>

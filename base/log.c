@@ -1,4 +1,5 @@
-/* One log line: stamp, text. Guest errors and unmodelled features are written until guest_limit is used up. */
+/* One log line: stamp, text. Guest errors and unmodelled features are written until guest_limit is used up.
+ */
 #include "base/log.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* The progress line (progress.h): rate-limited, erased at the end so that it never mixes with results. */
 #include "tools/progress.h"
 
 #include "base/host_clock.h"

@@ -1,3 +1,8 @@
+/* Loading a trace into arrays (analysis.h). Spans are kept as two parallel arrays, ten bytes each: a boot has
+ * millions.
+ *
+ * Invariant: span_begin and event_when ascend, so that every question about an interval starts with a binary
+ * search. */
 #include "traces/analysis.h"
 
 #include "base/check.h"

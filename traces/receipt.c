@@ -1,3 +1,6 @@
+/* Receipts from marks and spans (receipt.h). A frame whose way was only partly recorded (it was in flight
+ * when the trace began or ended) gets none; a mark that a configuration does not set falls back to the next
+ * later one. */
 #include "traces/receipt.h"
 
 #include "base/check.h"

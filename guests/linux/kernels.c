@@ -1,5 +1,6 @@
-/* Compute kernels for timing emulators from outside: each prints "BEGIN name" and "END name checksum". The checksum proves that the work was done, and done
- * right: it must not depend on the machine. Run without arguments for all, or with names. */
+/* Compute kernels for timing emulators from outside: each prints "BEGIN name" and "END name checksum". The
+ * checksum proves that the work was done, and done right: it must not depend on the machine. Run without
+ * arguments for all, or with names. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -162,8 +163,8 @@ static const struct {
     const char *name;
     uint32_t (*run)(void);
 } kernels[] = {
-    {"sieve", sieve},       {"crc", crc},     {"qsort", sort},    {"calls", calls}, {"chase", chase}, {"bignum", bignum},
-    {"bytecode", bytecode}, {"matrix", matrix}, {"memcpy", copy},
+    {"sieve", sieve},   {"crc", crc},           {"qsort", sort},    {"calls", calls}, {"chase", chase},
+    {"bignum", bignum}, {"bytecode", bytecode}, {"matrix", matrix}, {"memcpy", copy},
 };
 
 int main(int argc, char **argv)

@@ -1,5 +1,5 @@
-/* Prefixes every line of standard input with the host's monotonic time in seconds: times inside a guest are simulated, so work in a guest is timed from
- * outside, at its serial output lines. */
+/* Prefixes every line of standard input with the host's monotonic time in seconds: times inside a guest are
+ * simulated, so work in a guest is timed from outside, at its serial output lines. */
 #include <stdio.h>
 #include <time.h>
 

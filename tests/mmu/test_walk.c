@@ -9,9 +9,10 @@
 #include <string.h>
 
 enum { P = 1, W = 2, U = 4, A = 0x20, D = 0x40, PS = 0x80, G = 0x100 };
-#define NX      (UINT64_C(1) << 63)
-#define ADDRESS UINT64_C(0x00803456) /* 4-level and PAE: PD slot 4, PT slot 3; 32-bit: PD slot 2, PT slot 3  \
-                                      */
+#define NX (UINT64_C(1) << 63)
+#define ADDRESS                                                                                              \
+    UINT64_C(0x00803456) /* 4-level and PAE: PD slot 4, PT slot 3; 32-bit: PD slot 2, PT slot 3              \
+                          */
 enum { PML4 = 0x1000, PDPT = 0x2000, PD = 0x3000, PT = 0x4000, PAGE = 0x5000 };
 
 /* The machine a row runs on. */
