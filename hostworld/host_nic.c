@@ -5,9 +5,10 @@
  *     transmit   ring --DMA--> FIFO (one frame ahead of the wire) --> wire;  left: interrupt
  *     receive    wire --DMA--> memory;                               there: interrupt
  *
- * It raises one interrupt per packet sent and per packet received (papers.md 1.1); its line is a level that
- * drops when the driver has seen every cause. The frame is fetched whole before it starts (the driver of that
- * time sets the transmit threshold so); one more is fetched meanwhile, so a busy ring keeps the wire busy.
+ * It raises one interrupt per packet sent and per packet received (Sugerman 2001, section 3.1); its line is a
+ * level that drops when the driver has seen every cause. The frame is fetched whole before it starts (the
+ * driver of that time sets the transmit threshold so); one more is fetched meanwhile, so a busy ring keeps
+ * the wire busy.
  *
  * Driver: a device queue of 100 frames (txqueuelen) before a ring of 32 (TX_RING_SIZE of eepro100.c); a full
  * queue drops, as the network stack does.

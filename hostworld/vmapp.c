@@ -1,4 +1,4 @@
-/* VMApp: the user process on the host that emulates devices (papers.md 1.8).
+/* VMApp: the user process on the host that emulates devices (Sugerman 2001, section 3).
  *
  * The device models themselves are devices/; this file is the process around them: what its work costs, and
  * the virtual NIC's back end. A frame is sent inside the guest's access, while the VMApp has control:

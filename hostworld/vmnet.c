@@ -1,4 +1,5 @@
-/* VMNet: the host driver with the virtual hub and the bridge to the physical network (papers.md 1.8).
+/* VMNet: the host driver with the virtual hub and the bridge to the physical network (Sugerman 2001, section
+ * 3).
  *
  *     write()   system call, sk_buff, copy of n bytes, hub and bridge, device queue, NIC driver, return
  *     read()    system call, dequeue, copy

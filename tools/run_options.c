@@ -1,5 +1,4 @@
-/* `crosspage run` options: QEMU's spellings where QEMU has the thing, our own for the rest (design.md section
- * 10). */
+/* `crosspage run` options: QEMU's spellings where QEMU has the thing, our own for the rest. */
 #include "tools/run_options.h"
 
 #include "base/check.h"

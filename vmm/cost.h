@@ -16,7 +16,7 @@
 
 enum cost_unit { COST_PER_EVENT, COST_PER_BYTE, COST_PER_PAGE };
 
-/* How we know a value (design.md section 8). */
+/* How we know a value. */
 enum cost_status {
     COST_ASSUMED,
     COST_PUBLISHED,

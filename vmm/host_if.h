@@ -1,4 +1,4 @@
-/* What the monitor asks of its host, implemented in hostworld/: design.md section 2, the fourth inversion.
+/* What the monitor asks of its host, implemented in hostworld/ (docs/architecture.md, the fourth inversion).
  *
  * The world switch itself belongs to the monitor (vmm/hv_workstation*.c); these calls are made in HOST world
  * and return there. Each charges what it costs. */

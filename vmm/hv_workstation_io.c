@@ -1,4 +1,4 @@
-/* Device accesses under the hosted monitor, version 2.0 (papers.md 1.3 and 1.8).
+/* Device accesses under the hosted monitor, version 2.0 (Sugerman 2001, section 2 and Figure 5).
  *
  *     RAP of the Lance        in the VMM
  *     PIC, PIT, RTC, APICs    in the VMM

@@ -1,4 +1,4 @@
-/* Interrupts and idling under the hosted monitor, version 2.0 (papers.md 1.8, 1.9).
+/* Interrupts and idling under the hosted monitor, version 2.0 (Sugerman 2001, sections 2 and 3).
  *
  * A physical interrupt in the VMM world costs far more than one in the host world:
  *

@@ -1,4 +1,4 @@
-/* The world switch (Sugerman et al. 2001, section 2; papers.md 1.8 and 1.11).
+/* The world switch (Sugerman 2001, section 2).
  *
  * Both worlds have their own address space and descriptor tables; the only page mapped in both is the cross
  * page, which holds the code that switches. Interrupts are off on the way, so one that arrives meanwhile is

@@ -1,5 +1,5 @@
 /* The pmap: which machine frame (MPN) backs each guest-physical page (PPN), and which frames are the
- * monitor's own (papers.md 2.2).
+ * monitor's own (Waldspurger, OSDI 2002, section 2).
  *
  * The guest's pages are scattered over machine memory, so that code that confuses PPN and MPN fails at once:
  *

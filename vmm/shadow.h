@@ -1,4 +1,5 @@
-/* Shadow page tables: what the MMU walks while the guest believes in its own tables (design.md section 6).
+/* Shadow page tables: what the MMU walks while the guest believes in its own tables (docs/architecture.md,
+ * life of a page).
  *
  *     guest-virtual --guest's tables--> PPN --pmap--> MPN          what the guest means
  *     guest-virtual ------------ shadow tables -----> MPN          what the hardware uses

@@ -423,7 +423,7 @@ Test(pcnet, user_interrupt)
     nic_destroy(&rig);
 }
 
-/* The five RDP and seven RAP accesses of papers.md 1.8, as the driver of that time makes them. */
+/* The five RDP and seven RAP accesses of Sugerman 2001, section 3, as the driver of that time makes them. */
 Test(pcnet, twelve_accesses_send_one_packet)
 {
     struct nic_rig rig;

@@ -49,7 +49,7 @@ static uint64_t picoseconds(const struct cost_table *table, const enum cost_id *
     return sum;
 }
 
-/* The assumed splits must keep the published sums (papers.md 1.3 and 1.4). */
+/* The assumed splits must keep the published sums (Sugerman 2001, Figure 5 and Table 1). */
 Test(cost, splits_keep_the_published_sums)
 {
     struct cost_table *table = load("pc-733");

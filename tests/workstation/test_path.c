@@ -1,4 +1,5 @@
-/* The hosted monitor's paths against the paper's figures (papers.md 1.3, 1.4, 1.8). */
+/* The hosted monitor's paths against the paper's figures (Sugerman 2001, Figure 5, Table 1, sections 2 and
+ * 3). */
 #include "tests/workstation/fake_vm.h"
 
 #include "traces/reader.h"
