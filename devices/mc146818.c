@@ -189,10 +189,22 @@ static bool alarm_field(const struct mc146818_state *state, unsigned reg, uint8_
     return (alarm & ALARM_DONT_CARE) == ALARM_DONT_CARE || alarm == value;
 }
 
-/* Seconds from `second_of_day` to the next match, at least 1; 0 = never matches. At most 60 + 60 + 24 steps.
- */
+/* Some value of the field's range matches its alarm register. */
+static bool alarm_possible(const struct mc146818_state *state, unsigned reg, unsigned range)
+{
+    for (unsigned value = 0; value < range; value++)
+        if (alarm_field(state, reg, range == 24 ? encode_hours(state, value) : encode(state, value)))
+            return true;
+    return false;
+}
+
+/* Seconds from `second_of_day` to the next match, at least 1; 0 = never matches. Whole hours and minutes are
+ * skipped, and a match exists, so there are some 200 steps at most. */
 static unsigned alarm_distance(const struct mc146818_state *state, uint32_t second_of_day)
 {
+    if (!alarm_possible(state, REG_HOURS_ALARM, 24) || !alarm_possible(state, REG_MINUTES_ALARM, 60) ||
+        !alarm_possible(state, REG_SECONDS_ALARM, 60))
+        return 0;
     for (unsigned passed = 1; passed <= DAY_SECONDS;) {
         unsigned second = (second_of_day + passed) % DAY_SECONDS;
         if (!alarm_field(state, REG_HOURS_ALARM, encode_hours(state, second / 3600)))
