@@ -6,6 +6,7 @@
 #include "devices/pcnet.h"
 #include "hostworld/direct.h"
 #include "hostworld/hosted.h"
+#include "hostworld/net_tap.h"
 #include "hostworld/wire.h"
 #include "traces/pcapng.h"
 
@@ -26,7 +27,8 @@ struct lab {
     struct hosted *hosted; /* the host under a hosted monitor */
     struct direct *direct; /* the NIC of bare metal */
     struct pcapng *pcap;
-    unsigned pcap_wire;
+    unsigned pcap_wire, pcap_nic; /* its interfaces */
+    struct net_tap tap;           /* on the guest's NIC, when there is a capture */
     struct event poll;
 };
 
@@ -162,6 +164,13 @@ static void create_hosted(struct lab *lab)
     lab->hosted = hosted_create(&config);
 }
 
+static void capture_nic(void *ctx, const struct frame *frame, bool sent)
+{
+    struct lab *lab = ctx;
+    pcapng_packet(lab->pcap, lab->pcap_nic, ticks_to(&lab->queue, host_tick(&lab->host), 1000000000),
+                  frame->data, frame->size, sent ? PCAPNG_OUT : PCAPNG_IN, NULL);
+}
+
 static void create_nic(struct lab *lab)
 {
     struct net_backend backend;
@@ -172,6 +181,8 @@ static void create_nic(struct lab *lab)
         lab->direct = direct_create(&lab->host, wire_end(lab->wire, 0));
         backend = direct_backend(lab->direct);
     }
+    if (lab->pcap != NULL)
+        backend = net_tap_backend(&lab->tap, &backend, capture_nic, lab);
     memcpy(nic.mac, lab->config.nic_mac, sizeof nic.mac);
     struct device *device = pcnet_create(board_env(vm_board(lab->vm)), &nic, &backend);
     board_attach_pci(vm_board(lab->vm), pcnet_pci(device), BOARD_PCI_SLOT_NIC, 0);
@@ -194,6 +205,7 @@ static enum status assemble(struct lab *lab, struct error *err)
     if (lab->config.pcap != NULL) {
         TRY(pcapng_create(&lab->pcap, lab->config.pcap, err));
         lab->pcap_wire = pcapng_interface(lab->pcap, "wire", "the simulated Ethernet link");
+        lab->pcap_nic = pcapng_interface(lab->pcap, "vnic", "the guest's virtual NIC");
     }
     if (lab->config.nic)
         create_network(lab);
