@@ -165,9 +165,9 @@ bool code_translate(struct cpu *cpu, uint64_t linear, gpa_t *addr)
             return false;
         }
         gpa_t translated;
-        if (!mem_code(cpu, page, &translated))
+        if (!mem_code(cpu, linear, &translated))
             return false;
-        blocks->code_page = translated;
+        blocks->code_page = gpa(translated.v & ~PAGE_MASK);
         blocks->code_linear = page;
         blocks->code_generation = cpu->tlb.generation;
         blocks->code_mode = cpu->mode;

@@ -23,7 +23,7 @@ struct cpu_bus {
     void (*mmio_write)(void *ctx, gpa_t addr, unsigned size, uint64_t value);
     /* Interrupt acknowledge cycle: the vector. Called only with INTR asserted. */
     uint8_t (*intr_ack)(void *ctx);
-    /* Task priority (CR8) lives in the local APIC. */
+    /* Task priority lives in the local APIC; here as CR8 has it, 0..15. */
     uint8_t (*tpr_read)(void *ctx);
     void (*tpr_write)(void *ctx, uint8_t tpr);
     /* IA32_APIC_BASE was written (already checked and stored). */

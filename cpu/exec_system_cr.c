@@ -166,7 +166,7 @@ enum exec exec_mov_from_cr(struct cpu *cpu, const struct insn *insn)
     case 2: value = cpu->s.cr2; break;
     case 3: value = cpu->s.cr3; break;
     case 4: value = cpu->s.cr4; break;
-    default: value = cpu->bus->tpr_read != NULL ? cpu->bus->tpr_read(cpu->bus->ctx) >> 4 : 0; break;
+    default: value = cpu->bus->tpr_read != NULL ? cpu->bus->tpr_read(cpu->bus->ctx) : 0; break;
     }
     return operand_write(cpu, insn, 0, value) ? EXEC_END : EXEC_FAULT;
 }
@@ -190,7 +190,7 @@ enum exec exec_mov_to_cr(struct cpu *cpu, const struct insn *insn)
             return bad(cpu);
         cpu_exit(cpu, CPU_EXIT_CR_WRITE, 8);
         if (cpu->bus->tpr_write != NULL)
-            cpu->bus->tpr_write(cpu->bus->ctx, (uint8_t)(value << 4));
+            cpu->bus->tpr_write(cpu->bus->ctx, (uint8_t)value);
         return EXEC_END;
     default: return cpu_fault(cpu, VEC_UD);
     }

@@ -73,19 +73,22 @@ static bool event_deliver_real(struct cpu *cpu, const struct cpu_event *event)
 }
 
 /* INT n in virtual-8086 mode with CR4.VME: is the vector redirected to the monitor? The 32-byte map lies
- * below the I/O permission map of the 32-bit TSS (SDM vol. 3, 20.3.1). */
+ * below the I/O permission map of the 32-bit TSS (SDM vol. 3, 20.3.1); a TSS too small for it is #GP(0). */
 static bool vme_bit(struct cpu *cpu, unsigned vector, bool *to_monitor)
 {
     const struct segment *tr = &cpu->s.tr;
     uint64_t map, bits;
-    *to_monitor = true;
-    if (!(tr->attr & 8) || tr->limit < 103)
-        return true;
+    if (!(tr->attr & 8) || tr->limit < 103) {
+        cpu_fault_code(cpu, VEC_GP, 0);
+        return false;
+    }
     if (!sys_read(cpu, tr->base + 102, 2, &map))
         return false;
     uint64_t offset = map - 32 + vector / 8;
-    if (map < 32 || offset > tr->limit)
-        return true;
+    if (map < 32 || offset > tr->limit) {
+        cpu_fault_code(cpu, VEC_GP, 0);
+        return false;
+    }
     if (!sys_read(cpu, tr->base + offset, 1, &bits))
         return false;
     *to_monitor = (bits >> (vector & 7) & 1) != 0;
