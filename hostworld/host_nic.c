@@ -25,8 +25,7 @@ enum { RING_SIZE = 32, DEVICE_QUEUE = 100, RX_RING_SIZE = 32, RX_FIFO_FRAMES = 4
 /* Rounds of one interrupt before the driver gives up and comes back (max_interrupt_work of eepro100.c). */
 enum { INTERRUPT_WORK = 20 };
 
-/* ---- Transmit: card
- * -------------------------------------------------------------------------------------------- */
+/* ---- Transmit: card ---- */
 
 static void fetch_next(struct host_nic *nic)
 {
@@ -81,8 +80,7 @@ static void card_sent(void *ctx)
     fetch_next(nic);
 }
 
-/* ---- Receive: card
- * ----------------------------------------------------------------------------------------------- */
+/* ---- Receive: card ---- */
 
 static void store_next(struct host_nic *nic)
 {
@@ -120,8 +118,7 @@ static void card_link(void *ctx, bool up)
     (void)up; /* the host's route is static */
 }
 
-/* ---- Driver
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- Driver ---- */
 
 /* Give the frame to the card: descriptor, then the doorbell. */
 static void driver_start(struct host_nic *nic, const struct frame *frame)
@@ -188,9 +185,7 @@ static void nic_interrupt(void *ctx, struct host *host)
     host_charge(host, COST_ID_HOST_IRQ_EXIT);
 }
 
-/* ---- Life
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- Life ---- */
 
 void host_nic_init(struct host_nic *nic, struct host *host, struct net_backend wire, struct vmnet *bridge)
 {

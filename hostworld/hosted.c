@@ -14,8 +14,7 @@ struct hosted {
     struct host_services services;
 };
 
-/* ---- What the monitor calls
- * ---------------------------------------------------------------------------------------- */
+/* ---- What the monitor calls ---- */
 
 static void return_to_vmapp(void *ctx)
 {
@@ -52,9 +51,7 @@ static void emulated(void *ctx, const char *device, bool transmitted)
     vmapp_emulated(&((struct hosted *)ctx)->vmapp, device, transmitted);
 }
 
-/* ---- Life
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- Life ---- */
 
 struct hosted *hosted_create(const struct hosted_config *config)
 {

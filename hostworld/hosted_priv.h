@@ -10,8 +10,7 @@
 
 #include "hostworld/hosted.h"
 
-/* ---- Frames in bounded FIFOs
- * ------------------------------------------------------------------------------- */
+/* ---- Frames in bounded FIFOs ---- */
 
 struct frame_queue {
     struct frame *slots;
@@ -26,8 +25,7 @@ bool frame_queue_put(struct frame_queue *queue, const struct frame *frame) MUST_
 struct frame *frame_queue_first(struct frame_queue *queue);
 void frame_queue_drop_first(struct frame_queue *queue);
 
-/* ---- Host kernel
- * --------------------------------------------------------------------------------------------- */
+/* ---- Host kernel ---- */
 
 enum host_line { HOST_LINE_TIMER = 0, HOST_LINE_NIC = 11 };
 
@@ -45,8 +43,7 @@ void host_linux_destroy(struct host_linux *kernel);
  * ready(). */
 bool host_linux_block(struct host_linux *kernel, host_woken_fn *ready, void *ctx, cycle_t limit);
 
-/* ---- Host NIC
- * ------------------------------------------------------------------------------------------------ */
+/* ---- Host NIC ---- */
 
 struct vmnet;
 
@@ -72,8 +69,7 @@ void host_nic_destroy(struct host_nic *nic);
 /* The driver's transmit function, charged to the caller. */
 void host_nic_transmit(struct host_nic *nic, const struct frame *frame);
 
-/* ---- VMNet
- * --------------------------------------------------------------------------------------------------- */
+/* ---- VMNet ---- */
 
 struct vmnet {
     struct host *host;
@@ -96,8 +92,7 @@ void vmnet_read(struct vmnet *vmnet, struct frame *frame);
 /* A frame from the bridge's physical side, in the NIC's interrupt. */
 void vmnet_receive(struct vmnet *vmnet, const struct frame *frame);
 
-/* ---- VMApp and VMDriver
- * ---------------------------------------------------------------------------------------- */
+/* ---- VMApp and VMDriver ---- */
 
 struct vmapp {
     struct host *host;

@@ -18,8 +18,7 @@
 /* Frames read before the VM runs again, so that a flood cannot starve it. */
 enum { RECEIVE_BATCH = 64 };
 
-/* ---- Transmit
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- Transmit ---- */
 
 static void send_now(struct vmapp *vmapp, struct frame *frame)
 {
@@ -87,8 +86,7 @@ void vmapp_emulated(struct vmapp *vmapp, const char *device, bool transmitted)
     send_held(vmapp);
 }
 
-/* ---- Receive
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- Receive ---- */
 
 bool vmapp_select(struct vmapp *vmapp)
 {

@@ -2,10 +2,9 @@
  *
  * A profile is INI text (inih):
  *
- *     [profile]                      first; description, cpu_mhz, memory_mb, cpu_model, base, base_scale
- *     [insn]                         CLASS = VALUE UNIT | STATUS | SOURCE, for each class of
- * cpu/cost_class.def
- *     [<section of cost names>]      key = VALUE UNIT | STATUS | SOURCE
+ *     [profile]     first; description, cpu_mhz, memory_mb, cpu_model, base, base_scale
+ *     [insn]        CLASS = VALUE UNIT | STATUS | SOURCE, for each class of cpu/cost_class.def
+ *     [SECTION]     key = VALUE UNIT | STATUS | SOURCE, for each cost "section.key" of cost.def
  *
  * Numbers are decimal with up to six places and never pass through floating point, so a profile means the
  * same cycles everywhere.
@@ -75,8 +74,7 @@ const char *cost_profile_name(unsigned index)
     return index < cost_profile_text_count ? cost_profile_texts[index].name : NULL;
 }
 
-/* ---- Steps for the recorder ------------------------------------------------------------------------------
- */
+/* ---- Steps for the recorder ---- */
 
 static void fill_steps(struct cost_table *table)
 {
@@ -104,8 +102,7 @@ static void fill_steps(struct cost_table *table)
     }
 }
 
-/* ---- Numbers
- * ----------------------------------------------------------------------------------------------- */
+/* ---- Numbers ---- */
 
 /* "12.345678" in millionths; false when it is no such number. *end is left behind it. */
 static bool parse_millionths(const char *text, const char **end, uint64_t *value)
@@ -214,8 +211,7 @@ static enum status parse_value(const char *text, uint64_t hz, struct cost_value 
     return STATUS_OK;
 }
 
-/* ---- Loading
- * ----------------------------------------------------------------------------------------------- */
+/* ---- Loading ---- */
 
 struct loader {
     struct cost_table *table;
@@ -469,8 +465,7 @@ enum status cost_table_load(struct cost_table *table, const char *profile, struc
     return STATUS_OK;
 }
 
-/* ---- Overrides
- * --------------------------------------------------------------------------------------------- */
+/* ---- Overrides ---- */
 
 static enum status override_clock(struct cost_table *table, const char *text, struct error *err)
 {
@@ -514,8 +509,7 @@ enum status cost_table_override(struct cost_table *table, const char *assignment
     return STATUS_OK;
 }
 
-/* ---- Instruction classes
- * ------------------------------------------------------------------------------------- */
+/* ---- Instruction classes ---- */
 
 void cost_table_cpu(const struct cost_table *table, unsigned kernel_milli, uint16_t cost[2][COST_CLASS_COUNT])
 {

@@ -132,8 +132,7 @@ bool host_idle_until_event(struct host *host, unsigned step, cycle_t limit)
     return true;
 }
 
-/* ---- Interrupts
- * -------------------------------------------------------------------------------------------- */
+/* ---- Interrupts ---- */
 
 void host_set_irq_handler(struct host *host, unsigned line, const char *name, host_irq_fn *handler, void *ctx)
 {
@@ -176,8 +175,7 @@ void host_lower_irq(struct host *host, unsigned line)
     host->irq_pending &= (uint16_t) ~(1u << line);
 }
 
-/* ---- Frames of a guest access
- * -------------------------------------------------------------------------------- */
+/* ---- Frames of a guest access ---- */
 
 void host_access_begin(struct host *host)
 {

@@ -6,12 +6,12 @@
  * becomes due fires at its exact tick, so a physical interrupt is raised at its cycle, in whatever world the
  * CPU is then:
  *
- *     world       interrupt arrives                       what happens
- *     HOST        interrupts enabled                      its handler runs at once, nested in what was
- * running HOST        inside another handler                  after that handler VMM         the monitor's
- * own code                  stays pending; taken when the guest would be resumed VMM         guest code
- * cpu_run stops at that boundary; hypervisor->host_interrupt (none)      bare metal: there is no host host
- * interrupts do not exist; devices drive the guest's PIC
+ *     CPU is in                        what happens to an interrupt
+ *     HOST world, interrupts enabled   its handler runs at once, nested in what was running
+ *     HOST world, in a handler         after that handler
+ *     VMM world, monitor's own code    stays pending; taken when the guest would be resumed
+ *     VMM world, guest code            cpu_run stops at that boundary; hypervisor->host_interrupt
+ *     bare metal                       there is no host; devices drive the guest's PIC
  *
  * Some charges fall into the middle of a guest instruction that has still to commit (a hidden page fault, a
  * privileged instruction). Between host_begin_atomic() and host_end_atomic() events stay in the queue and run
@@ -20,8 +20,8 @@
  *
  * Invariants: (1) the clock moves only forward, and only by guest instructions or host_charge/host_idle; (2)
  * recorder_now() equals the clock whenever no guest instruction has run since the last host_account_guest();
- * (3) a handler never runs in VMM world; (4) event callbacks are hardware: they never charge; (5) irq_nesting
- * <= 1. */
+ * (3) a handler never runs in VMM world; (4) event callbacks are hardware: they never charge; (5)
+ * handlers do not nest. */
 #ifndef CROSSPAGE_VMM_HOST_H
 #define CROSSPAGE_VMM_HOST_H
 

@@ -2,9 +2,9 @@
  *
  * A physical interrupt in the VMM world costs far more than one in the host world:
  *
- *     monitor's handler -> switch -> VMDriver raises it again -> host's handler -> VMDriver returns -> VMApp:
- * select(), perhaps read() and the virtual NIC's receiver -> ioctl -> switch -> virtual interrupt if due ->
- * guest
+ *     monitor's handler -> switch -> VMDriver raises it again -> host's handler
+ *       -> VMDriver returns -> VMApp: select(), perhaps read() and the virtual NIC's receiver
+ *       -> ioctl -> switch -> virtual interrupt if due -> guest
  *
  * The VMApp cannot tell whether the interrupt was for the VM, so it asks select() every time.
  *

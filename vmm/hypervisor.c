@@ -38,8 +38,7 @@ enum status hypervisor_choose(const char *name, const struct hypervisor_ops **op
                        name, suggestion_text(&suggestion, hint, sizeof hint));
 }
 
-/* ---- Options
- * ----------------------------------------------------------------------------------------------- */
+/* ---- Options ---- */
 
 /* The number of `word` among "a|b|c", or -1. */
 static int word_index(const char *words, const char *word, size_t length)

@@ -3,8 +3,7 @@
  *
  * The guest's pages are scattered over machine memory, so that code that confuses PPN and MPN fails at once:
  *
- *     MPN  0                pool                            pool + pages of RAM        frames
- *          | monitor's pool | guest RAM below 4 GB, permuted | above 4 GB, permuted | unused |
+ *     MPN 0 | monitor's pool | guest RAM below 4 GB, permuted | above 4 GB, permuted | unused
  *
  * The pool is lowest because 32-bit page tables can name only the first 2^20 frames. */
 #ifndef CROSSPAGE_VMM_PMAP_H

@@ -8,8 +8,7 @@
 
 #include "base/check.h"
 
-/* ---- Guest entries
- * ------------------------------------------------------------------------------------------------ */
+/* ---- Guest entries ---- */
 
 static bool is_large(const struct shadow *shadow, uint64_t entry, unsigned level)
 {
@@ -36,8 +35,7 @@ static uint64_t table_page(const struct shadow *shadow, uint64_t entry)
     return (entry & (shadow->entry_size == 4 ? 0xFFFFF000 : SPTE_ADDRESS)) >> PAGE_SHIFT;
 }
 
-/* ---- Shadow entries
- * ------------------------------------------------------------------------------------------------ */
+/* ---- Shadow entries ---- */
 
 static uint64_t leaf_entry(const struct shadow *shadow, uint64_t page, uint64_t guest_entry)
 {
@@ -92,9 +90,7 @@ bool shadow_lookup(const struct shadow *shadow, uint64_t addr, struct translatio
     return true;
 }
 
-/* ---- Filling
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- Filling ---- */
 
 /* What entry `index` of a table must say, given the guest's tables and the pmap now. */
 struct shadow_next shadow_expect(const struct shadow *shadow, const struct shadow_key *key, unsigned index)

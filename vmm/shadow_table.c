@@ -19,8 +19,7 @@
  * now. */
 enum { IDLE_WRITES_MAX = 32 };
 
-/* ---- Entries
- * ------------------------------------------------------------------------------------------------- */
+/* ---- Entries ---- */
 
 static uint8_t *entry_at(const struct shadow *shadow, int32_t table, unsigned index)
 {
@@ -71,8 +70,7 @@ bool shadow_set(struct shadow *shadow, int32_t number, unsigned index, uint64_t 
     return old != 0 && !gains;
 }
 
-/* ---- Finding
- * --------------------------------------------------------------------------------------------------- */
+/* ---- Finding ---- */
 
 /* GUEST tables of all levels of one page share a bucket, so that a traced write finds them. */
 static unsigned bucket_of(const struct shadow_key *key)
@@ -95,8 +93,7 @@ int32_t shadow_table_find(const struct shadow *shadow, const struct shadow_key *
     return number;
 }
 
-/* ---- Life
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- Life ---- */
 
 static bool is_mirrored(const struct shadow *shadow, uint64_t page)
 {
@@ -188,8 +185,7 @@ void shadow_drop_all(struct shadow *shadow)
     shadow_tables_init(shadow);
 }
 
-/* ---- Roots
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- Roots ---- */
 
 struct shadow_key shadow_root_key(const struct shadow *shadow, const struct paging *paging)
 {
@@ -243,8 +239,7 @@ void shadow_root_select(struct shadow *shadow, const struct paging *paging)
     shadow->tables[number].last_use = ++shadow->use_serial;
 }
 
-/* ---- Write traces
- * -------------------------------------------------------------------------------------------------- */
+/* ---- Write traces ---- */
 
 static void mark_stale(struct shadow *shadow, int32_t number, unsigned first, unsigned last)
 {

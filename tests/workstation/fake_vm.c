@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- What hypervisors ask of a VM -------------------------------------------------------------------------
- */
+/* ---- What hypervisors ask of a VM ---- */
 
 const char *const vm_exit_names[VM_EXIT_COUNT] = {
 #define EXIT(name, description) [CPU_EXIT_##name] = #name,
@@ -96,8 +95,7 @@ void vm_device_access(struct vm *vm, struct io_access *access)
         access->value = window->read(device, offset, access->size);
 }
 
-/* ---- A wire that takes 100 Mb/s worth of time and keeps the last frame
- * --------------------------------------- */
+/* ---- A wire that takes 100 Mb/s worth of time and keeps the last frame ---- */
 
 static void wire_attach(void *ctx, const struct net_port_ops *port, void *nic)
 {
@@ -123,8 +121,7 @@ static void wire_sent(struct event *event, tick_t late)
     wire->port->sent(wire->nic);
 }
 
-/* ---- Life
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- Life ---- */
 
 static void on_dma_read(void *ctx, gpa_t addr, void *to, size_t size)
 {
@@ -237,8 +234,7 @@ void fake_out(struct vm *vm, uint16_t port, unsigned size, uint64_t value)
     vm_visit_end(vm);
 }
 
-/* ---- The Lance
- * ------------------------------------------------------------------------------------------------ */
+/* ---- The Lance ---- */
 
 enum { INIT_BLOCK = 0x1000, RX_RING = 0x2000, TX_RING = 0x3000, RX_BUFFERS = 0x10000, TX_BUFFERS = 0x20000 };
 enum { BUFFER = 0x1000, SLOTS = 4 };

@@ -155,8 +155,7 @@ static void invalidate(struct bench *bench)
     shadow_invalidate(bench->shadow, &bench->paging);
 }
 
-/* ---- Random tables
- * ------------------------------------------------------------------------------------------- */
+/* ---- Random tables ---- */
 
 static const struct mode {
     const char *name;
@@ -313,8 +312,7 @@ Test(shadow, changes_of_mode_and_a20)
     bench_destroy(bench);
 }
 
-/* ---- One 32-bit table by hand
- * ---------------------------------------------------------------------------------- */
+/* ---- One 32-bit table by hand ---- */
 
 enum { PD = 16, PT = 17, DATA = 40 };
 
