@@ -30,7 +30,7 @@
 #include <unistd.h>
 
 enum {
-    STUB_BASE = 0x50000000,
+    STUB_BASE = 0x5A6D3000, /* not a value that turns up among random ones */
     STUB_DATA = STUB_BASE + PAGE_SIZE,
     STUB_SIZE = 3 * PAGE_SIZE,
     STACK_SIZE = 64 << 10,

@@ -157,6 +157,9 @@ struct native_memories {
 
 enum native_verdict case_compare(const struct native_case *c, const struct native_result *host,
                                  const struct native_result *guest, const struct native_memories *memory);
+/* Results of one case with two values of the flags that the row does not read: do they show that it does? */
+bool case_reads_flags(const struct native_case *c, const struct native_result *a,
+                      const struct native_result *b);
 void case_print(FILE *file, const struct native_case *c, const struct native_result *host,
                 const struct native_result *guest, const struct native_memories *memory);
 

@@ -322,7 +322,7 @@ static void steer_strings(struct rng *rng, struct native_case *c)
     bool source = row_has(c->row, METHOD_STRSRC), destination = row_has(c->row, METHOD_STRDST);
     if (!source && !destination)
         return;
-    if (source && !rng_one_in(rng, 32))
+    if (source && (c->ea.seg == FS || !rng_one_in(rng, 32))) /* FS is the C library's: never astray there */
         set_address(c, RSI, c->addr_size, data_offset(rng, c, c->ea.seg, 64));
     if (destination && !rng_one_in(rng, 32))
         set_address(c, RDI, c->addr_size, data_offset(rng, c, ES, 64));
@@ -358,7 +358,9 @@ static void steer_special(struct rng *rng, struct native_case *c)
 /* CMPXCHG and its kin: half the time what is in memory is what is expected. */
 static void steer_compare(struct rng *rng, struct native_case *c, const uint8_t *memory, uint64_t linear)
 {
-    if (strncmp(c->row->mnemonic, "cmpxchg", 7) != 0 || rng_one_in(rng, 2))
+    bool address_uses_it =
+        c->ea.present && (c->ea.base == RAX || c->ea.index == RAX || c->ea.base == RDX || c->ea.index == RDX);
+    if (strncmp(c->row->mnemonic, "cmpxchg", 7) != 0 || address_uses_it || rng_one_in(rng, 2))
         return;
     uint64_t pair[2] = {c->in.gpr[c->modrm & 7], 0};
     unsigned half = c->rex & 8 ? 8 : 4;
@@ -381,8 +383,6 @@ static uint64_t random_flags(struct rng *rng)
         flags |= FLAG_DF;
     if (rng_one_in(rng, 64))
         flags |= FLAG_AC;
-    if (rng_one_in(rng, 64))
-        flags |= FLAG_ID;
     return flags;
 }
 
