@@ -413,6 +413,8 @@ enum status vm_create(struct vm **out, const struct vm_config *config, struct er
     create_cpu(vm);
     vm->queue->sooner = on_sooner;
     vm->queue->sooner_ctx = vm;
+    if (vm->config.board.bus_hz == 0)
+        vm->config.board.bus_hz = cpu_model_bus_hz(vm->config.model);
     vm->board = board_create(&vm->config.board, &outputs, vm, vm->queue, vm->log, &dma, vm);
     *out = vm;
     return STATUS_OK;
