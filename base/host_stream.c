@@ -69,6 +69,7 @@ void host_stream_close(int fd)
         close(fd);
 }
 
+/* Only for descriptors that are ours alone: the flag belongs to the open file, not to the process. */
 static void set_nonblocking(int fd)
 {
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);

@@ -15,6 +15,7 @@ struct host_terminal {
     sigset_t blocked_before;
 };
 
+/* What a user or a closing terminal ends a program with. */
 static sigset_t ending_signals(void)
 {
     sigset_t set;

@@ -9,6 +9,7 @@
 enum { FEATURE_DMA = 1, FEATURE_OVERLAP = 2 };
 enum { NONE, MEDIUM, QUIET };
 
+/* An open tray hides the medium: MMC calls both "medium not present". */
 bool atapi_has_medium(const struct ide_drive *drive)
 {
     return drive->medium.ops != NULL && !drive->state->tray_open;
@@ -29,6 +30,7 @@ void atapi_reset(struct ide_drive *drive)
 /* ---- Status
  * ------------------------------------------------------------------------------------------------ */
 
+/* The status phase: reason I/O and C/D both set, one interrupt. */
 static void end(struct ide_drive *drive, uint8_t status, uint8_t error)
 {
     struct ide_drive_state *state = drive->state;
@@ -55,6 +57,7 @@ void atapi_check(struct ide_drive *drive, uint8_t key, uint8_t code, uint8_t qua
 /* ---- Command phase
  * ----------------------------------------------------------------------------------------- */
 
+/* The limit is even: an odd one would split a word over two requests (ATA/ATAPI-6 8.23, byte count). */
 void atapi_packet(struct ide_drive *drive)
 {
     struct ide_drive_state *state = drive->state;
@@ -84,6 +87,7 @@ static const struct packet_command packet_commands[256] = {
 #undef PACKET_COMMAND
 };
 
+/* The order of checks is SPC-2's: command known, unit attention, readiness, then the command's own fields. */
 void atapi_execute(struct ide_drive *drive)
 {
     struct ide_drive_state *state = drive->state;
@@ -138,6 +142,7 @@ static uint32_t sectors_per_fill(const struct ide_drive_state *state)
     return state->left < fit ? state->left : fit;
 }
 
+/* Only a request that has to come from the medium takes the medium's time. */
 void atapi_sent(struct ide_drive *drive)
 {
     const struct ide_drive_state *state = drive->state;
@@ -146,6 +151,7 @@ void atapi_sent(struct ide_drive *drive)
     ide_busy(drive, STEP_READ, from_medium ? 0 : COMMAND_US, bytes, CD_BYTES_PER_SECOND);
 }
 
+/* A reply shorter than asked for is no error, longer ones are cut (SPC-2 4.2.5, allocation length). */
 void atapi_reply(struct ide_drive *drive, uint32_t size, uint32_t wanted)
 {
     struct ide_drive_state *state = drive->state;

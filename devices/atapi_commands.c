@@ -17,6 +17,7 @@ void atapi_test_unit_ready(struct ide_drive *drive, const uint8_t *cdb)
     atapi_good(drive);
 }
 
+/* Gives the sense of the last failure once. A pending unit attention is reported, and cleared, here too. */
 void atapi_request_sense(struct ide_drive *drive, const uint8_t *cdb)
 {
     struct ide_drive_state *state = drive->state;
@@ -42,6 +43,8 @@ static void padded(uint8_t *to, const char *text, size_t size)
         to[i] = i < length ? (uint8_t)text[i] : ' ';
 }
 
+/* ATAPI drives say version 0 and response format 1 with ATAPI version 2 (SFF-8020i); hosts look at the type.
+ */
 void atapi_inquiry(struct ide_drive *drive, const uint8_t *cdb)
 {
     uint8_t *reply = drive->state->buffer;
@@ -60,6 +63,7 @@ void atapi_inquiry(struct ide_drive *drive, const uint8_t *cdb)
     atapi_reply(drive, 36, cdb[4]);
 }
 
+/* LoEj moves the tray, a locked one only inwards. After loading, the disc may be another one: attention. */
 void atapi_start_stop_unit(struct ide_drive *drive, const uint8_t *cdb)
 {
     struct ide_drive_state *state = drive->state;
@@ -82,6 +86,7 @@ void atapi_prevent_allow(struct ide_drive *drive, const uint8_t *cdb)
     atapi_good(drive);
 }
 
+/* The address of the last block, not their number. */
 void atapi_read_capacity(struct ide_drive *drive, const uint8_t *cdb)
 {
     (void)cdb;
@@ -100,6 +105,7 @@ void atapi_read_12(struct ide_drive *drive, const uint8_t *cdb)
     atapi_start_read(drive, get_be32(cdb + 2), get_be32(cdb + 6), CD_SECTOR_SIZE, READ_CD_USER);
 }
 
+/* Byte 9 selects parts of a sector; what is not on a mode 1 sector (sub-header) adds nothing. */
 void atapi_read_cd(struct ide_drive *drive, const uint8_t *cdb)
 {
     uint8_t fields = cdb[9] & 0xF8;

@@ -31,6 +31,7 @@ static void put_address(uint8_t *at, uint32_t lba, bool msf)
 /* ---- Table of contents
  * ------------------------------------------------------------------------------------- */
 
+/* Format 0: the tracks from `first` on, then the lead-out, which is where the disc ends. */
 static uint32_t toc_tracks(struct ide_drive *drive, uint8_t first, bool msf)
 {
     uint8_t *reply = drive->state->buffer;
@@ -47,6 +48,7 @@ static uint32_t toc_tracks(struct ide_drive *drive, uint8_t first, bool msf)
     return at + 8;
 }
 
+/* Format 1: hosts take from it where the last session, and so the file system, begins. */
 static uint32_t toc_session(struct ide_drive *drive, bool msf)
 {
     uint8_t *reply = drive->state->buffer;
@@ -161,6 +163,7 @@ static uint32_t page_error_recovery(uint8_t *at, bool changeable)
     return 8;
 }
 
+/* Linux prints the speed from here, in units of 176 kB/s. */
 static uint32_t page_capabilities(const struct ide_drive_state *state, uint8_t *at, bool changeable)
 {
     at[0] = 0x2A;
@@ -246,6 +249,7 @@ static const struct feature features[] = {
     {0x0105, 0x03, false, 0, {0}},                     /* time-out */
 };
 
+/* Requested type: 0 all features, 1 only current ones, 2 the one named. */
 void atapi_get_configuration(struct ide_drive *drive, const uint8_t *cdb)
 {
     uint8_t *reply = drive->state->buffer;
@@ -276,6 +280,8 @@ void atapi_get_configuration(struct ide_drive *drive, const uint8_t *cdb)
     atapi_reply(drive, at, get_be16(cdb + 7));
 }
 
+/* Hosts poll this every second or two, and take "no event" from it for a disc that stays. An event that did
+ * not fit into the reply is kept. */
 void atapi_get_event_status(struct ide_drive *drive, const uint8_t *cdb)
 {
     enum { CLASS_MEDIA = 4, EVENT_NEW_MEDIA = 2, EVENT_REMOVAL = 3 };

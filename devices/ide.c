@@ -32,6 +32,25 @@ static struct ide *ide_of(struct device *device)
     return CONTAINER_OF(device, struct ide, device);
 }
 
+void ide_assert(const struct ide_channel *channel)
+{
+    const struct ide_channel_state *state = channel->state;
+    bool in_reset = (state->control & CONTROL_SRST) || state->resetting;
+    unsigned busy = 0;
+    CHECK(event_pending(&channel->event) == (state->due != TICK_NEVER));
+    for (unsigned i = 0; i < IDE_UNITS; i++) {
+        const struct ide_drive_state *drive = &state->drives[i];
+        bool data =
+            drive->phase == PHASE_DATA_IN || drive->phase == PHASE_DATA_OUT || drive->phase == PHASE_DMA;
+        bool present = drive->kind != IDE_NONE;
+        CHECK(((drive->status & STATUS_BSY) != 0) == (drive->phase == PHASE_BUSY || (present && in_reset)));
+        CHECK(((drive->status & STATUS_DRQ) != 0) == data);
+        CHECK(drive->pos <= drive->size && drive->size <= BUFFER_SIZE && drive->loaded <= BUFFER_SIZE);
+        busy += drive->phase == PHASE_BUSY;
+    }
+    CHECK(busy <= 1 && (busy == 0 || state->due != TICK_NEVER));
+}
+
 static bool channel_decodes(const struct ide_channel *channel)
 {
     return (channel->ide->state.pci.bytes[CONFIG_IDETIM + 2 * channel->index + 1] & IDETIM_DECODE_HIGH) != 0;
@@ -61,6 +80,7 @@ void ide_update_irq(struct ide_channel *channel)
 /* ---- Command block ---------------------------------------------------------------------------------------
  */
 
+/* HOB shows what a register held before the last write: the upper half of a 48-bit address. */
 static uint8_t shadow(const struct ide_channel *channel, const struct ide_register *reg)
 {
     return channel->state->control & CONTROL_HOB ? reg->before : reg->now;
@@ -115,6 +135,7 @@ static void register_write(struct ide_channel *channel, unsigned reg, uint8_t va
     }
 }
 
+/* Only offset 0 is wider than a byte. A wide access elsewhere is what the bus makes of it: neighbours. */
 static uint64_t command_block_read(struct ide_channel *channel, uint32_t offset, unsigned size)
 {
     uint64_t value = 0;
@@ -164,6 +185,7 @@ static void command_block_write(struct ide_channel *channel, uint32_t offset, un
 /* ---- Control block ---------------------------------------------------------------------------------------
  */
 
+/* SRST resets both drives for as long as it is set and a while longer (ATA/ATAPI-6 9.2). */
 static void control_write(struct ide_channel *channel, uint8_t value)
 {
     struct ide_channel_state *state = channel->state;
@@ -204,22 +226,28 @@ static void control_block_write(struct ide_channel *channel, uint64_t value)
 
 static uint64_t primary_read(struct device *device, uint32_t offset, unsigned size)
 {
-    return command_block_read(&ide_of(device)->channels[0], offset, size);
+    uint64_t value = command_block_read(&ide_of(device)->channels[0], offset, size);
+    ide_assert(&ide_of(device)->channels[0]);
+    return value;
 }
 
 static void primary_write(struct device *device, uint32_t offset, unsigned size, uint64_t value)
 {
     command_block_write(&ide_of(device)->channels[0], offset, size, value);
+    ide_assert(&ide_of(device)->channels[0]);
 }
 
 static uint64_t secondary_read(struct device *device, uint32_t offset, unsigned size)
 {
-    return command_block_read(&ide_of(device)->channels[1], offset, size);
+    uint64_t value = command_block_read(&ide_of(device)->channels[1], offset, size);
+    ide_assert(&ide_of(device)->channels[1]);
+    return value;
 }
 
 static void secondary_write(struct device *device, uint32_t offset, unsigned size, uint64_t value)
 {
     command_block_write(&ide_of(device)->channels[1], offset, size, value);
+    ide_assert(&ide_of(device)->channels[1]);
 }
 
 static uint64_t primary_control_read(struct device *device, uint32_t offset, unsigned size)
@@ -234,6 +262,7 @@ static void primary_control_write(struct device *device, uint32_t offset, unsign
     (void)offset;
     (void)size;
     control_block_write(&ide_of(device)->channels[0], value);
+    ide_assert(&ide_of(device)->channels[0]);
 }
 
 static uint64_t secondary_control_read(struct device *device, uint32_t offset, unsigned size)
@@ -248,6 +277,7 @@ static void secondary_control_write(struct device *device, uint32_t offset, unsi
     (void)offset;
     (void)size;
     control_block_write(&ide_of(device)->channels[1], value);
+    ide_assert(&ide_of(device)->channels[1]);
 }
 
 static const struct io_window ide_windows[] = {

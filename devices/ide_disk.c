@@ -8,6 +8,7 @@ enum command_arg { WRITE = 1, DMA = 2, MULTI = 4, WIDE = 8 };
 enum command_for { DISK = 1, CDROM = 2 };
 enum { SLEEPING = 2, COMMAND_WRITE_BUFFER = 0xE8, COMMAND_DEVICE_RESET = 0x08, COMMAND_DIAGNOSTIC = 0x90 };
 
+/* Even a refusal takes its time: a host that sees BSY never set would conclude that no drive is there. */
 static void fail_soon(struct ide_drive *drive, uint8_t error)
 {
     drive->state->failing = error;
@@ -22,6 +23,8 @@ static void finish_soon(struct ide_drive *drive)
 /* ---- Addresses --------------------------------------------------------------------------------------------
  */
 
+/* The address of a command in any of its three forms (6.2); UINT64_MAX for a CHS address that the current
+ * translation does not have, so that every range check fails on it. */
 static uint64_t get_address(const struct ide_drive_state *state, bool wide)
 {
     uint64_t low = state->low.now | (uint64_t)state->mid.now << 8 | (uint64_t)state->high.now << 16;
@@ -61,6 +64,7 @@ static void set_address(struct ide_drive_state *state, uint64_t lba, bool wide)
     }
 }
 
+/* Zero stands for the largest count. */
 static uint32_t get_count(const struct ide_drive_state *state, bool wide)
 {
     uint32_t count = state->count.now | (wide ? (uint32_t)state->count.before << 8 : 0);
@@ -83,6 +87,8 @@ static uint32_t block_on_medium(struct ide_drive *drive)
     return 0;
 }
 
+/* The registers follow the transfer: after an error or at its end they name the last sector that was moved
+ * and how many are left, as BIOSes of the time expect. */
 static void moved(struct ide_drive_state *state, uint32_t sectors)
 {
     state->lba += sectors;
@@ -110,6 +116,8 @@ bool ide_disk_fill(struct ide_drive *drive)
     return true;
 }
 
+/* Bad sectors show when the cache is written through, which is at once here: with write cache enabled a real
+ * drive would report them to a later command. */
 bool ide_disk_drain(struct ide_drive *drive)
 {
     struct ide_drive_state *state = drive->state;
@@ -146,6 +154,8 @@ static void abort_command(struct ide_drive *drive, unsigned arg)
     fail_soon(drive, ERROR_ABRT);
 }
 
+/* All reads and writes (8.27 to 8.32, 8.62 to 8.70). PIO writes ask for their first block without an
+ * interrupt, everything else begins with a media access. */
 static void transfer(struct ide_drive *drive, unsigned arg)
 {
     struct ide_drive_state *state = drive->state;
@@ -208,6 +218,7 @@ static void recalibrate(struct ide_drive *drive, unsigned arg)
     finish_soon(drive);
 }
 
+/* 8.29. There is no host protected area, so this is the size that IDENTIFY tells. */
 static void native_max(struct ide_drive *drive, unsigned arg)
 {
     bool wide = (arg & WIDE) != 0;
@@ -246,6 +257,7 @@ static void device_reset(struct ide_drive *drive, unsigned arg)
     ide_update_irq(drive->channel);
 }
 
+/* 8.16 of ATA-5: the CHS translation the host wants. Heads and sectors are checked where they are used. */
 static void device_parameters(struct ide_drive *drive, unsigned arg)
 {
     struct ide_drive_state *state = drive->state;
@@ -276,6 +288,7 @@ static void identify(struct ide_drive *drive, unsigned arg)
     ide_busy(drive, STEP_SEND, COMMAND_US, 0, 1);
 }
 
+/* A bad block size also takes away the one that was set (8.49). */
 static void set_multiple(struct ide_drive *drive, unsigned arg)
 {
     uint8_t sectors = drive->state->count.now;
@@ -289,6 +302,8 @@ static void set_multiple(struct ide_drive *drive, unsigned arg)
     finish_soon(drive);
 }
 
+/* STANDBY and IDLE stop and start the spindle, which costs no time in this model; SLEEP is left only by a
+ * reset. */
 static void power(struct ide_drive *drive, unsigned arg)
 {
     drive->state->standby = (uint8_t)arg;
@@ -317,6 +332,7 @@ static void write_buffer(struct ide_drive *drive, unsigned arg)
     ide_request(drive, PHASE_DATA_OUT, SECTOR_SIZE, false);
 }
 
+/* The image is written through to the host's cache at once; a flush goes down to the host's disk. */
 static void flush(struct ide_drive *drive, unsigned arg)
 {
     (void)arg;

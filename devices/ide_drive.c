@@ -15,6 +15,7 @@ void ide_interrupt(struct ide_drive *drive)
     ide_update_irq(drive->channel);
 }
 
+/* Reset and diagnostic end a command without a trace: no status, no interrupt. */
 void ide_stop(struct ide_drive *drive)
 {
     struct ide_drive_state *state = drive->state;
@@ -105,6 +106,7 @@ void ide_request(struct ide_drive *drive, enum ide_phase phase, uint32_t size, b
         ide_interrupt(drive);
 }
 
+/* Bytes of the next data request of a disk. */
 static uint32_t next_block(const struct ide_drive_state *state)
 {
     return (state->left < state->block ? state->left : state->block) * SECTOR_SIZE;
@@ -131,6 +133,7 @@ static void step_read(struct ide_drive *drive)
         ide_request(drive, PHASE_DATA_IN, drive->state->size, true);
 }
 
+/* The medium has taken a block: an interrupt either asks for the next or ends the command (9.6). */
 static void step_write(struct ide_drive *drive)
 {
     if (!ide_disk_drain(drive))
@@ -141,6 +144,7 @@ static void step_write(struct ide_drive *drive)
         ide_request(drive, PHASE_DATA_OUT, next_block(drive->state), true);
 }
 
+/* The drive has its data ready, or room for it. If the host has not started the bus master yet, DRQ waits. */
 static void step_dma(struct ide_drive *drive)
 {
     drive->state->phase = PHASE_DMA;
@@ -170,6 +174,7 @@ void ide_step_due(struct event *event, tick_t late)
     if (!state->resetting) {
         struct ide_drive *drive = &channel->drives[state->active];
         steps[drive->state->step](drive);
+        ide_assert(channel);
         return;
     }
     state->resetting = 0;
@@ -182,6 +187,7 @@ void ide_step_due(struct event *event, tick_t late)
         ide_signature(drive);
         atapi_reset(drive);
     }
+    ide_assert(channel);
 }
 
 /* ---- Data port --------------------------------------------------------------------------------------------

@@ -138,6 +138,7 @@ static uint8_t byte_read(const struct ide_master_state *master, unsigned reg)
     }
 }
 
+/* Starting begins at the head of the table, always. Stopping forgets how far the engine was. */
 static void command_write(struct ide_channel *channel, uint8_t value)
 {
     struct ide_master_state *master = &channel->state->master;

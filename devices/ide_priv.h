@@ -190,6 +190,7 @@ static inline void put_be32(uint8_t *at, uint32_t value)
 }
 
 /* ide.c */
+void ide_assert(const struct ide_channel *channel); /* the invariants of ide.c, wherever control leaves it */
 void ide_update_irq(struct ide_channel *channel);
 
 /* ide_drive.c: the protocol, the same for both kinds of drive */

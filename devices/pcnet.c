@@ -28,6 +28,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+void pcnet_assert(const struct pcnet *nic)
+{
+    const struct pcnet_state *state = &nic->state;
+    bool sending = state->tx_phase == TX_WIRE || state->tx_phase == TX_INSIDE;
+    CHECK((state->tx_phase == TX_INSIDE) == (state->done_at != TICK_NEVER));
+    CHECK(event_pending(&nic->tx_done) == (state->done_at != TICK_NEVER));
+    CHECK(event_pending(&nic->poll) == (state->poll_at != TICK_NEVER));
+    CHECK(!(sending && (state->csr[0] & CSR0_STOP)));
+    CHECK(state->frame.size <= FRAME_MAX);
+}
+
 static bool wide_access(const struct pcnet_state *state)
 {
     return (state->bcr[BCR_BURST] & BCR18_DWIO) != 0;
@@ -52,7 +63,7 @@ static bool access_fits(const struct pcnet_state *state, uint32_t offset, unsign
     return size == width && offset % width == 0;
 }
 
-static uint64_t port_read(struct device *device, uint32_t offset, unsigned size)
+static uint64_t register_read(struct device *device, uint32_t offset, unsigned size)
 {
     struct pcnet *nic = pcnet_of(device);
     struct pcnet_state *state = &nic->state;
@@ -85,7 +96,7 @@ static void aprom_write(struct pcnet *nic, uint32_t offset, unsigned size, uint3
         nic->state.aprom[offset + i] = (uint8_t)(value >> 8 * i);
 }
 
-static void port_write(struct device *device, uint32_t offset, unsigned size, uint64_t value)
+static void register_write(struct device *device, uint32_t offset, unsigned size, uint64_t value)
 {
     struct pcnet *nic = pcnet_of(device);
     struct pcnet_state *state = &nic->state;
@@ -107,6 +118,19 @@ static void port_write(struct device *device, uint32_t offset, unsigned size, ui
     case PCNET_PORT_BDP: pcnet_bcr_write(nic, state->rap, (uint16_t)value); break;
     default: break; /* writing RESET does nothing: it is there for NE2100 drivers */
     }
+}
+
+static uint64_t port_read(struct device *device, uint32_t offset, unsigned size)
+{
+    uint64_t value = register_read(device, offset, size);
+    pcnet_assert(pcnet_of(device));
+    return value;
+}
+
+static void port_write(struct device *device, uint32_t offset, unsigned size, uint64_t value)
+{
+    register_write(device, offset, size, value);
+    pcnet_assert(pcnet_of(device));
 }
 
 /* The address PROM as AMD's drivers expect it: station address, hardware ID 11h, 'W' 'W', and at 0Ch the sum

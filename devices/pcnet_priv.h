@@ -256,6 +256,7 @@ static inline bool pcnet_loop_inside(const struct pcnet_state *state)
 
 /* pcnet.c */
 void pcnet_load_eeprom(struct pcnet *nic);
+void pcnet_assert(const struct pcnet *nic); /* the invariants of pcnet.c, wherever control leaves the chip */
 
 /* pcnet_regs.c */
 uint16_t pcnet_csr_read(struct pcnet *nic, unsigned number);

@@ -62,6 +62,7 @@ void pcnet_raise(struct pcnet *nic, uint16_t csr0_events)
 
 /* ---- Resets -------------------------------------------------------------------------------------------- */
 
+/* H_RESET, S_RESET and STOP are nested: each resets what the next weaker one does, and more. */
 static void reset_scope(struct pcnet *nic, enum csr_scope least)
 {
     for (unsigned i = 0; i < CSR_COUNT; i++)
@@ -104,6 +105,7 @@ void pcnet_hard_reset(struct pcnet *nic)
 /* ---- CSR0, CSR4, CSR5 ------------------------------------------------------------------------------------
  */
 
+/* DTX and DRX count only at this moment. */
 static void start(struct pcnet *nic)
 {
     uint16_t *csr = nic->state.csr;
@@ -127,6 +129,8 @@ static void initialize(struct pcnet *nic)
     csr[0] |= CSR0_IDON;
 }
 
+/* Order matters: a driver may initialize, start and demand transmission in one write, and acknowledges events
+ * in the same one. */
 static void csr0_write(struct pcnet *nic, uint16_t value)
 {
     uint16_t *csr = nic->state.csr;
@@ -152,6 +156,7 @@ static void csr0_write(struct pcnet *nic, uint16_t value)
         pcnet_transmit(nic);
 }
 
+/* Events clear by writing one, masks and features are what was written last. */
 static void csr4_write(struct pcnet *nic, uint16_t value)
 {
     uint16_t old = nic->state.csr[CSR_TEST];
@@ -171,6 +176,8 @@ void pcnet_try_suspend(struct pcnet *nic)
         state->csr[CSR_EXTENDED] |= CSR5_SPND;
 }
 
+/* SPND is a request when written and an answer when read: it reads one when the transmitter has come to rest,
+ * and from then on registers may be written as if stopped. */
 static void csr5_write(struct pcnet *nic, uint16_t value)
 {
     struct pcnet_state *state = &nic->state;

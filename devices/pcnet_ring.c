@@ -131,6 +131,8 @@ void pcnet_ring_advance(struct pcnet *nic, enum pcnet_ring ring)
     }
 }
 
+/* BCNT counts up to zero; four bits above it are ones. A count of zero is an empty buffer, unlike the
+ * C-LANCE, where it meant 4096 bytes. */
 static struct pcnet_desc desc_decode(const struct pcnet_state *state, const uint8_t *raw)
 {
     struct pcnet_desc desc;
@@ -171,6 +173,7 @@ void pcnet_desc_release(struct pcnet *nic, uint32_t at, uint32_t flags)
     mem_write(nic, at + (pcnet_wide(&nic->state) ? 7 : 3), &status, 1);
 }
 
+/* The host may look as soon as OWN is clear, so the status byte goes last. */
 void pcnet_desc_write(struct pcnet *nic, enum pcnet_ring ring, uint32_t at, const struct pcnet_desc *desc)
 {
     const struct pcnet_state *state = &nic->state;

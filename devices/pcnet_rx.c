@@ -73,6 +73,7 @@ static void look_for_magic(struct pcnet *nic, const struct frame *frame)
     }
 }
 
+/* The counter says when it wraps: the host adds 65536. */
 static void missed(struct pcnet *nic)
 {
     uint16_t *csr = nic->state.csr;
@@ -152,6 +153,7 @@ static void take(struct pcnet *nic, uint8_t *data, uint32_t size, bool crc_good)
     store(nic, data - before, size + before, size, status);
 }
 
+/* Suspended, the receiver ignores the wire without counting what it misses. */
 static bool receiver_on(const struct pcnet_state *state)
 {
     return (state->csr[0] & CSR0_RXON) && !(state->csr[CSR_EXTENDED] & CSR5_SPND);

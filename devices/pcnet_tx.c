@@ -20,6 +20,7 @@ uint32_t pcnet_crc(const uint8_t *data, size_t size)
     return (uint32_t)crc32(0, data, (uInt)size);
 }
 
+/* One frame at a time: the next descriptor is looked at when the back end has taken the last frame. */
 static bool may_run(const struct pcnet_state *state)
 {
     return (state->csr[0] & CSR0_TXON) && state->tx_phase == TX_IDLE && !state->suspend_wanted &&
@@ -29,6 +30,7 @@ static bool may_run(const struct pcnet_state *state)
 /* ---- Completion ------------------------------------------------------------------------------------------
  */
 
+/* Errors always interrupt. TOKINTD silences all good frames, LTINTEN those without LTINT. */
 static bool wants_interrupt(const struct pcnet_state *state)
 {
     if (state->tx_errors & TMD2_ERRORS)
@@ -67,6 +69,7 @@ static void complete(struct pcnet *nic)
     pcnet_try_suspend(nic);
 }
 
+/* May be called from inside send(): then pcnet_transmit() is on the stack and goes on itself. */
 void pcnet_sent(void *ctx)
 {
     struct pcnet *nic = ctx;
@@ -93,6 +96,7 @@ void pcnet_tx_done_fired(struct event *event, tick_t late)
         pcnet_receive_looped(nic);
     complete(nic);
     pcnet_transmit(nic);
+    pcnet_assert(nic);
 }
 
 void pcnet_transmit_abort(struct pcnet *nic)
@@ -151,6 +155,8 @@ static void run_inside(struct pcnet *nic, uint64_t bytes)
     event_schedule(queue, &nic->tx_done, nic->state.done_at);
 }
 
+/* Decides what becomes of a complete frame: out to the back end, or nowhere but for its time on the wire, for
+ * internal loopback, a missing link, and frames that no receiver would accept. */
 static void launch(struct pcnet *nic, uint32_t first, uint32_t last, uint32_t total)
 {
     struct pcnet_state *state = &nic->state;
@@ -182,6 +188,7 @@ static void launch(struct pcnet *nic, uint32_t first, uint32_t last, uint32_t to
 
 /* ---- Gathering ---------------------------------------------------------------------------------------- */
 
+/* Buffers of no length are legal inside a chain. */
 static void append(struct pcnet *nic, const struct pcnet_desc *desc, uint32_t *total)
 {
     struct frame *frame = &nic->state.frame;
@@ -288,4 +295,5 @@ void pcnet_poll_fired(struct event *event, tick_t late)
     struct pcnet *nic = CONTAINER_OF(event, struct pcnet, poll);
     nic->state.poll_at = TICK_NEVER;
     pcnet_transmit(nic);
+    pcnet_assert(nic);
 }

@@ -55,6 +55,7 @@ void chardev_flush(struct chardev *chardev)
     memmove(chardev->out_bytes, chardev->out_bytes + done, chardev->out_count);
 }
 
+/* Called for each byte the guest sends: no system call unless the buffer is full. */
 static void backend_write(void *ctx, uint8_t byte)
 {
     struct chardev *chardev = ctx;
@@ -103,6 +104,8 @@ static bool for_guest(struct chardev *chardev, uint8_t byte)
     return !chardev->escape;
 }
 
+/* Ctrl-A commands are taken out here, not when bytes arrive, so that they keep their place among the others.
+ */
 static void deliver(struct chardev *chardev)
 {
     while (chardev->in_at < chardev->in_count) {
