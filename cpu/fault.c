@@ -88,14 +88,14 @@ static void deliver_chain(struct cpu *cpu, struct cpu_event event)
         if (event_deliver(cpu, &event))
             break;
         enum fault_class second = fault_class(cpu->fault.vector);
+        if (second == CLASS_PAGE) /* even when a double fault comes of it */
+            cpu->s.cr2 = cpu->fault.cr2;
         if (first == CLASS_DOUBLE && second != CLASS_BENIGN) {
             shut_down(cpu);
             return;
         }
         if (makes_double_fault(first, second))
             cpu_fault_code(cpu, VEC_DF, 0);
-        if (cpu->fault.vector == VEC_PF)
-            cpu->s.cr2 = cpu->fault.cr2;
         first = fault_class(cpu->fault.vector);
         event = (struct cpu_event){
             .vector = cpu->fault.vector,
