@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "vmm/firmware_cpu.h"
 #include "vmm/loader.h"
 
 #include <stdlib.h>
@@ -440,6 +441,7 @@ void vm_destroy(struct vm *vm)
 enum status vm_boot(struct vm *vm, struct error *err)
 {
     board_firmware_init(vm->board);
+    firmware_cpu_init(vm->cpu);
     if (vm->config.kernel == NULL)
         return STATUS_OK;
     struct board_range ranges[BOARD_RANGES_MAX];
