@@ -31,13 +31,20 @@ static json_t *total_json(struct step_total total)
     return json_pack("{s:I, s:I}", "count", (json_int_t)total.count, "cycles", (json_int_t)total.ticks);
 }
 
+/* Steps that differ only in the category they are counted in share a name: they are one entry here. */
 static json_t *steps_json(const struct recorder *recorder)
 {
     json_t *steps = json_object();
     for (unsigned i = 0; i < recorder_step_count(recorder); i++) {
         struct step_total total = recorder_total(recorder, i);
+        const char *name = recorder_step(recorder, i)->name;
+        json_t *same = json_object_get(steps, name);
+        if (same != NULL) {
+            total.count += (uint64_t)json_integer_value(json_object_get(same, "count"));
+            total.ticks += (uint64_t)json_integer_value(json_object_get(same, "cycles"));
+        }
         if (total.count || total.ticks)
-            json_object_set_new(steps, recorder_step(recorder, i)->name, total_json(total));
+            json_object_set_new(steps, name, total_json(total));
     }
     return steps;
 }

@@ -47,13 +47,16 @@ void report_csv(const struct report *report, FILE *out)
     }
 }
 
+/* Steps that differ only in the category they are counted in share a name: they are one entry here. */
 static json_t *steps_json(const struct report *report, const uint64_t *steps)
 {
     json_t *object = json_object();
-    for (unsigned i = 0; i < report->receipts.step_count; i++)
-        if (steps[i])
-            json_object_set_new(object, trace_step(report->analysis.trace, i)->name,
-                                json_integer((json_int_t)steps[i]));
+    for (unsigned i = 0; i < report->receipts.step_count; i++) {
+        const char *name = trace_step(report->analysis.trace, i)->name;
+        json_int_t sum = (json_int_t)steps[i] + json_integer_value(json_object_get(object, name));
+        if (sum)
+            json_object_set_new(object, name, json_integer(sum));
+    }
     return object;
 }
 

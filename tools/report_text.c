@@ -179,14 +179,31 @@ static void print_percentiles(const struct report *report, FILE *out)
     free(latency);
 }
 
+/* The sum over all steps of this name (variants of a cost differ only in the category they are counted in); 0
+ * when an earlier step has the name already. */
+static uint64_t sum_of_name(const struct report *report, const uint64_t *values, unsigned step)
+{
+    const char *name = step_of(report, step)->name;
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < report->receipts.step_count; i++)
+        if (strcmp(step_of(report, i)->name, name) == 0) {
+            if (i < step)
+                return 0;
+            sum += values[i];
+        }
+    return sum;
+}
+
 static void print_step_means(const struct report *report, const uint64_t *sums, FILE *out)
 {
     double n = (double)report->receipts.count;
-    for (unsigned i = 0; i < report->receipts.step_count; i++)
-        if (sums[i])
+    for (unsigned i = 0; i < report->receipts.step_count; i++) {
+        uint64_t sum = sum_of_name(report, sums, i);
+        if (sum)
             fprintf(out, "  %-18s %-24s %12.1f cycles %9.3f us   %s\n", layer_name(step_of(report, i)->layer),
-                    step_of(report, i)->name, (double)sums[i] / n, report_us(report, sums[i]) / n,
+                    step_of(report, i)->name, (double)sum / n, report_us(report, sum) / n,
                     step_of(report, i)->status);
+    }
 }
 
 static void print_receipt(const struct report *report, FILE *out)
@@ -270,9 +287,11 @@ static void print_counts(const struct report *report, const struct window *windo
     for (unsigned i = 0; i < trace_exit_count(a->trace); i++)
         if (exits[i])
             fprintf(out, "  exit %-24s %9.3f\n", trace_exit_name(a->trace, i), (double)exits[i] / n);
-    for (unsigned i = 0; i < report->receipts.step_count; i++)
-        if (window->counts[i])
-            fprintf(out, "  %-29s %9.3f\n", step_of(report, i)->name, (double)window->counts[i] / n);
+    for (unsigned i = 0; i < report->receipts.step_count; i++) {
+        uint64_t count = sum_of_name(report, window->counts, i);
+        if (count)
+            fprintf(out, "  %-29s %9.3f\n", step_of(report, i)->name, (double)count / n);
+    }
     free(exits);
 }
 
