@@ -59,6 +59,7 @@ void lapic_set_tpr(struct device *lapic, uint8_t class_number);
 
 /* IA32_APIC_BASE was written. Disabling resets the APIC and connects LINT0 and LINT1 to INTR and NMI. */
 void lapic_set_base(struct device *lapic, uint64_t value);
+uint64_t lapic_base(struct device *lapic);
 
 /* ---- I/O APIC ---- */
 

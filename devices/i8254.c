@@ -496,9 +496,7 @@ static void reset(struct device *device)
 
 static void loaded(struct device *device)
 {
-    struct i8254 *pit = self(device);
-    run_to_now(pit);
-    output_update(pit);
+    output_update(self(device)); /* channels stay as saved until the next look */
 }
 
 static void destroy(struct device *device)

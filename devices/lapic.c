@@ -609,6 +609,11 @@ void lapic_set_base(struct device *device, uint64_t value)
     intr_update(lapic);
 }
 
+uint64_t lapic_base(struct device *device)
+{
+    return self(device)->state.base;
+}
+
 /* ---- Class ---- */
 
 static void reset(struct device *device)

@@ -408,9 +408,7 @@ static void reset(struct device *device)
 
 static void loaded(struct device *device)
 {
-    struct mc146818 *rtc = self(device);
-    catch_up(rtc);
-    irq_update(rtc);
+    irq_update(self(device)); /* the state stays as it was saved: it is brought up to date at the next look */
 }
 
 static void destroy(struct device *device)

@@ -156,7 +156,8 @@ static void loaded(struct device *device)
 {
     struct piix3 *bridge = self(device);
     for (unsigned irq = 0; irq < 16; irq++)
-        bridge->outputs.isa_irq(bridge->outputs.ctx, irq, (bridge->state.lines >> irq & 1) != 0);
+        if ((ROUTABLE | 1 << IRQ_COPROCESSOR) >> irq & 1)
+            bridge->outputs.isa_irq(bridge->outputs.ctx, irq, (bridge->state.lines >> irq & 1) != 0);
 }
 
 static void destroy(struct device *device)

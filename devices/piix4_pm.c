@@ -292,7 +292,6 @@ static void loaded(struct device *device)
 {
     struct piix4_pm *pm = self(device);
     block_map(pm);
-    timer_catch_up(pm);
     sci_update(pm);
 }
 

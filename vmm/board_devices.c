@@ -255,7 +255,7 @@ static struct device *create_keyboard(struct board_pc *board)
     struct device *kbc = i8042_create(&board->env, &wires);
     io_map(&board->ports, kbc, I8042_WINDOW_DATA, 0x60);
     io_map(&board->ports, kbc, I8042_WINDOW_COMMAND, 0x64);
-    io_map(&board->ports, kbc, I8042_WINDOW_PORT92, 0x92); /* above the DMA page registers */
+    io_map(&board->ports, kbc, I8042_WINDOW_PORT92, 0x92);
     return kbc;
 }
 

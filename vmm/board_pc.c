@@ -182,6 +182,20 @@ void board_apic_base_written(struct board_pc *board, uint64_t value)
     apic_map(board, value & LAPIC_BASE_ENABLE ? value & LAPIC_BASE_ADDR : 0);
 }
 
+void board_loaded(struct board_pc *board)
+{
+    if (board->fixed[BOARD_DEVICE_LAPIC] != NULL) {
+        uint64_t base = lapic_base(board->fixed[BOARD_DEVICE_LAPIC]);
+        apic_map(board, base & LAPIC_BASE_ENABLE ? base & LAPIC_BASE_ADDR : 0);
+    }
+    for (unsigned i = 0; i < ARRAY_LEN(board->pci.functions); i++)
+        if (board->pci.functions[i] != NULL)
+            pci_decoders_update(board->pci.functions[i]);
+    for (unsigned i = 0; i < board->count; i++)
+        if (board->all[i]->cls->loaded != NULL)
+            board->all[i]->cls->loaded(board->all[i]);
+}
+
 void board_ferr(struct board_pc *board, bool level)
 {
     piix3_ferr(board->fixed[BOARD_DEVICE_ISA_BRIDGE], level);

@@ -70,6 +70,10 @@ void board_destroy(struct board_pc *board);
 /* RESET of all chips. */
 void board_reset(struct board_pc *board);
 
+/* The devices' states were overwritten (snapshot): schedule their events, map their windows, drive all wires.
+ */
+void board_loaded(struct board_pc *board);
+
 /* Do the work of a BIOS (writing tables to memory by DMA), because kernels are loaded without one: interrupt
  * controllers and timer programmed, PCI windows and interrupt lines assigned, ACPI switched to its legacy
  * state, COM ports, CMOS, text mode. After board_create or board_reset, before the first instruction. */

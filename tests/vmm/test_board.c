@@ -420,36 +420,74 @@ static bool same(struct fixture *a, struct fixture *b)
     return true;
 }
 
-/* Random accesses to every port and window: nothing breaks, and the same accesses lead two boards to the same
- * state. */
+/* One step of a random life: an access, an acknowledge, time. The same seed does the same. */
+static void random_step(struct fixture *f, uint32_t r)
+{
+    static const uint32_t windows[] = {0xA0000, 0xFEC00000, 0xFEE00000, 0xFEB00000};
+    unsigned size = 1u << (r & 1) << (r >> 1 & 1);
+    uint16_t port = (uint16_t)(r & 0x80 ? r >> 16 : r >> 16 & 0x7FF);
+    gpa_t addr = gpa(windows[r >> 8 & 3] + (r >> 12 & 0xFFF));
+    switch (r >> 2 & 3) {
+    case 0: board_port_write(f->board, port, size, r); break;
+    case 1: board_port_read(f->board, port, size); break;
+    case 2: board_mmio_write(f->board, addr, size, r >> 3); break;
+    default: board_mmio_read(f->board, addr, size); break;
+    }
+    if (f->intr && (r & 0x100))
+        board_intr_ack(f->board);
+    if (r % 5 == 0)
+        run_ns(f, r % 50000);
+}
+
+static uint32_t next_random(uint64_t *seed)
+{
+    *seed = *seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (uint32_t)(*seed >> 32);
+}
+
+/* Nothing breaks, and the same accesses lead two boards to the same state. */
 Test(board, random_accesses_are_survived_and_reproducible)
 {
     struct fixture *a = setup(false, true), *b = setup(false, true);
     uint64_t seed = 42;
-    static const uint32_t windows[] = {0xA0000, 0xFEC00000, 0xFEE00000, 0xFEB00000};
     for (int i = 0; i < 60000; i++) {
-        seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-        uint32_t r = (uint32_t)(seed >> 32);
-        unsigned size = 1u << (r & 1) << (r >> 1 & 1);
-        struct fixture *both[] = {a, b};
-        for (int k = 0; k < 2; k++) {
-            struct fixture *f = both[k];
-            uint16_t port = (uint16_t)(r & 0x80 ? r >> 16 : r >> 16 & 0x7FF);
-            gpa_t addr = gpa(windows[r >> 8 & 3] + (r >> 12 & 0xFFF));
-            switch (r >> 2 & 3) {
-            case 0: board_port_write(f->board, port, size, r); break;
-            case 1: board_port_read(f->board, port, size); break;
-            case 2: board_mmio_write(f->board, addr, size, r >> 3); break;
-            default: board_mmio_read(f->board, addr, size); break;
-            }
-            if (f->intr && (r & 0x100))
-                board_intr_ack(f->board);
-            if (r % 5 == 0)
-                run_ns(f, r % 50000);
-        }
+        uint32_t r = next_random(&seed);
+        random_step(a, r);
+        random_step(b, r);
     }
     cr_assert(same(a, b));
     cr_assert_eq(a->queue.now, b->queue.now);
     teardown(a);
     teardown(b);
+}
+
+/* State bytes are all there is: a fresh board that is given them lives on as the original does. */
+Test(board, a_copied_state_lives_on_as_the_original)
+{
+    for (uint64_t life = 1; life <= 20; life++) {
+        struct fixture *a = setup(false, true), *b = setup(false, false);
+        uint64_t seed = life;
+        for (int i = 0; i < 5000; i++)
+            random_step(a, next_random(&seed));
+        memcpy(b->ram, a->ram, RAM);
+        b->queue.now = a->queue.now;
+        for (unsigned i = 0; i < board_device_count(a->board); i++) {
+            struct device *from = board_device(a->board, i), *to = board_device(b->board, i);
+            memcpy(device_state(to), device_state(from), from->cls->state_size);
+        }
+        board_loaded(b->board);
+        for (int i = 0; i < 5000; i++) {
+            uint32_t r = next_random(&seed);
+            random_step(a, r);
+            random_step(b, r);
+            cr_assert_eq(a->intr, b->intr, "life %d step %d", (int)life, i);
+        }
+        for (unsigned i = 0; i < board_device_count(a->board); i++) {
+            struct device *x = board_device(a->board, i), *y = board_device(b->board, i);
+            cr_assert(memcmp(device_state(x), device_state(y), x->cls->state_size) == 0, "life %d: %s",
+                      (int)life, x->cls->name);
+        }
+        teardown(a);
+        teardown(b);
+    }
 }
