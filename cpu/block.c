@@ -24,9 +24,9 @@ enum { ARENA_BYTES = 48 << 20 };
 static struct block **bucket_of(struct block_cache *blocks, uint64_t phys, unsigned mode)
 {
     uint64_t hash = (phys ^ phys >> 12 ^ (uint64_t)mode << 7) * UINT64_C(0x9E3779B97F4A7C15);
-    return &blocks->bucket[hash >> 49];
+    return &blocks->bucket[hash >> 47];
 }
-_Static_assert(BLOCK_BUCKETS == 1 << (64 - 49), "hash width");
+_Static_assert(BLOCK_BUCKETS == 1 << (64 - 47), "hash width");
 
 static void unlink_block(struct block_cache *blocks, struct block *block)
 {
@@ -153,35 +153,29 @@ static struct block *block_add(struct block_cache *blocks, gpa_t phys, unsigned 
     return block;
 }
 
-bool code_translate(struct cpu *cpu, uint64_t linear, gpa_t *addr)
+bool code_enter_page(struct cpu *cpu, uint64_t linear)
 {
     struct block_cache *blocks = cpu->blocks;
-    uint64_t page = linear & ~PAGE_MASK;
-    if (UNLIKELY(page != blocks->code_linear || cpu->tlb.generation != blocks->code_generation ||
-                 cpu->mode != blocks->code_mode)) {
-        blocks->code_linear = UINT64_MAX;
-        if (cpu->long64 && !is_canonical(linear)) {
-            cpu_fault_code(cpu, VEC_GP, 0);
-            return false;
-        }
-        gpa_t translated;
-        if (!mem_code(cpu, linear, &translated))
-            return false;
-        blocks->code_page = gpa(translated.v & ~PAGE_MASK);
-        blocks->code_linear = page;
-        blocks->code_generation = cpu->tlb.generation;
-        blocks->code_mode = cpu->mode;
+    gpa_t page;
+    blocks->code_linear = UINT64_MAX;
+    if (cpu->long64 && !is_canonical(linear)) {
+        cpu_fault_code(cpu, VEC_GP, 0);
+        return false;
     }
-    *addr = gpa(blocks->code_page.v | (linear & PAGE_MASK));
+    if (!mem_code(cpu, linear, &page))
+        return false;
+    blocks->code_page = gpa(page.v & ~PAGE_MASK);
+    blocks->code_linear = linear & ~PAGE_MASK;
+    blocks->code_generation = cpu->tlb.generation;
+    blocks->code_mode = cpu->mode;
     return true;
 }
 
 enum block_found block_at_rip(struct cpu *cpu, struct block **found)
 {
     struct block_cache *blocks = cpu->blocks;
-    uint64_t bound = code_bound(cpu);
     gpa_t phys;
-    if (UNLIKELY(cpu->s.rip > bound))
+    if (UNLIKELY(cpu->s.rip > cpu->code_bound))
         return BLOCK_NONE; /* fetch_insn raises #GP */
     if (UNLIKELY(!code_translate(cpu, code_linear(cpu), &phys)))
         return BLOCK_FAULT;
@@ -192,7 +186,7 @@ enum block_found block_at_rip(struct cpu *cpu, struct block **found)
         if (memory_frame(cpu->memory, phys) == NULL || (block = block_add(blocks, phys, cpu->mode)) == NULL)
             return BLOCK_NONE;
     }
-    if (UNLIKELY(cpu->s.rip + block->bytes > bound))
+    if (UNLIKELY(!block_within_limit(cpu, block)))
         return BLOCK_NONE;
     *found = block;
     return BLOCK_FOUND;

@@ -5,7 +5,7 @@
 
 #include "cpu/exec.h"
 
-enum { BLOCK_MAX_INSNS = 64, BLOCK_BUCKETS = 1 << 15, CODE_LINE_SHIFT = 7 /* 128 bytes */ };
+enum { BLOCK_MAX_INSNS = 64, BLOCK_BUCKETS = 1 << 17, CODE_LINE_SHIFT = 7 /* 128 bytes */ };
 
 struct block {
     uint64_t phys; /* of the first byte */
@@ -15,9 +15,12 @@ struct block {
     bool stale;     /* its bytes were written: must not be entered any more */
     uint32_t lines; /* bit per 128 bytes of the page that it covers */
     struct block *bucket_next, *page_next;
-    struct block *link[2]; /* successor in the same page after falling through (0) and a taken branch (1) */
+    struct block
+        *link[2]; /* successor in the same page after falling through (0) and a taken direct branch (1) */
+    struct block *guess; /* the last successor that was none of these */
     struct insn insn[];
 };
+_Static_assert(sizeof(struct block) == 64, "one cache line");
 
 /* What is decoded from one guest-physical page. */
 struct code_page {
@@ -61,15 +64,6 @@ static inline void code_page_forget(struct cpu *cpu)
     cpu->blocks->code_linear = UINT64_MAX;
 }
 
-/* A block may end at this offset in CS, or before. */
-static inline uint64_t code_bound(const struct cpu *cpu)
-{
-    if (LIKELY(cpu->long64))
-        return UINT64_MAX;
-    uint32_t limit = cpu->s.seg[CS].limit;
-    return (cpu->mode & MODE_CODE_MASK) == MODE_CODE16 && limit > UINT16_MAX ? UINT16_MAX : limit;
-}
-
 enum block_found {
     BLOCK_FOUND,
     BLOCK_NONE,  /* the instruction at rip cannot be in a block: fetch_insn() */
@@ -77,8 +71,26 @@ enum block_found {
 };
 enum block_found block_at_rip(struct cpu *cpu, struct block **block) MUST_CHECK;
 
-/* Translate the page of the next instruction byte at `linear`; false: cpu->fault. */
-bool code_translate(struct cpu *cpu, uint64_t linear, gpa_t *addr) MUST_CHECK;
+/* May control enter `block`, which holds the code at rip, without a look at the segment limit? */
+static ALWAYS_INLINE bool block_within_limit(const struct cpu *cpu, const struct block *block)
+{
+    return cpu->s.rip + block->bytes <= cpu->code_bound;
+}
+
+/* Enter the page of `linear`; false: cpu->fault. */
+bool code_enter_page(struct cpu *cpu, uint64_t linear) MUST_CHECK;
+
+/* Translate the address of an instruction byte; false: cpu->fault. */
+MUST_CHECK static ALWAYS_INLINE bool code_translate(struct cpu *cpu, uint64_t linear, gpa_t *addr)
+{
+    const struct block_cache *blocks = cpu->blocks;
+    if (UNLIKELY((linear & ~PAGE_MASK) != blocks->code_linear ||
+                 cpu->tlb.generation != blocks->code_generation || cpu->mode != blocks->code_mode) &&
+        !code_enter_page(cpu, linear))
+        return false;
+    *addr = gpa(blocks->code_page.v | (linear & PAGE_MASK));
+    return true;
+}
 
 /* Fetch and decode the instruction at rip without the cache: it may cross pages, lie in device memory or
  * reach the segment limit (cpu/fetch.c). False: cpu->fault. */
@@ -88,24 +100,39 @@ bool fetch_insn(struct cpu *cpu, struct insn *insn) MUST_CHECK;
  * (cpu/block_build.c). */
 bool block_build(struct cpu *cpu, gpa_t phys, struct block *block) MUST_CHECK;
 
-/* ---- Running inside a block: rip, clock and instruction count are brought up to date only where somebody
- * can see them. ---- */
+/* ---- Running inside a block: rip, clock and instruction count stay at the block's start, and are brought up
+ * to date only where somebody can see them. ---- */
 
+/* From the block's start to before `insn`. */
 static ALWAYS_INLINE void block_sync(struct cpu *cpu, const struct insn *insn)
 {
-    const struct insn *from = cpu->synced;
-    cpu->s.rip += (uint64_t)insn->rip_offset - from->rip_offset;
-    cpu->s.clock += (uint64_t)insn->clock_offset - from->clock_offset;
-    cpu->s.instructions += (uint64_t)insn->position - from->position;
-    cpu->synced = insn;
+    cpu->s.rip += insn->rip_offset;
+    cpu->s.clock += insn->clock_offset;
+    cpu->s.instructions += insn->position;
+}
+
+/* And back. The clock may have been advanced meanwhile. */
+static ALWAYS_INLINE void block_unsync(struct cpu *cpu, const struct insn *insn)
+{
+    cpu->s.rip -= insn->rip_offset;
+    cpu->s.clock -= insn->clock_offset;
+    cpu->s.instructions -= insn->position;
 }
 
 /* What insn->run returns besides EXEC_NEXT (fell out of the block) and EXEC_JUMP (a taken direct branch set
  * rip). */
 enum {
     RUN_INDIRECT = EXEC_FAULT + 1, /* rip was set by a near indirect branch */
-    RUN_LEAVE
-}; /* back to the boundary checks */
+    RUN_LEAVE,                     /* back to the boundary checks */
+};
+
+/* Start a block; it fits below cpu->limit. */
+static ALWAYS_INLINE enum exec block_run(struct cpu *cpu, struct block *block)
+{
+    cpu->block = block;
+    cpu->block_cost = block->cost;
+    return block->insn->run(cpu, block->insn);
+}
 
 exec_fn run_reference; /* bring state up to date, run insn->exec, go on with the next (cpu/run.c) */
 exec_fn run_end;       /* the sentinel's */

@@ -47,6 +47,7 @@ struct lazy_flags {
 };
 
 struct block_cache; /* cpu/block.c */
+struct block;       /* cpu/block.h */
 
 struct cpu {
     struct cpu_state s;
@@ -68,6 +69,7 @@ struct cpu {
     bool skip_step;        /* set by a handler that settles its own single-step trap; run loop clears */
     uint64_t seg_base[SREG_COUNT]; /* derived: base that linear addresses are made with */
     uint64_t linear_mask;          /* derived: 32 bits outside 64-bit mode */
+    uint64_t code_bound;           /* derived: the highest offset that code in CS may reach */
     struct tlb_entry *tlb_set;     /* derived: the half of the TLB for this CPL */
     struct paging paging;          /* derived from CR0, CR3, CR4, EFER */
     /* Lazy arithmetic flags: valid instead of s.rflags' arithmetic bits when op != 0 (cpu/flags.h). */
@@ -79,9 +81,9 @@ struct cpu {
     const struct cpu_model *model;
     struct insn_tables *tables;
     struct block_cache *blocks;
-    const struct insn
-        *synced; /* inside a block: the instruction that s.rip, s.clock, s.instructions stand before */
-    uint32_t block_cost; /* cycles of the running block */
+    struct block *block; /* the running one */
+    uint32_t block_cost; /* its cycles */
+    uint32_t chain;      /* how many more blocks may follow before the run loop wants control */
     struct log *log;
     struct cpu_config config;
 };

@@ -1,7 +1,7 @@
 /* Fast handlers: what they share. Private to cpu/.
  *
  * A fast handler is an insn->run: it does one instruction completely and goes on with the next by a tail
- * call, without bringing rip, clock and instruction count up to date (cpu->synced says where they stand).
+ * call, without bringing rip, clock and instruction count up to date: they stand at the block's start.
  * Whatever is not the plain case, it hands to run_reference(), before it has changed anything: so it only
  * skips work, never decides. It is chosen when the block is decoded, for a mode that is part of the block's
  * key.
@@ -32,7 +32,7 @@ enum fast_memory fast_memory_kind(const struct insn *insn, unsigned mode);
 
 static ALWAYS_INLINE uint64_t fast_rip(const struct cpu *cpu, const struct insn *insn)
 {
-    return cpu->s.rip + insn->rip_offset - cpu->synced->rip_offset;
+    return cpu->s.rip + insn->rip_offset;
 }
 
 /* Effective address before truncation: linear_mask does that. */
@@ -84,23 +84,39 @@ static ALWAYS_INLINE uint8_t *fast_stack(const struct cpu *cpu, uint64_t offset,
 
 /* ---- Leaving a block ---- */
 
-/* A near branch to `target` (already checked), or on to the next instruction. */
-static ALWAYS_INLINE enum exec branch_done(struct cpu *cpu, const struct insn *insn, bool taken,
-                                           uint64_t target)
-{
-    block_sync(cpu, insn + 1);
-    if (!taken)
-        return EXEC_NEXT;
-    cpu->s.rip = target;
-    return EXEC_JUMP;
-}
-
 /* May control go to `target` without a fault? The mode is the block's. */
 static ALWAYS_INLINE bool fast_target_ok(const struct cpu *cpu, uint64_t target)
 {
     if (LIKELY(cpu->long64))
         return is_canonical(target);
     return target <= cpu->s.seg[CS].limit;
+}
+
+/* The end of the block by its last instruction `insn`, a direct branch: to `target` if taken. When the
+ * successor is known, in the same page and fits below the limit, it is run right away. cpu->chain bounds how
+ * deep that goes where the compiler makes no tail calls. */
+static ALWAYS_INLINE enum exec branch_done(struct cpu *cpu, const struct insn *insn, bool taken,
+                                           uint64_t target)
+{
+    const struct insn *end = insn + 1;
+    struct block *next = cpu->block->link[taken];
+    if (taken && UNLIKELY(next == NULL) && !fast_target_ok(cpu, target))
+        return run_reference(cpu, insn);
+    block_sync(cpu, end);
+    if (taken)
+        cpu->s.rip = target;
+    if (LIKELY(next != NULL && !next->stale && block_within_limit(cpu, next) &&
+               cpu->s.clock + next->cost < cpu->limit && --cpu->chain > 0))
+        return block_run(cpu, next);
+    return taken ? EXEC_JUMP : EXEC_NEXT;
+}
+
+/* The end of the block by an indirect branch to `target`, which is good. */
+static ALWAYS_INLINE enum exec indirect_done(struct cpu *cpu, const struct insn *insn, uint64_t target)
+{
+    block_sync(cpu, insn + 1);
+    cpu->s.rip = target;
+    return (enum exec)RUN_INDIRECT;
 }
 
 /* ---- Choice, by family: NULL when there is none ---- */

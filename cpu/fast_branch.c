@@ -9,10 +9,7 @@ static ALWAYS_INLINE uint64_t fast_target(const struct cpu *cpu, const struct in
 
 static ALWAYS_INLINE enum exec jump_if(struct cpu *cpu, const struct insn *insn, bool condition)
 {
-    uint64_t target = fast_target(cpu, insn);
-    if (UNLIKELY(condition && !fast_target_ok(cpu, target)))
-        return run_reference(cpu, insn);
-    return branch_done(cpu, insn, condition, target);
+    return branch_done(cpu, insn, condition, fast_target(cpu, insn));
 }
 
 #define CONDITION(n)                                                                                         \
@@ -56,12 +53,6 @@ static enum exec call8(struct cpu *cpu, const struct insn *insn)
 }
 
 /* ---- Indirect ---- */
-
-static ALWAYS_INLINE enum exec indirect_done(struct cpu *cpu, const struct insn *insn, uint64_t target)
-{
-    (void)branch_done(cpu, insn, true, target);
-    return (enum exec)RUN_INDIRECT;
-}
 
 static ALWAYS_INLINE enum exec ret(struct cpu *cpu, const struct insn *insn, unsigned size)
 {

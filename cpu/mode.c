@@ -23,6 +23,15 @@ static bool segment_is_flat(const struct cpu *cpu, const struct segment *segment
     return !(segment->attr & SEG_EXPAND_DOWN) && (!write || (segment->attr & SEG_WRITABLE) != 0);
 }
 
+/* Offsets in 16-bit code are 16 bits, whatever the limit. */
+static uint64_t code_bound(const struct cpu *cpu)
+{
+    uint32_t limit = cpu->s.seg[CS].limit;
+    if (cpu->long64)
+        return UINT64_MAX;
+    return (cpu->mode & MODE_CODE_MASK) == MODE_CODE16 && limit > UINT16_MAX ? UINT16_MAX : limit;
+}
+
 /* MODE_FLAT, see cpu/insn.h. */
 static bool data_is_flat(const struct cpu *cpu)
 {
@@ -40,6 +49,8 @@ void cpu_update_segment(struct cpu *cpu, unsigned n)
     bool based = !cpu->long64 || n == FS || n == GS;
     uint8_t bit = (uint8_t)(1 << n);
     cpu->seg_base[n] = based ? segment->base : 0;
+    if (n == CS)
+        cpu->code_bound = code_bound(cpu);
     cpu->flat &= (uint8_t)~bit;
     cpu->flat_write &= (uint8_t)~bit;
     if (fast && segment_is_flat(cpu, segment, false))

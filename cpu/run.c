@@ -20,7 +20,7 @@
 #include "cpu/cpu_priv.h"
 #include "cpu/flags.h"
 
-enum { SHADOW_INTR = 1, SHADOW_DEBUG = 2 };
+enum { SHADOW_INTR = 1, SHADOW_DEBUG = 2, CHAIN_BLOCKS = 16 };
 
 /* Act on what a handler returned; s.rip, s.clock, s.instructions stand before `insn`. */
 static void insn_finish(struct cpu *cpu, const struct insn *insn, enum exec result)
@@ -50,9 +50,11 @@ enum exec run_reference(struct cpu *cpu, const struct insn *insn)
     enum exec result = insn->exec(cpu, insn);
     if (LIKELY(result == EXEC_NEXT)) {
         const struct insn *next = insn + 1;
-        /* Do the rest of the block still fit, and does nobody want attention? */
-        if (LIKELY(cpu->s.clock + cpu->block_cost - insn->clock_offset < cpu->limit))
+        /* Does the rest of the block still fit, and does nobody want attention? */
+        if (LIKELY(cpu->s.clock + cpu->block_cost - insn->clock_offset < cpu->limit)) {
+            block_unsync(cpu, insn);
             return next->run(cpu, next);
+        }
     }
     insn_finish(cpu, insn, result);
     return (enum exec)RUN_LEAVE;
@@ -80,10 +82,9 @@ static bool run_steps(struct cpu *cpu, const struct block *block)
 
 static void log_exec(struct cpu *cpu, const struct block *block)
 {
-    if (log_wants(cpu->log, LOG_EXEC))
-        log_line(cpu->log, LOG_EXEC, "exec %#llx phys %#llx mode %#x clock %llu",
-                 (unsigned long long)code_linear(cpu), (unsigned long long)block->phys, block->mode,
-                 (unsigned long long)cpu->s.clock);
+    log_line(cpu->log, LOG_EXEC, "exec %#llx phys %#llx mode %#x clock %llu",
+             (unsigned long long)code_linear(cpu), (unsigned long long)block->phys, block->mode,
+             (unsigned long long)cpu->s.clock);
 }
 
 /* The instruction at rip by itself, without cache. */
@@ -115,43 +116,57 @@ static struct block *next_block(struct cpu *cpu)
     return NULL;
 }
 
-/* The successor of `block` by way of `exit` (EXEC_NEXT or EXEC_JUMP), remembered when it is in the same page:
- * then the page needs no new translation. */
-static struct block *follow(struct cpu *cpu, struct block *block, unsigned exit)
+/* Look up the successor of `block` and remember it for the next time. */
+static struct block *follow_slow(struct cpu *cpu, struct block *block, unsigned exit)
 {
-    struct block *next = block->link[exit];
-    if (LIKELY(next != NULL && !next->stale && cpu->s.rip + next->bytes <= code_bound(cpu)))
-        return next;
     uint64_t page = cpu->blocks->code_linear;
     size_t used = cpu->blocks->used;
-    next = next_block(cpu);
-    /* Linking needs `block` to be still there: the arena did not start over. */
-    if (next != NULL && cpu->blocks->code_linear == page && cpu->blocks->used >= used && !block->stale)
+    struct block *next = next_block(cpu);
+    if (next == NULL || cpu->blocks->used < used)
+        return next; /* `block` is gone when the arena started over */
+    if (exit <= EXEC_JUMP && cpu->blocks->code_linear == page)
         block->link[exit] = next;
+    else
+        block->guess = next;
     return next;
+}
+
+/* The successor of `block` by way of `exit`. A direct branch within the page always leads to the same block,
+ * until that is stale; elsewhere the last successor is only a guess. */
+static ALWAYS_INLINE struct block *follow(struct cpu *cpu, unsigned exit)
+{
+    struct block *block = cpu->block, *next;
+    gpa_t phys;
+    if (LIKELY(exit <= EXEC_JUMP)) {
+        next = block->link[exit];
+        if (LIKELY(next != NULL && !next->stale && block_within_limit(cpu, next)))
+            return next;
+    }
+    next = block->guess;
+    if (next != NULL && code_translate(cpu, code_linear(cpu), &phys) && next->phys == phys.v &&
+        !next->stale && block_within_limit(cpu, next))
+        return next;
+    return follow_slow(cpu, block, exit);
 }
 
 static void run_blocks(struct cpu *cpu)
 {
+    bool trace = log_wants(cpu->log, LOG_EXEC), fast = cpu->config.fast_paths;
     struct block *block = next_block(cpu);
     while (block != NULL) {
-        if (UNLIKELY(cpu->log != NULL))
+        if (UNLIKELY(trace))
             log_exec(cpu, block);
-        if (UNLIKELY(!cpu->config.fast_paths || cpu->s.clock + block->cost >= cpu->limit)) {
+        if (UNLIKELY(!fast || cpu->s.clock + block->cost >= cpu->limit)) {
             if (!run_steps(cpu, block))
                 return;
             block = next_block(cpu);
             continue;
         }
-        cpu->synced = block->insn;
-        cpu->block_cost = block->cost;
-        unsigned exit = block->insn->run(cpu, block->insn);
-        if (LIKELY(exit <= EXEC_JUMP))
-            block = follow(cpu, block, exit);
-        else if (exit == RUN_INDIRECT)
-            block = next_block(cpu);
-        else
+        cpu->chain = trace ? 1 : CHAIN_BLOCKS;
+        unsigned exit = block_run(cpu, block);
+        if (UNLIKELY(exit == RUN_LEAVE))
             return;
+        block = follow(cpu, exit);
     }
 }
 
