@@ -79,12 +79,13 @@ enum exec exec_aam(struct cpu *cpu, const struct insn *insn)
     return EXEC_NEXT;
 }
 
+/* Flags are those of the addition; the SDM leaves CF, OF, AF undefined. */
 enum exec exec_aad(struct cpu *cpu, const struct insn *insn)
 {
     uint64_t ax = cpu->s.gpr[RAX];
-    uint8_t al = (uint8_t)(ax + (ax >> 8 & 0xFF) * insn->imm);
-    gpr_write(cpu, RAX, 2, al);
-    decimal_flags(cpu, al, false, false);
+    uint8_t al = (uint8_t)ax, tens = (uint8_t)((ax >> 8) * insn->imm), sum = al + tens;
+    gpr_write(cpu, RAX, 2, sum);
+    flags_set(cpu, LAZY_ADD, 1, sum, al, tens);
     return EXEC_NEXT;
 }
 

@@ -5,7 +5,8 @@
  *
  * Where flags are undefined, what Intel Core CPUs do: OF is that of a shift or rotate by 1 of the original
  * operand, whatever the count; AF is 0 after shifts; RCL and RCR by a multiple of operand size + 1 change no
- * flag. SHLD and SHRD r16 by more than 16 shift the operand in again behind the filler. */
+ * flag; ROL and ROR of a register by an immediate other than 1 leave OF alone. SHLD and SHRD r16 by more than
+ * 16 shift the operand in again behind the filler. */
 #include "cpu/flags.h"
 #include "cpu/operand.h"
 
@@ -88,6 +89,18 @@ static ALWAYS_INLINE enum exec rotate_commit(struct cpu *cpu, const struct insn 
     return EXEC_NEXT;
 }
 
+/* ROL and ROR. */
+static ALWAYS_INLINE enum exec plain_rotate_commit(struct cpu *cpu, const struct insn *insn, uint64_t result,
+                                                   unsigned count, bool carry, bool overflow)
+{
+    if (insn->op[1].kind != OPK_IMM || insn->op[0].kind == OPK_MEM || count <= 1)
+        return rotate_commit(cpu, insn, result, count, carry, overflow);
+    if (!operand_write(cpu, insn, 0, result))
+        return EXEC_FAULT;
+    flags_write(cpu, carry ? FLAG_CF : 0, FLAG_CF);
+    return EXEC_NEXT;
+}
+
 enum exec exec_rol(struct cpu *cpu, const struct insn *insn)
 {
     uint64_t value;
@@ -96,7 +109,7 @@ enum exec exec_rol(struct cpu *cpu, const struct insn *insn)
         return EXEC_FAULT;
     unsigned by = count & (bits - 1);
     uint64_t result = by == 0 ? value : (value << by | value >> (bits - by)) & size_mask(size);
-    return rotate_commit(cpu, insn, result, count, result & 1, left_overflow(value, size));
+    return plain_rotate_commit(cpu, insn, result, count, result & 1, left_overflow(value, size));
 }
 
 enum exec exec_ror(struct cpu *cpu, const struct insn *insn)
@@ -107,7 +120,7 @@ enum exec exec_ror(struct cpu *cpu, const struct insn *insn)
         return EXEC_FAULT;
     unsigned by = count & (bits - 1);
     uint64_t result = by == 0 ? value : (value >> by | value << (bits - by)) & size_mask(size);
-    return rotate_commit(cpu, insn, result, count, msb(result, size), (value & 1) != msb(value, size));
+    return plain_rotate_commit(cpu, insn, result, count, msb(result, size), (value & 1) != msb(value, size));
 }
 
 /* RCL, RCR rotate size*8 + 1 bits: the operand with CF above it. */
