@@ -61,6 +61,13 @@ static const struct exception_row *exception_find(const struct native_case *c, e
     return NULL;
 }
 
+bool row_is_inexact(const struct insn_row *row)
+{
+    struct native_case c = {.row = row};
+    return exception_find(&c, DIFFERS_X87_ULP) || exception_find(&c, DIFFERS_RELATIVE) ||
+           exception_find(&c, DIFFERS_X87_DOMAIN);
+}
+
 /* ---- Flags ---- */
 
 static bool is_shift(const struct insn_row *row)
@@ -288,6 +295,14 @@ enum native_verdict case_compare(const struct native_case *c, const struct nativ
     return differing ? SAME_BUT_UNDEFINED : SAME;
 }
 
+bool results_equal(const struct native_case *c, const struct native_result *host,
+                   const struct native_result *guest, const struct native_memories *memory)
+{
+    return faults_equal(host, guest) && registers_equal(c, host, guest) && fx_equal(host, guest) &&
+           ((host->s.rflags ^ guest->s.rflags) & flags_seen) == 0 &&
+           memcmp(memory->host, memory->guest, DATA_SIZE) == 0;
+}
+
 bool case_reads_flags(const struct native_case *c, const struct native_result *a,
                       const struct native_result *b)
 {
@@ -400,12 +415,17 @@ void case_print(FILE *file, const struct native_case *c, const struct native_res
                 const struct native_result *guest, const struct native_memories *memory)
 {
     static const unsigned decode_mode[BITS_COUNT] = {MODE_CODE16, MODE_CODE32, MODE_CODE64};
-    char text[DISASM_TEXT];
-    disasm_insn(decode_mode[c->bits], c->bytes, c->length, c->in.rip, text);
-    fprintf(file, "%u-bit:", 16u << c->bits);
-    for (unsigned i = 0; i < c->length; i++)
-        fprintf(file, " %02x", c->bytes[i]);
-    fprintf(file, "   %s   (row: %s)", text, c->row->mnemonic);
+    fprintf(file, "%u-bit, row %s:", 16u << c->bits, c->row->mnemonic);
+    for (unsigned at = 0, length; at < c->length; at += length) {
+        char text[DISASM_TEXT];
+        length = disasm_insn(decode_mode[c->bits], c->bytes + at, c->length - at, c->in.rip + at, text);
+        if (length == 0)
+            length = c->length - at;
+        fputs("\n   ", file);
+        for (unsigned i = 0; i < length; i++)
+            fprintf(file, " %02x", c->bytes[at + i]);
+        fprintf(file, "   %s", text);
+    }
     print_inputs(file, c, memory);
     if (!faults_equal(host, guest)) {
         print_fault(file, "host", host);

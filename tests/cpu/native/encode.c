@@ -190,6 +190,13 @@ static void put_opcode(struct rng *rng, struct native_case *c)
 
 /* ---- Memory forms ---- */
 
+static void put_displacement(struct native_case *c, unsigned size)
+{
+    c->ea.disp_at = (uint8_t)c->length;
+    c->ea.disp_size = (uint8_t)size;
+    put(c, (uint64_t)c->ea.disp, size);
+}
+
 /* Target offset of a memory operand without registers. */
 static uint64_t absolute_offset(struct rng *rng, const struct native_case *c)
 {
@@ -214,13 +221,13 @@ static void put_memory16(struct rng *rng, struct native_case *c, unsigned reg, u
     c->ea.seg = segment != REG_NONE ? segment : c->ea.base == RBP ? SS : DS;
     if (c->ea.base == REG_NONE) {
         c->ea.disp = (int16_t)absolute_offset(rng, c);
-        put(c, (uint64_t)c->ea.disp, 2);
+        put_displacement(c, 2);
     } else if (mod == 1) {
         c->ea.disp = (int8_t)rng_next(rng);
-        put(c, (uint64_t)c->ea.disp, 1);
+        put_displacement(c, 1);
     } else if (mod == 2) {
         c->ea.disp = (int16_t)rng_next(rng);
-        put(c, (uint64_t)c->ea.disp, 2);
+        put_displacement(c, 2);
     }
 }
 
@@ -254,13 +261,13 @@ static void put_memory(struct rng *rng, struct native_case *c, unsigned reg, uin
     c->ea.seg = segment != REG_NONE ? segment : stack ? SS : DS;
     if (absolute) {
         c->ea.disp = c->ea.index == REG_NONE ? (int32_t)absolute_offset(rng, c) : (int32_t)rng_next(rng);
-        put(c, (uint64_t)c->ea.disp, 4);
+        put_displacement(c, 4);
     } else if (mod == 1) {
         c->ea.disp = (int8_t)rng_next(rng);
-        put(c, (uint64_t)c->ea.disp, 1);
+        put_displacement(c, 1);
     } else if (mod == 2) {
         c->ea.disp = (int32_t)rng_next(rng);
-        put(c, (uint64_t)c->ea.disp, 4);
+        put_displacement(c, 4);
     }
 }
 
@@ -342,15 +349,14 @@ static void put_rest(struct rng *rng, struct native_case *c, uint8_t segment)
     }
 }
 
-/* A RIP-relative displacement reaches from the end of the instruction: rewrite its four bytes, which follow
- * modrm (mod 0, rm 5: no SIB). */
-static void patch_rip(struct native_case *c, unsigned modrm_end)
+/* A RIP-relative displacement reaches from the end of the instruction. */
+static void patch_rip(struct native_case *c)
 {
     if (c->ea.base != REG_RIP)
         return;
     uint64_t next = c->code + c->length;
     c->ea.disp = (int32_t)((uint64_t)c->ea.disp - next);
-    memcpy(c->bytes + modrm_end - 4, &(int32_t){(int32_t)c->ea.disp}, 4);
+    memcpy(c->bytes + c->ea.disp_at, &(int32_t){(int32_t)c->ea.disp}, 4);
 }
 
 /* ---- Interface ---- */
@@ -377,9 +383,8 @@ bool case_encode(struct rng *rng, const struct insn_row *row, const struct nativ
         put_prefixes(rng, c, segment);
         put_opcode(rng, c);
         put_modrm(rng, c, segment);
-        unsigned modrm_end = c->length;
         put_rest(rng, c, segment);
-        patch_rip(c, modrm_end);
+        patch_rip(c);
         if (row_has(row, METHOD_STRSRC))
             c->ea.seg = segment != REG_NONE ? segment : DS;
     } while (c->length > 15);

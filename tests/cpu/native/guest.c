@@ -33,7 +33,7 @@ enum {
     GPA_DATA = 0x100000,
     GPA_CODE = 0x110000,
     MEMORY_BYTES = 2 << 20,
-    DELIVERY_COST = 1000, /* so high that no deadline lies behind the delivery of a fault */
+    DELIVERY_COST = 5000, /* so high that no deadline lies behind the delivery of a fault */
     KERNEL_CS = 0x10,
     TSS_SELECTOR = 0x40,
     LDT_SELECTOR_VALUE = 0x50,
@@ -48,8 +48,9 @@ struct native_guest {
     struct cpu_bus bus;
     struct cpu *cpu;
     struct segment user[SREG_COUNT];
-    uint32_t code; /* where the last instruction was put, 0 = nowhere */
-    uint8_t bytes[16];
+    uint32_t code;             /* where the last instruction was put, 0 = nowhere */
+    uint8_t bytes[CASE_BYTES]; /* what was put there */
+    unsigned length;
 };
 
 /* ---- A board with nothing on it ---- */
@@ -277,15 +278,18 @@ uint8_t *guest_data(struct native_guest *guest)
 /* Put the instruction there, unless it is there already: writing costs the decoded block. */
 static void place_code(struct native_guest *guest, const struct native_case *c)
 {
-    if (guest->code == c->code && memcmp(guest->bytes, c->bytes, sizeof c->bytes) == 0)
+    if (guest->code == c->code && guest->length == c->length &&
+        memcmp(guest->bytes, c->bytes, c->length) == 0)
         return;
-    uint8_t breakpoints[16];
+    uint8_t breakpoints[CASE_BYTES];
     memset(breakpoints, 0xCC, sizeof breakpoints);
     if (guest->code)
-        CHECK(memory_write(&guest->memory, gpa(guest->code - CODE_BASE + GPA_CODE), breakpoints, 16));
+        CHECK(memory_write(&guest->memory, gpa(guest->code - CODE_BASE + GPA_CODE), breakpoints,
+                           guest->length));
     CHECK(memory_write(&guest->memory, gpa(c->code - CODE_BASE + GPA_CODE), c->bytes, c->length));
     guest->code = c->code;
-    memcpy(guest->bytes, c->bytes, sizeof c->bytes);
+    guest->length = c->length;
+    memcpy(guest->bytes, c->bytes, c->length);
 }
 
 /* The frame that delivery pushed: [error code], RIP, CS, RFLAGS, RSP, SS. */
@@ -315,7 +319,7 @@ bool guest_decodes(struct native_guest *guest, const struct native_case *c, FILE
     struct insn insn;
     memcpy(guest->cpu->s.seg, guest->user, sizeof guest->user); /* the last case may have ended in ring 0 */
     cpu_update_mode(guest->cpu);
-    bool decoded = insn_decode(guest->cpu->tables, guest->cpu->mode, c->bytes, sizeof c->bytes - 1, &insn);
+    bool decoded = insn_decode(guest->cpu->tables, guest->cpu->mode, c->bytes, 15, &insn);
     /* 90 is also XCHG of the accumulator with itself. */
     bool same_row = &insn_rows[insn.row] == c->row || (c->row->map == M1 && c->row->opcode == 0x90);
     if (decoded && insn.length == c->length && same_row)
@@ -330,7 +334,7 @@ bool guest_decodes(struct native_guest *guest, const struct native_case *c, FILE
     return false;
 }
 
-void guest_run(struct native_guest *guest, const struct native_case *c, struct native_result *out)
+static void load_state(struct native_guest *guest, const struct native_case *c)
 {
     struct cpu *cpu = guest->cpu;
     struct cpu_state *s = &cpu->s;
@@ -345,12 +349,11 @@ void guest_run(struct native_guest *guest, const struct native_case *c, struct n
     cpu->lazy.op = 0;
     load_fx(s, c->in.fx);
     cpu_update_mode(cpu);
+}
 
-    unsigned rounds = 0;
-    bool repeats = (c->prefixes & (PREFIX_REP | PREFIX_REPNE)) && (c->row->attr & (ATTR_REP | ATTR_REPCC));
-    do {
-        cpu_run(cpu, s->clock + (repeats ? 1 + (c->in.rflags >> 2 & 7) : 1));
-    } while (cpu->cpl == 3 && s->rip == c->in.rip && repeats && ++rounds < 64);
+static void store_state(struct native_guest *guest, struct native_result *out)
+{
+    const struct cpu_state *s = &guest->cpu->s;
     memcpy(out->s.gpr, s->gpr, sizeof s->gpr);
     store_fx(s, out->s.fx);
     out->s.rip = s->rip;
@@ -358,6 +361,25 @@ void guest_run(struct native_guest *guest, const struct native_case *c, struct n
     out->fault = FAULT_NONE;
     out->code = 0;
     out->cr2 = 0;
-    if (cpu->cpl == 0)
+    if (guest->cpu->cpl == 0)
         read_frame(guest, out);
+}
+
+void guest_run(struct native_guest *guest, const struct native_case *c, struct native_result *out)
+{
+    struct cpu *cpu = guest->cpu;
+    unsigned rounds = 0;
+    bool repeats = (c->prefixes & (PREFIX_REP | PREFIX_REPNE)) && (c->row->attr & (ATTR_REP | ATTR_REPCC));
+    load_state(guest, c);
+    do {
+        cpu_run(cpu, cpu->s.clock + (repeats ? 1 + (c->in.rflags >> 2 & 7) : 1));
+    } while (cpu->cpl == 3 && cpu->s.rip == c->in.rip && repeats && ++rounds < 64);
+    store_state(guest, out);
+}
+
+void guest_run_block(struct native_guest *guest, const struct native_case *c, struct native_result *out)
+{
+    load_state(guest, c);
+    cpu_run(guest->cpu, guest->cpu->s.clock + DELIVERY_COST);
+    store_state(guest, out);
 }

@@ -60,9 +60,10 @@ struct stub_data {
 struct native_host {
     struct native_machine machine;
     uint8_t *stack;
-    uint8_t *code;   /* the code region, writable */
-    uint32_t placed; /* address of the instruction in it, 0 = none */
-    uint8_t bytes[16];
+    uint8_t *code;             /* the code region, writable */
+    uint32_t placed;           /* address of the instruction in it, 0 = none */
+    uint8_t bytes[CASE_BYTES]; /* what was put there */
+    unsigned length;
 };
 
 static struct stub_data *stub_data(void)
@@ -342,13 +343,14 @@ uint8_t *host_data(struct native_host *host)
 
 static void place_code(struct native_host *host, const struct native_case *c)
 {
-    if (host->placed == c->code && memcmp(host->bytes, c->bytes, sizeof c->bytes) == 0)
+    if (host->placed == c->code && host->length == c->length && memcmp(host->bytes, c->bytes, c->length) == 0)
         return;
     if (host->placed)
-        memset(host->code + (host->placed - CODE_BASE), 0xCC, sizeof host->bytes);
+        memset(host->code + (host->placed - CODE_BASE), 0xCC, host->length);
     memcpy(host->code + (c->code - CODE_BASE), c->bytes, c->length);
-    memcpy(host->bytes, c->bytes, sizeof host->bytes);
+    memcpy(host->bytes, c->bytes, c->length);
     host->placed = c->code;
+    host->length = c->length;
 }
 
 void host_run(struct native_host *host, const struct native_case *c, struct native_result *out)

@@ -71,14 +71,18 @@ struct native_ea {
     uint8_t base, index, scale; /* enum gpr, REG_NONE, REG_RIP */
     int64_t disp;
     uint8_t seg;
-    unsigned size; /* bytes accessed, 0 = depends on the instruction */
+    unsigned size;              /* bytes accessed, 0 = depends on the instruction */
+    uint8_t disp_at, disp_size; /* where in the encoding the displacement is */
 };
 
+enum { CASE_BYTES = 256 };
+
+/* One instruction, or (blocks.c) several; then the fields from row to ea are those of the first. */
 struct native_case {
     const struct native_machine *machine;
     enum native_bits bits;
     const struct insn_row *row;
-    uint8_t bytes[16];
+    uint8_t bytes[CASE_BYTES];
     unsigned length, op_size, addr_size, prefixes; /* prefixes: enum insn_prefix_bit */
     uint8_t rex, modrm;
     uint64_t imm;
@@ -123,6 +127,26 @@ bool case_encode(struct rng *rng, const struct insn_row *row, const struct nativ
 /* Offset in its segment of the memory operand. */
 uint64_t case_ea(const struct native_case *c);
 
+/* ---- blocks.c ---- */
+
+struct native_guest;
+
+enum { BLOCK_INSNS = 16 };
+
+/* A block of 1 to BLOCK_INSNS instructions that do not fault, as one case. `rows` may be drawn from. `memory`
+ * is what it starts with. */
+struct native_block {
+    struct native_case c;
+    unsigned count;
+    struct {
+        const struct insn_row *row;
+        unsigned offset, length;
+    } insn[BLOCK_INSNS];
+};
+void block_randomize(struct rng *rng, struct native_guest *guest, const struct native_machine *machine,
+                     const struct insn_row *const *rows, unsigned row_count, struct native_block *block,
+                     uint8_t *memory);
+
 /* ---- host.c ---- */
 
 struct native_host;
@@ -146,6 +170,8 @@ uint8_t *guest_data(struct native_guest *guest);
  * NULL). */
 bool guest_decodes(struct native_guest *guest, const struct native_case *c, FILE *report);
 void guest_run(struct native_guest *guest, const struct native_case *c, struct native_result *out);
+/* Until the INT3 behind the case's bytes, or a fault. */
+void guest_run_block(struct native_guest *guest, const struct native_case *c, struct native_result *out);
 
 /* ---- compare.c ---- */
 
@@ -160,6 +186,11 @@ enum native_verdict case_compare(const struct native_case *c, const struct nativ
 /* Results of one case with two values of the flags that the row does not read: do they show that it does? */
 bool case_reads_flags(const struct native_case *c, const struct native_result *a,
                       const struct native_result *b);
+/* Everything equal, undefined flags too. */
+bool results_equal(const struct native_case *c, const struct native_result *host,
+                   const struct native_result *guest, const struct native_memories *memory);
+/* May this row's results differ from the host's without a fault? */
+bool row_is_inexact(const struct insn_row *row);
 void case_print(FILE *file, const struct native_case *c, const struct native_result *host,
                 const struct native_result *guest, const struct native_memories *memory);
 
