@@ -5,8 +5,9 @@
 #
 # Checks, in this order:
 #   1. what crosspage prints is guests/asm/expect/NAME.txt, byte for byte;
-#   2. Bochs prints the same;
-#   3. QEMU prints the same but for the differences in guests/asm/expect/NAME.qemu (a diff). These are places
+#   2. the same through shadow page tables, under -hypervisor workstation;
+#   3. Bochs prints the same;
+#   4. QEMU prints the same but for the differences in guests/asm/expect/NAME.qemu (a diff). These are places
 #      where QEMU 7.2 departs from the SDM: it does not check segment limits and types, alignment (#AC), some
 #      reserved bits and non-canonical addresses, and does not emulate CR4.VME; guests/asm/README.md has the
 #      list. Differences that are the same everywhere are evened out by qemu.sed, see there.
@@ -33,12 +34,13 @@ pae | long | long_system) cpu=x86-64-v2 qemu_cpu=Nehalem bochs_cpu=corei5_arrand
 long_paging) cpu=x86-64-v2 qemu_cpu=Nehalem,+pdpe1gb bochs_cpu=corei7_haswell_4770 ;;
 esac
 
+# run_crosspage HYPERVISOR
 run_crosspage() {
     status=0
-    timeout 120 "$crosspage" run -kernel "$images/$name.elf" -m 64 -cpu $cpu -nographic -no-reboot -quiet \
+    timeout 120 "$crosspage" run -hypervisor "$1" -kernel "$images/$name.elf" -m 64 -cpu $cpu -nographic -no-reboot -quiet \
         >"$work/crosspage" 2>"$work/errors" </dev/null || status=$?
     # The guest leaves with value 0, which is status 1 (0 << 1 | 1).
-    [ $status -eq 1 ] || { fail "crosspage ended with status $status"; cat "$work/errors"; }
+    [ $status -eq 1 ] || { fail "crosspage ($1) ended with status $status"; cat "$work/errors"; }
 }
 
 run_qemu() {
@@ -79,14 +81,18 @@ qemu_difference() {
     diff "$work/even1" "$work/even2" | grep '^[<>]' || true
 }
 
-run_crosspage
+run_crosspage none
 if [ "$rebase" = --rebase ]; then
     cp "$work/crosspage" "$expect/$name.txt"
     run_qemu
     qemu_difference "$work/crosspage" >"$expect/$name.qemu"
     exit 0
 fi
-diff "$expect/$name.txt" "$work/crosspage" >"$work/diff" || { fail "crosspage differs:"; head -n 20 "$work/diff"; }
+for hypervisor in none workstation; do
+    [ $hypervisor = none ] || run_crosspage $hypervisor
+    diff "$expect/$name.txt" "$work/crosspage" >"$work/diff" ||
+        { fail "crosspage under $hypervisor differs:"; head -n 20 "$work/diff"; }
+done
 
 if command -v bochs >/dev/null && run_bochs; then
     diff "$expect/$name.txt" "$work/bochs" >"$work/diff" || { fail "Bochs differs:"; head -n 20 "$work/diff"; }
