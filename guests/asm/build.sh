@@ -3,6 +3,10 @@
 set -eu
 cc=$1 objcopy=$2 word=$3 source=$4 name=$5
 
+# The sources use the GNU assembler's spellings of prefixes, and its objcopy is needed for raw images: clang's own
+# assembler knows fewer.
+case $("$cc" --version) in *clang*) cc="$cc -fno-integrated-as" ;; esac
+
 link="-nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,max-page-size=4096"
 link="$link -Wl,--no-warn-rwx-segments"
 
