@@ -71,7 +71,7 @@ debug: action=ignore
 EOT
     echo c >"$work/bochs.rc"
     (cd "$work" && SDL_VIDEODRIVER=dummy timeout 200 bochs -q -f bochsrc -rc bochs.rc) >/dev/null 2>&1 </dev/null || true
-    [ -f "$work/bochs" ]
+    [ -s "$work/bochs" ]
 }
 
 # qemu_difference FILE: what QEMU's output lacks and has beside ours, without positions.
