@@ -1,8 +1,8 @@
 /* The processor's part of what a BIOS leaves behind: memory types (MTRRs).
  *
  * Source: Intel SDM volume 3, section "Memory type range registers". All memory is write-back except the VGA
- * window and the space for devices below 4 GB, which are uncached. Caches are not modelled; kernels take blank
- * MTRRs for a broken BIOS and give up on memory types (PAT) altogether.
+ * window and the space for devices below 4 GB, which are uncached. Caches are not modelled; kernels take
+ * blank MTRRs for a broken BIOS and give up on memory types (PAT) altogether.
  *
  * Left out: everything else a BIOS does to a processor (microcode, feature control, thermal set-up). */
 #include "vmm/firmware_cpu.h"
