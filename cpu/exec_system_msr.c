@@ -3,8 +3,9 @@
  * Which registers exist is cpu/msr.def; this file says what each does. A register that a CPU model does not
  * have is #GP(0), as is a reserved bit.
  *
- * Left out: performance counters (RDPMC reads 0), branch records (read 0, writes ignored), microcode update
- * (accepted and ignored). MTRRs and PAT are kept and checked but have no effect: memory has no types here. */
+ * Left out: what performance counters count (the two of the P6 family keep what is written), branch records
+ * (read 0, writes ignored), microcode update (accepted and ignored). MTRRs and PAT are kept and checked but
+ * have no effect: memory has no types here. */
 #include "cpu/protect.h"
 
 typedef bool msr_fn(struct cpu *cpu, unsigned n, bool write, uint64_t *value);
@@ -234,6 +235,20 @@ static bool msr_mc_bank(struct cpu *cpu, unsigned n, bool write, uint64_t *value
     return plain(&cpu->s.mc_bank[n], n % 4 == 0 ? UINT64_MAX : 0, write, value);
 }
 
+/* 40 bits, of which a write gives the lower 32, sign-extended (SDM vol. 3, P6 family performance counters).
+ */
+static bool msr_perf_counter(struct cpu *cpu, unsigned n, bool write, uint64_t *value)
+{
+    if (write)
+        *value = (uint64_t)(int64_t)(int32_t)*value & ((UINT64_C(1) << 40) - 1);
+    return plain(&cpu->s.perf_counter[n], UINT64_MAX, write, value);
+}
+
+static bool msr_perf_select(struct cpu *cpu, unsigned n, bool write, uint64_t *value)
+{
+    return plain(&cpu->s.perf_select[n], UINT32_MAX, write, value);
+}
+
 /* ---- Power-on configuration and the like
  * -------------------------------------------------------------------------------- */
 
@@ -400,6 +415,6 @@ enum exec exec_rdpmc(struct cpu *cpu, const struct insn *insn)
     if ((!(cpu->s.cr4 & CR4_PCE) && cpu->cpl != 0 && (cpu->s.cr0 & CR0_PE) != 0) || counter > 1)
         return cpu_fault_code(cpu, VEC_GP, 0);
     cpu_exit(cpu, CPU_EXIT_PMC, counter);
-    set_edx_eax(cpu, 0);
+    set_edx_eax(cpu, cpu->s.perf_counter[counter]);
     return EXEC_NEXT;
 }

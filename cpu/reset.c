@@ -36,6 +36,8 @@ static void reset_msrs(struct cpu *cpu)
     memset(s->mtrr_mask, 0, sizeof s->mtrr_mask);
     s->mcg_status = s->mcg_ctl = 0;
     memset(s->mc_bank, 0, sizeof s->mc_bank);
+    memset(s->perf_select, 0, sizeof s->perf_select);
+    memset(s->perf_counter, 0, sizeof s->perf_counter);
     s->tsc_offset = -(int64_t)s->clock;
 }
 

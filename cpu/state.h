@@ -137,7 +137,8 @@ struct cpu_state {
     uint64_t pat, misc_enable, apic_base;
     uint64_t mtrr_def_type, mtrr_fixed[11], mtrr_base[8], mtrr_mask[8];
     uint64_t mcg_status, mcg_ctl, mc_bank[4 * 5];
-    int64_t tsc_offset; /* TSC = clock + tsc_offset */
+    uint64_t perf_select[2], perf_counter[2]; /* P6: kept, but nothing is counted */
+    int64_t tsc_offset;                       /* TSC = clock + tsc_offset */
     /* section "float" */
     struct x87_state x87;
     struct vector vec[16];
