@@ -75,8 +75,7 @@ static void set_nonblocking(int fd)
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 }
 
-/* ---- TCP
- * --------------------------------------------------------------------------------------------------- */
+/* ---- TCP ---- */
 
 static enum status tcp_open(int *fd, const char *host, const char *port, bool server, struct error *err)
 {
@@ -148,8 +147,7 @@ unsigned host_tcp_port(int listener)
     return ntohs(((struct sockaddr_in *)&address)->sin_port);
 }
 
-/* ---- Pseudo-terminals
- * -------------------------------------------------------------------------------------- */
+/* ---- Pseudo-terminals ---- */
 
 enum status host_pty_open(int *master, int *slave, char *name, size_t name_size, struct error *err)
 {

@@ -33,8 +33,7 @@ enum status host_pty_open(int *master, int *slave, char *name, size_t name_size,
 
 void host_stream_close(int fd);
 
-/* ---- The terminal we run on ------------------------------------------------------------------------------
- */
+/* ---- The terminal we run on ---- */
 
 struct host_terminal; /* remembers how it was */
 

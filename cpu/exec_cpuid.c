@@ -46,8 +46,7 @@ static uint32_t feature_word(const struct cpu *cpu, enum feature_word word)
     return bits;
 }
 
-/* ---- Basic leaves
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- Basic leaves ---- */
 
 static void leaf_vendor(const struct cpu *cpu, struct regs *r)
 {
@@ -162,8 +161,7 @@ static void basic_leaf(const struct cpu *cpu, uint32_t leaf, uint32_t subleaf, s
     }
 }
 
-/* ---- Extended leaves
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- Extended leaves ---- */
 
 static void leaf_brand(const struct cpu *cpu, unsigned part, struct regs *r)
 {

@@ -32,8 +32,7 @@ static struct segment code_segment_of(const struct descriptor *d, unsigned cpl)
     return descriptor_segment(d, (uint16_t)((d->selector & 0xFFFCu) | cpl));
 }
 
-/* ---- Real and virtual-8086 mode
- * ---------------------------------------------------------------------------------------- */
+/* ---- Real and virtual-8086 mode ---- */
 
 static enum exec far_real(struct cpu *cpu, const struct insn *insn, uint16_t selector, uint64_t rip,
                           bool call)
@@ -55,8 +54,7 @@ static enum exec far_real(struct cpu *cpu, const struct insn *insn, uint16_t sel
     return EXEC_JUMP;
 }
 
-/* ---- Code segments
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- Code segments ---- */
 
 static enum exec far_direct(struct cpu *cpu, const struct insn *insn, struct descriptor *d, uint64_t rip,
                             bool call)
@@ -85,8 +83,7 @@ static enum exec far_direct(struct cpu *cpu, const struct insn *insn, struct des
     return EXEC_JUMP;
 }
 
-/* ---- Call gates
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- Call gates ---- */
 
 struct gate_target {
     struct descriptor d;
@@ -183,9 +180,7 @@ static enum exec far_gate(struct cpu *cpu, const struct insn *insn, struct descr
     return EXEC_JUMP;
 }
 
-/* ---- Tasks
- * -------------------------------------------------------------------------------------------------------------
- */
+/* ---- Tasks ---- */
 
 static enum exec far_task(struct cpu *cpu, const struct insn *insn, struct descriptor *d, bool call)
 {
@@ -208,9 +203,7 @@ static enum exec far_task(struct cpu *cpu, const struct insn *insn, struct descr
                : EXEC_FAULT;
 }
 
-/* ---- Dispatch
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- Dispatch ---- */
 
 static enum exec far_system(struct cpu *cpu, const struct insn *insn, struct descriptor *d, bool call)
 {

@@ -14,9 +14,7 @@ struct far_return {
     unsigned cpl; /* after */
 };
 
-/* ---- Checks
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- Checks ---- */
 
 static bool return_code_check(struct cpu *cpu, struct far_return *ret)
 {
@@ -60,9 +58,7 @@ static bool return_stack_check(struct cpu *cpu, struct far_return *ret)
     return descriptor_mark_accessed(cpu, d);
 }
 
-/* ---- Commit
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- Commit ---- */
 
 /* A data segment register must not keep a segment the outer level could not have loaded (SDM vol. 3,
  * 5.8.6). */
@@ -103,9 +99,7 @@ static void return_outer_commit(struct cpu *cpu, const struct far_return *ret, u
         drop_inner_segments(cpu);
 }
 
-/* ---- RET far
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- RET far ---- */
 
 static enum exec ret_far_real(struct cpu *cpu, const struct insn *insn, uint64_t extra)
 {
@@ -168,9 +162,7 @@ enum exec exec_ret_far_imm(struct cpu *cpu, const struct insn *insn)
     return ret_far(cpu, insn, (uint16_t)insn->imm);
 }
 
-/* ---- IRET
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- IRET ---- */
 
 /* Flags an IRET of `size` bytes may change; a 16-bit one leaves the upper half alone. */
 static uint64_t iret_flags_mask(const struct cpu *cpu, unsigned size)

@@ -10,9 +10,7 @@
 
 enum { SHADOW_INTERRUPTS = 1, SHADOW_TRAPS = 2 };
 
-/* ---- Checks
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- Checks ---- */
 
 /* SS in protected mode (SDM vol. 2, MOV). In 64-bit mode null is allowed below CPL 3. */
 static bool stack_selector_check(struct cpu *cpu, uint16_t selector, struct segment *segment)
@@ -84,8 +82,7 @@ static void segment_load_commit(struct cpu *cpu, unsigned n, const struct segmen
     cpu_update_segment(cpu, n);
 }
 
-/* ---- MOV, PUSH, POP, LDS and friends
- * ---------------------------------------------------------------------------------- */
+/* ---- MOV, PUSH, POP, LDS and friends ---- */
 
 enum exec exec_mov_from_sreg(struct cpu *cpu, const struct insn *insn)
 {
@@ -167,8 +164,7 @@ enum exec exec_load_far_pointer(struct cpu *cpu, const struct insn *insn)
     return EXEC_END;
 }
 
-/* ---- LAR, LSL, VERR, VERW, ARPL
- * --------------------------------------------------------------------------------------- */
+/* ---- LAR, LSL, VERR, VERW, ARPL ---- */
 
 /* Visible at CPL and RPL? Conforming code is visible to everyone. */
 static bool selector_visible(const struct cpu *cpu, const struct descriptor *d)

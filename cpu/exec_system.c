@@ -4,8 +4,7 @@
  * the optimized state for any reason); caches do not exist, so INVD, WBINVD and CLFLUSH only check. */
 #include "cpu/protect.h"
 
-/* ---- Software interrupts
- * ------------------------------------------------------------------------------------------------ */
+/* ---- Software interrupts ---- */
 
 static enum exec software_interrupt(struct cpu *cpu, const struct insn *insn, uint8_t vector,
                                     enum event_kind kind)
@@ -66,9 +65,7 @@ enum exec exec_undefined(struct cpu *cpu, const struct insn *insn)
     return cpu_fault(cpu, VEC_UD);
 }
 
-/* ---- CLI, STI
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- CLI, STI ---- */
 
 enum if_kind { IF_REAL, IF_VIRTUAL, IF_DENIED };
 
@@ -113,8 +110,7 @@ enum exec exec_sti(struct cpu *cpu, const struct insn *insn)
     return EXEC_END;
 }
 
-/* ---- HLT, caches, fences
- * ------------------------------------------------------------------------------------------------ */
+/* ---- HLT, caches, fences ---- */
 
 enum exec exec_hlt(struct cpu *cpu, const struct insn *insn)
 {

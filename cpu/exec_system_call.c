@@ -38,8 +38,7 @@ static void enter(struct cpu *cpu, struct segment cs, struct segment ss, uint64_
     cpu_update_mode(cpu);
 }
 
-/* ---- SYSENTER, SYSEXIT
- * ------------------------------------------------------------------------------------------------- */
+/* ---- SYSENTER, SYSEXIT ---- */
 
 enum exec exec_sysenter(struct cpu *cpu, const struct insn *insn)
 {
@@ -72,8 +71,7 @@ enum exec exec_sysexit(struct cpu *cpu, const struct insn *insn)
     return EXEC_JUMP;
 }
 
-/* ---- SYSCALL, SYSRET
- * --------------------------------------------------------------------------------------------------- */
+/* ---- SYSCALL, SYSRET ---- */
 
 static void settle_step(struct cpu *cpu)
 {
@@ -116,8 +114,7 @@ enum exec exec_sysret(struct cpu *cpu, const struct insn *insn)
     return EXEC_JUMP;
 }
 
-/* ---- FS and GS bases
- * --------------------------------------------------------------------------------------------------- */
+/* ---- FS and GS bases ---- */
 
 enum exec exec_swapgs(struct cpu *cpu, const struct insn *insn)
 {

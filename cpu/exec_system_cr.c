@@ -45,9 +45,7 @@ static enum exec bad(struct cpu *cpu)
     return cpu_fault_code(cpu, VEC_GP, 0);
 }
 
-/* ---- CR0
- * ---------------------------------------------------------------------------------------------------------------
- */
+/* ---- CR0 ---- */
 
 static bool cr0_valid(const struct cpu *cpu, uint64_t value)
 {
@@ -86,9 +84,7 @@ static enum exec cr0_write(struct cpu *cpu, uint64_t value)
     return EXEC_END;
 }
 
-/* ---- CR3, CR4
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- CR3, CR4 ---- */
 
 static enum exec cr3_write(struct cpu *cpu, uint64_t value)
 {
@@ -150,9 +146,7 @@ static enum exec cr4_write(struct cpu *cpu, uint64_t value)
     return EXEC_END;
 }
 
-/* ---- MOV CR
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- MOV CR ---- */
 
 enum exec exec_mov_from_cr(struct cpu *cpu, const struct insn *insn)
 {
@@ -238,9 +232,7 @@ enum exec exec_invlpg(struct cpu *cpu, const struct insn *insn)
     return EXEC_END;
 }
 
-/* ---- MOV DR
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- MOV DR ---- */
 
 /* DR4 and DR5 are names of DR6 and DR7 unless CR4.DE. True = go on with *n; general detect comes after #UD.
  */

@@ -10,9 +10,7 @@
 
 typedef bool msr_fn(struct cpu *cpu, unsigned n, bool write, uint64_t *value);
 
-/* ---- Helpers
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- Helpers ---- */
 
 /* A plain register of which `mask` bits exist. */
 static bool plain(uint64_t *reg, uint64_t mask, bool write, uint64_t *value)
@@ -53,8 +51,7 @@ static bool memory_types_valid(uint64_t value, unsigned bytes, bool uc_minus)
     return true;
 }
 
-/* ---- System calls and bases
- * -------------------------------------------------------------------------------------------- */
+/* ---- System calls and bases ---- */
 
 static bool segment_base(struct cpu *cpu, unsigned n, bool write, uint64_t *value)
 {
@@ -122,9 +119,7 @@ static bool msr_efer(struct cpu *cpu, unsigned n, bool write, uint64_t *value)
     return true;
 }
 
-/* ---- Time, APIC
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- Time, APIC ---- */
 
 static bool msr_tsc(struct cpu *cpu, unsigned n, bool write, uint64_t *value)
 {
@@ -153,8 +148,7 @@ static bool msr_apic_base(struct cpu *cpu, unsigned n, bool write, uint64_t *val
     return true;
 }
 
-/* ---- Memory types
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- Memory types ---- */
 
 static bool msr_pat(struct cpu *cpu, unsigned n, bool write, uint64_t *value)
 {
@@ -206,8 +200,7 @@ static bool msr_mtrr_def_type(struct cpu *cpu, unsigned n, bool write, uint64_t 
            plain(&cpu->s.mtrr_def_type, 0xFF | 1 << 10 | 1 << 11, write, value);
 }
 
-/* ---- Machine check
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- Machine check ---- */
 
 static bool msr_mcg_cap(struct cpu *cpu, unsigned n, bool write, uint64_t *value)
 {
@@ -249,8 +242,7 @@ static bool msr_perf_select(struct cpu *cpu, unsigned n, bool write, uint64_t *v
     return plain(&cpu->s.perf_select[n], UINT32_MAX, write, value);
 }
 
-/* ---- Power-on configuration and the like
- * -------------------------------------------------------------------------------- */
+/* ---- Power-on configuration and the like ---- */
 
 static bool msr_zero(struct cpu *cpu, unsigned n, bool write, uint64_t *value)
 {
@@ -325,9 +317,7 @@ static bool msr_misc_enable(struct cpu *cpu, unsigned n, bool write, uint64_t *v
     return plain(&cpu->s.misc_enable, known, write, value);
 }
 
-/* ---- Dispatch
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- Dispatch ---- */
 
 struct msr_row {
     uint32_t first;

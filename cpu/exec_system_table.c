@@ -15,8 +15,7 @@ static bool umip_denies(struct cpu *cpu)
     return true;
 }
 
-/* ---- GDTR, IDTR
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- GDTR, IDTR ---- */
 
 static uint64_t pseudo_descriptor_base(const struct cpu *cpu, const struct insn *insn, uint64_t ea)
 {
@@ -74,9 +73,7 @@ enum exec exec_lidt(struct cpu *cpu, const struct insn *insn)
     return table_load(cpu, insn, &cpu->s.idtr, LOAD_IDT);
 }
 
-/* ---- LDTR, TR
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- LDTR, TR ---- */
 
 enum exec exec_sldt(struct cpu *cpu, const struct insn *insn)
 {

@@ -36,8 +36,7 @@ static bool vector_fault(struct cpu *cpu, enum exception vector, const struct cp
     return false;
 }
 
-/* ---- Real mode, and virtual-8086 interrupts that stay in the task
- * ------------------------------------------------------ */
+/* ---- Real mode, and virtual-8086 interrupts that stay in the task ---- */
 
 static bool deliver_real(struct cpu *cpu, const struct cpu_event *event, uint64_t ivt, uint64_t flags)
 {
@@ -110,9 +109,7 @@ static bool event_deliver_vme(struct cpu *cpu, const struct cpu_event *event)
     return true;
 }
 
-/* ---- Gates
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- Gates ---- */
 
 /* Fetch and check the gate descriptor. */
 static bool gate_fetch(struct cpu *cpu, const struct cpu_event *event, struct gate *gate)

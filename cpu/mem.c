@@ -19,8 +19,7 @@
 #include "cpu/exec.h"
 #include "cpu/protect.h"
 
-/* ---- Segments
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- Segments ---- */
 
 static bool segment_fault(struct cpu *cpu, unsigned seg)
 {
@@ -99,8 +98,7 @@ static bool alignment_ok(struct cpu *cpu, uint64_t linear, unsigned size)
     return false;
 }
 
-/* ---- Translation
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- Translation ---- */
 
 static unsigned allowed_accesses(const struct paging *paging, const struct translation *t, bool user)
 {
@@ -168,8 +166,7 @@ static bool translate(struct cpu *cpu, uint64_t linear, enum access access, bool
     return true;
 }
 
-/* ---- Access by pieces, each within one page
- * ------------------------------------------------------------------------- */
+/* ---- Access by pieces, each within one page ---- */
 
 struct piece {
     gpa_t addr;
@@ -257,8 +254,7 @@ static void span_write(struct cpu *cpu, const struct span *span, const void *fro
         piece_write(cpu, span->piece[1], (const uint8_t *)from + span->piece[0].size);
 }
 
-/* ---- Linear accesses
- * ------------------------------------------------------------------------------------------------- */
+/* ---- Linear accesses ---- */
 
 static bool linear_read_bytes(struct cpu *cpu, uint64_t linear, unsigned size, bool user, void *to)
 {
@@ -314,8 +310,7 @@ bool sys_write(struct cpu *cpu, uint64_t linear, unsigned size, uint64_t value)
     return linear_write(cpu, linear, size, false, value);
 }
 
-/* ---- Accesses through a segment
- * ------------------------------------------------------------------------------------------ */
+/* ---- Accesses through a segment ---- */
 
 bool mem_read_bytes(struct cpu *cpu, unsigned seg, uint64_t offset, void *to, unsigned size)
 {

@@ -61,8 +61,7 @@ bool task_gate_target(struct cpu *cpu, const struct descriptor *gate, unsigned e
     return true;
 }
 
-/* ---- The image in memory
- * --------------------------------------------------------------------------------------------- */
+/* ---- The image in memory ---- */
 
 static bool image_read(struct cpu *cpu, uint64_t base, bool wide, struct task_image *image)
 {
@@ -120,8 +119,7 @@ static bool old_tss_check(struct cpu *cpu)
     return linear_check(cpu, cpu->s.tr.base + first, size, ACCESS_WRITE, false);
 }
 
-/* ---- Loading the new task's segments: faults are #TS, #NP and #SS in the new task
- * ----------------------------------------- */
+/* ---- Loading the new task's segments: faults are #TS, #NP and #SS in the new task ---- */
 
 static bool task_load_ldt(struct cpu *cpu, uint16_t selector, unsigned ext)
 {
@@ -199,8 +197,7 @@ static bool task_load_segments(struct cpu *cpu, const struct task_image *image, 
     return true;
 }
 
-/* ---- The switch
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- The switch ---- */
 
 /* Commit point: registers of the new task, segments as selectors only. */
 static void task_commit(struct cpu *cpu, const struct task_image *image, bool nested)

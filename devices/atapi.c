@@ -27,8 +27,7 @@ void atapi_reset(struct ide_drive *drive)
     drive->state->sense = (struct atapi_sense){0};
 }
 
-/* ---- Status
- * ------------------------------------------------------------------------------------------------ */
+/* ---- Status ---- */
 
 /* The status phase: reason I/O and C/D both set, one interrupt. */
 static void end(struct ide_drive *drive, uint8_t status, uint8_t error)
@@ -54,8 +53,7 @@ void atapi_check(struct ide_drive *drive, uint8_t key, uint8_t code, uint8_t qua
     end(drive, STATUS_READY | STATUS_ERR, (uint8_t)(key << 4 | (key == SENSE_ILLEGAL ? ERROR_ABRT : 0)));
 }
 
-/* ---- Command phase
- * ----------------------------------------------------------------------------------------- */
+/* ---- Command phase ---- */
 
 /* The limit is even: an odd one would split a word over two requests (ATA/ATAPI-6 8.23, byte count). */
 void atapi_packet(struct ide_drive *drive)
@@ -110,8 +108,7 @@ void atapi_execute(struct ide_drive *drive)
     command->run(drive, state->cdb);
 }
 
-/* ---- Data phase
- * -------------------------------------------------------------------------------------------- */
+/* ---- Data phase ---- */
 
 void atapi_next_chunk(struct ide_drive *drive)
 {

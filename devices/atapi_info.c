@@ -28,8 +28,7 @@ static void put_address(uint8_t *at, uint32_t lba, bool msf)
     }
 }
 
-/* ---- Table of contents
- * ------------------------------------------------------------------------------------- */
+/* ---- Table of contents ---- */
 
 /* Format 0: the tracks from `first` on, then the lead-out, which is where the disc ends. */
 static uint32_t toc_tracks(struct ide_drive *drive, uint8_t first, bool msf)
@@ -152,8 +151,7 @@ void atapi_read_subchannel(struct ide_drive *drive, const uint8_t *cdb)
     atapi_reply(drive, data ? 16 : 4, get_be16(cdb + 7));
 }
 
-/* ---- Mode pages
- * -------------------------------------------------------------------------------------------- */
+/* ---- Mode pages ---- */
 
 static uint32_t page_error_recovery(uint8_t *at, bool changeable)
 {
@@ -228,8 +226,7 @@ void atapi_mode_sense_10(struct ide_drive *drive, const uint8_t *cdb)
     mode_sense(drive, cdb, 8, get_be16(cdb + 7));
 }
 
-/* ---- Features and events
- * ----------------------------------------------------------------------------------- */
+/* ---- Features and events ---- */
 
 struct feature {
     uint16_t code;

@@ -77,8 +77,7 @@ void ide_update_irq(struct ide_channel *channel)
     irq_set(&channel->irq, level);
 }
 
-/* ---- Command block ---------------------------------------------------------------------------------------
- */
+/* ---- Command block ---- */
 
 /* HOB shows what a register held before the last write: the upper half of a 48-bit address. */
 static uint8_t shadow(const struct ide_channel *channel, const struct ide_register *reg)
@@ -182,8 +181,7 @@ static void command_block_write(struct ide_channel *channel, uint32_t offset, un
     }
 }
 
-/* ---- Control block ---------------------------------------------------------------------------------------
- */
+/* ---- Control block ---- */
 
 /* SRST resets both drives for as long as it is set and a while longer (ATA/ATAPI-6 9.2). */
 static void control_write(struct ide_channel *channel, uint8_t value)
@@ -221,8 +219,7 @@ static void control_block_write(struct ide_channel *channel, uint64_t value)
         control_write(channel, (uint8_t)value);
 }
 
-/* ---- Windows: one pair of functions per window, the channel is not in the offset --------------------------
- */
+/* ---- Windows: one pair of functions per window, the channel is not in the offset ---- */
 
 static uint64_t primary_read(struct device *device, uint32_t offset, unsigned size)
 {
@@ -289,8 +286,7 @@ static const struct io_window ide_windows[] = {
     [IDE_WINDOW_BUS_MASTER] = {"ide-bus-master", 16, 1, 4, ide_master_read, ide_master_write},
 };
 
-/* ---- Life cycle -------------------------------------------------------------------------------------------
- */
+/* ---- Life cycle ---- */
 
 static void ide_reset(struct device *device)
 {

@@ -20,8 +20,7 @@ static void finish_soon(struct ide_drive *drive)
     ide_busy(drive, STEP_FINISH, COMMAND_US, 0, 1);
 }
 
-/* ---- Addresses --------------------------------------------------------------------------------------------
- */
+/* ---- Addresses ---- */
 
 /* The address of a command in any of its three forms (6.2); UINT64_MAX for a CHS address that the current
  * translation does not have, so that every range check fails on it. */
@@ -71,8 +70,7 @@ static uint32_t get_count(const struct ide_drive_state *state, bool wide)
     return count != 0 ? count : wide ? 0x10000 : 0x100;
 }
 
-/* ---- Media access
- * ------------------------------------------------------------------------------------------ */
+/* ---- Media access ---- */
 
 /* How many sectors the next block has; 0 when it goes beyond the end of the medium, then the command has
  * failed at the first sector that does not exist. */
@@ -145,8 +143,7 @@ void ide_disk_dma_size(struct ide_drive *drive)
     state->size = (state->left < state->block ? state->left : state->block) * SECTOR_SIZE;
 }
 
-/* ---- Handlers
- * ---------------------------------------------------------------------------------------------- */
+/* ---- Handlers ---- */
 
 static void abort_command(struct ide_drive *drive, unsigned arg)
 {
@@ -386,8 +383,7 @@ static void set_features(struct ide_drive *drive, unsigned arg)
         fail_soon(drive, ERROR_ABRT);
 }
 
-/* ---- Dispatch
- * ---------------------------------------------------------------------------------------------- */
+/* ---- Dispatch ---- */
 
 struct command {
     void (*run)(struct ide_drive *drive, unsigned arg);

@@ -112,8 +112,7 @@ static uint32_t next_block(const struct ide_drive_state *state)
     return (state->left < state->block ? state->left : state->block) * SECTOR_SIZE;
 }
 
-/* ---- Steps: what ends a busy period -----------------------------------------------------------------------
- */
+/* ---- Steps: what ends a busy period ---- */
 
 static void step_fail(struct ide_drive *drive)
 {
@@ -190,8 +189,7 @@ void ide_step_due(struct event *event, tick_t late)
     ide_assert(channel);
 }
 
-/* ---- Data port --------------------------------------------------------------------------------------------
- */
+/* ---- Data port ---- */
 
 /* The host has emptied the buffer. */
 static void sent_block(struct ide_drive *drive)

@@ -124,8 +124,7 @@ void ide_master_run(struct ide_channel *channel)
     } while (next_buffer(drive) && (master->status & MASTER_ACTIVE));
 }
 
-/* ---- Registers: eight per channel
- * -------------------------------------------------------------------------- */
+/* ---- Registers: eight per channel ---- */
 
 static uint8_t byte_read(const struct ide_master_state *master, unsigned reg)
 {

@@ -36,7 +36,7 @@ static const struct bcr_info bcr_table[BCR_COUNT] = {
 #undef BCR
 };
 
-/* ---- Interrupt line ---------------------------------------------------------------------------------- */
+/* ---- Interrupt line ---- */
 
 void pcnet_update_irq(struct pcnet *nic)
 {
@@ -60,7 +60,7 @@ void pcnet_raise(struct pcnet *nic, uint16_t csr0_events)
     pcnet_update_irq(nic);
 }
 
-/* ---- Resets -------------------------------------------------------------------------------------------- */
+/* ---- Resets ---- */
 
 /* H_RESET, S_RESET and STOP are nested: each resets what the next weaker one does, and more. */
 static void reset_scope(struct pcnet *nic, enum csr_scope least)
@@ -102,8 +102,7 @@ void pcnet_hard_reset(struct pcnet *nic)
     pcnet_load_eeprom(nic);
 }
 
-/* ---- CSR0, CSR4, CSR5 ------------------------------------------------------------------------------------
- */
+/* ---- CSR0, CSR4, CSR5 ---- */
 
 /* DTX and DRX count only at this moment. */
 static void start(struct pcnet *nic)
@@ -207,7 +206,7 @@ static void style_write(struct pcnet *nic, uint16_t value)
     nic->state.csr[CSR_STYLE] = (uint16_t)(style | derived[style] | (value & STYLE_APERREN));
 }
 
-/* ---- Register files ------------------------------------------------------------------------------------ */
+/* ---- Register files ---- */
 
 static bool stopped(const struct pcnet_state *state)
 {

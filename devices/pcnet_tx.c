@@ -27,8 +27,7 @@ static bool may_run(const struct pcnet_state *state)
            !pcnet_magic_mode(state);
 }
 
-/* ---- Completion ------------------------------------------------------------------------------------------
- */
+/* ---- Completion ---- */
 
 /* Errors always interrupt. TOKINTD silences all good frames, LTINTEN those without LTINT. */
 static bool wants_interrupt(const struct pcnet_state *state)
@@ -111,7 +110,7 @@ void pcnet_transmit_abort(struct pcnet *nic)
         state->tx_phase = TX_IDLE;
 }
 
-/* ---- Launching a gathered frame ----------------------------------------------------------------------- */
+/* ---- Launching a gathered frame ---- */
 
 /* ADD_FCS counts in the first descriptor; ILACC style has NO_FCS in the last. */
 static bool generates_fcs(const struct pcnet_state *state, uint32_t first, uint32_t last)
@@ -186,7 +185,7 @@ static void launch(struct pcnet *nic, uint32_t first, uint32_t last, uint32_t to
     nic->backend.ops->send(nic->backend.ctx, &state->frame);
 }
 
-/* ---- Gathering ---------------------------------------------------------------------------------------- */
+/* ---- Gathering ---- */
 
 /* Buffers of no length are legal inside a chain. */
 static void append(struct pcnet *nic, const struct pcnet_desc *desc, uint32_t *total)
@@ -248,7 +247,7 @@ static bool take_one(struct pcnet *nic, unsigned *budget)
     return true;
 }
 
-/* ---- Polling ------------------------------------------------------------------------------------------- */
+/* ---- Polling ---- */
 
 /* CSR47 holds the interval as a negative number of PCI clocks, 0 meaning 65536. */
 static void schedule_poll(struct pcnet *nic, unsigned looked, bool more)

@@ -27,8 +27,7 @@ void chardev_disconnect(struct chardev *chardev)
     chardev->out_count = 0;
 }
 
-/* ---- Output
- * ------------------------------------------------------------------------------------------------ */
+/* ---- Output ---- */
 
 void chardev_flush(struct chardev *chardev)
 {
@@ -65,8 +64,7 @@ static void backend_write(void *ctx, uint8_t byte)
         chardev->out_bytes[chardev->out_count++] = byte;
 }
 
-/* ---- Input
- * ------------------------------------------------------------------------------------------------- */
+/* ---- Input ---- */
 
 static void print_help(struct chardev *chardev)
 {
@@ -162,8 +160,7 @@ bool chardev_input_waits(const struct chardev *chardev)
     return chardev->in_at < chardev->in_count;
 }
 
-/* ---- Life cycle
- * -------------------------------------------------------------------------------------------- */
+/* ---- Life cycle ---- */
 
 static void backend_attach(void *ctx, const struct char_port_ops *ops, void *port)
 {

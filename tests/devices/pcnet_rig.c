@@ -82,8 +82,7 @@ void nic_bcr_set(struct nic_rig *rig, unsigned number, uint16_t value)
     nic_out(rig, rig->dwio ? PCNET_DWIO_BDP : PCNET_WIO_BDP, rig->dwio ? 4 : 2, value);
 }
 
-/* ---- Rings in any style ----------------------------------------------------------------------------------
- */
+/* ---- Rings in any style ---- */
 
 uint32_t nic_desc_at(const struct nic_rig *rig, uint32_t ring, unsigned index)
 {

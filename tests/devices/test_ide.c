@@ -298,8 +298,7 @@ Test(ide, buffer_commands)
     rig_destroy(&rig);
 }
 
-/* ---- Bus master
- * -------------------------------------------------------------------------------------------- */
+/* ---- Bus master ---- */
 
 static void start_dma(struct ide_rig *rig, uint8_t command, bool to_memory)
 {

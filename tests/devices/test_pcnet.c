@@ -6,8 +6,7 @@
 #include <string.h>
 #include <zlib.h>
 
-/* ---- Registers -------------------------------------------------------------------------------------------
- */
+/* ---- Registers ---- */
 
 Test(pcnet, probe_in_word_mode)
 {
@@ -100,8 +99,7 @@ Test(pcnet, reset_values_and_access_rules)
     nic_destroy(&rig);
 }
 
-/* ---- Transmit ---------------------------------------------------------------------------------------------
- */
+/* ---- Transmit ---- */
 
 Test(pcnet, a_frame_goes_out_and_interrupts_in_every_style)
 {
@@ -308,8 +306,7 @@ Test(pcnet, no_link_is_loss_of_carrier)
     nic_destroy(&rig);
 }
 
-/* ---- Loopback, suspend, the rest -------------------------------------------------------------------------
- */
+/* ---- Loopback, suspend, the rest ---- */
 
 Test(pcnet, loopback)
 {

@@ -5,8 +5,7 @@
 #include <string.h>
 #include <zlib.h>
 
-/* ---- Receive ----------------------------------------------------------------------------------------------
- */
+/* ---- Receive ---- */
 
 Test(pcnet_rx, a_frame_arrives_in_every_style)
 {

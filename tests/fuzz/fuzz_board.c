@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- Memory: outside of it, reads give ones and writes vanish (devices/device.h). ---------------------- */
+/* ---- Memory: outside of it, reads give ones and writes vanish (devices/device.h). ---- */
 
 static size_t inside(gpa_t addr, size_t size)
 {
@@ -37,8 +37,7 @@ static void memory_write(void *ctx, gpa_t addr, const void *from, size_t size)
 
 static const struct dma_ops memory_ops = {memory_read, memory_write};
 
-/* ---- Disks
- * ------------------------------------------------------------------------------------------------- */
+/* ---- Disks ---- */
 
 static bool disk_read(void *ctx, uint64_t offset, void *to, size_t size)
 {
@@ -64,8 +63,7 @@ static bool disk_flush(void *ctx)
 
 static const struct block_backend_ops disk_ops = {disk_read, disk_write, disk_flush};
 
-/* ---- Network and serial lines
- * ------------------------------------------------------------------------------ */
+/* ---- Network and serial lines ---- */
 
 static void net_attach(void *ctx, const struct net_port_ops *port, void *nic)
 {
@@ -144,8 +142,7 @@ void fuzz_outside(struct fuzz *fuzz)
     }
 }
 
-/* ---- Life
- * -------------------------------------------------------------------------------------------------- */
+/* ---- Life ---- */
 
 static void wants_reset(void *ctx)
 {

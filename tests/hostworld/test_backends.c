@@ -157,8 +157,7 @@ Test(block_file, bad_images_get_one_clear_line)
                  STATUS_BAD_INPUT);
 }
 
-/* ---- Characters
- * -------------------------------------------------------------------------------------------- */
+/* ---- Characters ---- */
 
 struct port {
     unsigned room, count;
