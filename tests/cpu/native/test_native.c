@@ -1,9 +1,10 @@
 /* Every user-mode row of the instruction table against the host CPU, in 64, 32 and 16-bit code.
  *
- * NATIVE_SEED=n     another sequence of cases (it is printed)
- * NATIVE_CASES=n    cases per row (default 2000) in 64-bit code, or 32-bit code if it has none; a quarter of
- * it in the other modes NATIVE_ROW=text   only rows of this mnemonic NATIVE_SHOW=n     failing cases printed
- * per row (default 1) NATIVE_VERBOSE=1  also rows that differ only in flags the manual leaves undefined
+ *     NATIVE_SEED=n     another sequence of cases (it is printed)
+ *     NATIVE_CASES=n    cases per row and mode (default 2000)
+ *     NATIVE_ROW=text   only rows of this mnemonic
+ *     NATIVE_SHOW=n     failing cases printed per row (default 1)
+ *     NATIVE_VERBOSE=1  also rows that differ only in flags the manual leaves undefined
  *
  * Rows with ATTR_PRIV or ATTR_SYS are left out; so are rows whose feature the host lacks. Each case depends
  * on the seed, the row and the mode only, so a failing row can be run alone. */
@@ -109,9 +110,7 @@ static void compare_row(struct bench *bench, unsigned index)
     struct rng rng = {bench->options.seed ^ (uint64_t)index << 32 ^ (uint64_t)machine->bits << 60};
     unsigned failures = 0, decode_failures = 0, cases = 0;
     uint64_t undefined = bench->undefined;
-    bool main_mode = machine->bits == (row->attr & ATTR_NO64 ? BITS_32 : BITS_64);
-    unsigned wanted = main_mode ? bench->options.cases : bench->options.cases / 4;
-    for (; cases < wanted; cases += CASES_PER_ENCODING) {
+    for (; cases < bench->options.cases; cases += CASES_PER_ENCODING) {
         struct native_case c;
         if (!case_encode(&rng, row, machine, &c))
             return;
