@@ -1,6 +1,8 @@
 /* State hash: words of 8 bytes in little-endian order, so equal on every host. Not cryptographic. */
 #include "base/hash.h"
 
+#include "base/bytes.h"
+
 #include <string.h>
 
 /* One step per 8 bytes: multiply by an odd constant and fold the high half down, so that every input bit
@@ -11,21 +13,13 @@ static uint64_t mix(uint64_t hash, uint64_t word)
     return hash ^ hash >> 32;
 }
 
-static uint64_t load_le64(const uint8_t *p)
-{
-    uint64_t word = 0;
-    for (int i = 7; i >= 0; i--)
-        word = word << 8 | p[i];
-    return word;
-}
-
 uint64_t hash_bytes(const void *bytes, size_t size, uint64_t seed)
 {
     const uint8_t *p = bytes;
     uint64_t hash = mix(seed, size);
     for (; size >= 8; p += 8, size -= 8)
-        hash = mix(hash, load_le64(p));
+        hash = mix(hash, get_le64(p));
     uint8_t tail[8] = {0};
     memcpy(tail, p, size);
-    return mix(hash, load_le64(tail));
+    return mix(hash, get_le64(tail));
 }

@@ -5,6 +5,7 @@
  *
  * Left out: leaves for features no model has read as zero (thermal, performance monitoring, topology beyond
  * one logical processor). */
+#include "base/number.h"
 #include "cpu/model.h"
 #include "cpu/protect.h"
 
@@ -109,21 +110,11 @@ static void leaf_xsave(const struct cpu *cpu, uint32_t subleaf, struct regs *r)
     *r = (struct regs){(uint32_t)cpu_model_xcr0(cpu->model), 512 + 64, 512 + 64, 0};
 }
 
-static uint64_t gcd(uint64_t a, uint64_t b)
-{
-    while (b != 0) {
-        uint64_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a;
-}
-
 /* TSC = crystal x EBX / EAX. Guests multiply in 32 bits with kHz, so an unwieldy ratio is rounded. */
 static void leaf_tsc(const struct cpu *cpu, struct regs *r)
 {
     uint64_t hz = cpu->config.hz, crystal = cpu->model->bus_hz;
-    uint64_t divisor = gcd(hz, crystal);
+    uint64_t divisor = number_gcd(hz, crystal);
     uint64_t numerator = hz / divisor, denominator = crystal / divisor;
     if (numerator > UINT32_MAX / (crystal / 1000)) {
         denominator = 1000;

@@ -14,6 +14,7 @@
  * written to guest memory page by page only up to DMA_ZERO_MAX. */
 #include "devices/fw_cfg.h"
 
+#include "base/bytes.h"
 #include "base/check.h"
 
 #include <stdlib.h>
@@ -60,17 +61,6 @@ struct fw_cfg {
 static struct fw_cfg *self(struct device *device)
 {
     return CONTAINER_OF(device, struct fw_cfg, device);
-}
-
-static void put_be32(uint8_t *to, uint32_t value)
-{
-    for (int i = 0; i < 4; i++)
-        to[i] = (uint8_t)(value >> (24 - 8 * i));
-}
-
-static uint32_t get_be32(const uint8_t *from)
-{
-    return (uint32_t)from[0] << 24 | (uint32_t)from[1] << 16 | (uint32_t)from[2] << 8 | from[3];
 }
 
 /* ---- Items ---- */

@@ -45,8 +45,8 @@ static bool next_descriptor(struct ide_channel *channel)
         return false;
     }
     dma_read(env_of(channel), gpa(master->next), raw, sizeof raw);
-    master->at = (raw[0] | (uint32_t)raw[1] << 8 | (uint32_t)raw[2] << 16 | (uint32_t)raw[3] << 24) & ~1u;
-    master->left = (raw[4] | (uint32_t)raw[5] << 8) & 0xFFFE;
+    master->at = get_le32(raw) & ~1u;
+    master->left = get_le16(raw + 4) & 0xFFFE;
     if (master->left == 0)
         master->left = 0x10000;
     master->last = raw[7] >> 7;

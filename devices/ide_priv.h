@@ -2,6 +2,7 @@
 #ifndef CROSSPAGE_DEVICES_IDE_PRIV_H
 #define CROSSPAGE_DEVICES_IDE_PRIV_H
 
+#include "base/bytes.h"
 #include "devices/ide.h"
 
 enum ide_status {
@@ -171,24 +172,6 @@ static inline uint64_t ide_sectors(const struct ide_drive *drive)
     return drive->medium.ops == NULL ? 0 : drive->medium.size / SECTOR_SIZE;
 }
 
-static inline void put_le16(uint8_t *at, unsigned value)
-{
-    at[0] = (uint8_t)value;
-    at[1] = (uint8_t)(value >> 8);
-}
-
-static inline void put_be16(uint8_t *at, unsigned value)
-{
-    at[0] = (uint8_t)(value >> 8);
-    at[1] = (uint8_t)value;
-}
-
-static inline void put_be32(uint8_t *at, uint32_t value)
-{
-    put_be16(at, value >> 16);
-    put_be16(at + 2, value & 0xFFFF);
-}
-
 /* ide.c */
 void ide_assert(const struct ide_channel *channel); /* the invariants of ide.c, wherever control leaves it */
 void ide_update_irq(struct ide_channel *channel);
@@ -251,15 +234,5 @@ typedef void atapi_handler(struct ide_drive *drive, const uint8_t *cdb);
 #define PACKET_COMMAND(opcode, handler, needs, name) atapi_handler atapi_##handler;
 #include "devices/atapi_commands.def"
 #undef PACKET_COMMAND
-
-static inline uint32_t get_be16(const uint8_t *at)
-{
-    return (uint32_t)at[0] << 8 | at[1];
-}
-
-static inline uint32_t get_be32(const uint8_t *at)
-{
-    return get_be16(at) << 16 | get_be16(at + 2);
-}
 
 #endif

@@ -12,6 +12,7 @@
  * see the window move for a moment, as on the real bus. */
 #include "devices/pci.h"
 
+#include "base/bytes.h"
 #include "base/check.h"
 
 #include <string.h>
@@ -44,39 +45,17 @@ enum {
     BAR_IO_FLAG = 1,
 };
 
-static uint16_t get16(const uint8_t *bytes)
-{
-    return (uint16_t)(bytes[0] | bytes[1] << 8);
-}
-
-static uint32_t get32(const uint8_t *bytes)
-{
-    return get16(bytes) | (uint32_t)get16(bytes + 2) << 16;
-}
-
-static void put16(uint8_t *bytes, uint16_t value)
-{
-    bytes[0] = (uint8_t)value;
-    bytes[1] = (uint8_t)(value >> 8);
-}
-
-static void put32(uint8_t *bytes, uint32_t value)
-{
-    put16(bytes, (uint16_t)value);
-    put16(bytes + 2, (uint16_t)(value >> 16));
-}
-
 /* ---- Decoders ---- */
 
 void pci_decoders_update(struct pci_function *function)
 {
     const uint8_t *bytes = function->config->bytes;
-    uint16_t command = get16(bytes + REG_COMMAND);
+    uint16_t command = get_le16(bytes + REG_COMMAND);
     for (unsigned i = 0; i < function->cls->bar_count; i++) {
         const struct pci_bar *bar = &function->cls->bars[i];
         bool is_io = bar->kind == PCI_BAR_IO;
         struct io_space *space = is_io ? function->bus->ports : function->bus->memory;
-        uint32_t base = get32(bytes + REG_BAR0 + 4 * bar->reg) & ~(bar->size - 1);
+        uint32_t base = get_le32(bytes + REG_BAR0 + 4 * bar->reg) & ~(bar->size - 1);
         bool enabled = (command & (is_io ? COMMAND_IO : COMMAND_MEMORY)) != 0;
         uint64_t limit = is_io ? 0x10000 : (uint64_t)1 << 32;
         bool visible = enabled && base != 0 && (uint64_t)base + bar->size <= limit;
@@ -96,20 +75,20 @@ static void header_init(const struct pci_class *cls, struct pci_config *config)
 {
     memset(config, 0, sizeof *config);
     uint8_t *bytes = config->bytes;
-    put16(bytes + REG_VENDOR, cls->vendor);
-    put16(bytes + REG_DEVICE, cls->device);
-    put16(bytes + REG_STATUS, STATUS_MEDIUM_DEVSEL);
+    put_le16(bytes + REG_VENDOR, cls->vendor);
+    put_le16(bytes + REG_DEVICE, cls->device);
+    put_le16(bytes + REG_STATUS, STATUS_MEDIUM_DEVSEL);
     bytes[REG_REVISION] = cls->revision;
     bytes[REG_CLASS] = (uint8_t)cls->class_code;
-    put16(bytes + REG_CLASS + 1, (uint16_t)(cls->class_code >> 8));
+    put_le16(bytes + REG_CLASS + 1, (uint16_t)(cls->class_code >> 8));
     bytes[REG_HEADER_TYPE] = cls->header_type;
-    put16(bytes + REG_SUBSYSTEM_VENDOR, cls->subsystem_vendor);
-    put16(bytes + REG_SUBSYSTEM, cls->subsystem);
+    put_le16(bytes + REG_SUBSYSTEM_VENDOR, cls->subsystem_vendor);
+    put_le16(bytes + REG_SUBSYSTEM, cls->subsystem);
     bytes[REG_INTERRUPT_PIN] = cls->interrupt_pin;
     bytes[REG_MIN_GNT] = cls->min_gnt;
     bytes[REG_MAX_LAT] = cls->max_lat;
 
-    put16(config->writable + REG_COMMAND, COMMAND_WRITABLE);
+    put_le16(config->writable + REG_COMMAND, COMMAND_WRITABLE);
     config->writable[REG_CACHE_LINE] = 0xFF;
     config->writable[REG_LATENCY] = 0xFF;
     if (cls->interrupt_pin != 0)
@@ -117,7 +96,7 @@ static void header_init(const struct pci_class *cls, struct pci_config *config)
     for (unsigned i = 0; i < cls->bar_count; i++) {
         const struct pci_bar *bar = &cls->bars[i];
         uint8_t reg = (uint8_t)(REG_BAR0 + 4 * bar->reg);
-        put32(config->writable + reg, ~(bar->size - 1));
+        put_le32(config->writable + reg, ~(bar->size - 1));
         if (bar->kind == PCI_BAR_IO)
             bytes[reg] = BAR_IO_FLAG;
     }

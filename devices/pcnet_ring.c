@@ -9,6 +9,7 @@
  *   style 3       +0 RMD2/TMD2   +4 status 31:16, BCNT        +8 addr              +12 user
  *
  * In style 0 bits 31:24 of every address come from IADR 31:24 (CSR2). */
+#include "base/bytes.h"
 #include "devices/pcnet_priv.h"
 
 #include <string.h>
@@ -21,28 +22,6 @@ static const struct ring_registers rings[] = {
     [RING_RECEIVE] = {CSR_BADR, CSR_CRDA, CSR_RCVRC, CSR_RCVRL},
     [RING_TRANSMIT] = {CSR_BADX, CSR_CXDA, CSR_XMTRC, CSR_XMTRL},
 };
-
-static uint16_t get16(const uint8_t *p)
-{
-    return (uint16_t)(p[0] | p[1] << 8);
-}
-
-static uint32_t get32(const uint8_t *p)
-{
-    return get16(p) | (uint32_t)get16(p + 2) << 16;
-}
-
-static void put16(uint8_t *p, uint32_t value)
-{
-    p[0] = (uint8_t)value;
-    p[1] = (uint8_t)(value >> 8);
-}
-
-static void put32(uint8_t *p, uint32_t value)
-{
-    put16(p, value);
-    put16(p + 2, value >> 16);
-}
 
 static void mem_read(struct pcnet *nic, uint32_t addr, void *to, size_t size)
 {
@@ -79,24 +58,24 @@ void pcnet_read_init_block(struct pcnet *nic)
     uint32_t high = (uint32_t)(state->csr[CSR_IADR + 1] & 0xFF00) << 16;
     uint32_t receive_base, transmit_base;
     mem_read(nic, csr_pair(state, CSR_IADR), block, pcnet_wide(state) ? 28 : 24);
-    state->csr[CSR_MODE] = get16(block);
+    state->csr[CSR_MODE] = get_le16(block);
     if (pcnet_wide(state)) {
         receive_code = block[2] >> 4;
         transmit_code = block[3] >> 4;
         address_at = 4;
-        receive_base = get32(block + 20);
-        transmit_base = get32(block + 24);
+        receive_base = get_le32(block + 20);
+        transmit_base = get_le32(block + 24);
     } else {
-        receive_base = (get32(block + 16) & 0xFFFFFF) | high;
-        transmit_base = (get32(block + 20) & 0xFFFFFF) | high;
+        receive_base = (get_le32(block + 16) & 0xFFFFFF) | high;
+        transmit_base = (get_le32(block + 20) & 0xFFFFFF) | high;
         receive_code = block[19] >> 5;
         transmit_code = block[23] >> 5;
         address_at = 2;
     }
     for (unsigned i = 0; i < 3; i++)
-        state->csr[CSR_PADR + i] = get16(block + address_at + 2 * i);
+        state->csr[CSR_PADR + i] = get_le16(block + address_at + 2 * i);
     for (unsigned i = 0; i < 4; i++)
-        state->csr[CSR_LADRF + i] = get16(block + (pcnet_wide(state) ? 12 : 8) + 2 * i);
+        state->csr[CSR_LADRF + i] = get_le16(block + (pcnet_wide(state) ? 12 : 8) + 2 * i);
     state->csr[CSR_RING_CODES] = (uint16_t)(transmit_code << 12 | receive_code << 8);
     csr_pair_set(state, CSR_BADR, receive_base);
     csr_pair_set(state, CSR_CRDA, receive_base);
@@ -139,15 +118,15 @@ static struct pcnet_desc desc_decode(const struct pcnet_state *state, const uint
     uint32_t count;
     if (pcnet_wide(state)) {
         bool burst = pcnet_style(state) == 3;
-        desc.addr = get32(raw + (burst ? 8 : 0));
-        desc.flags = get32(raw + 4) & 0xFFFF0000;
-        desc.message = get32(raw + (burst ? 0 : 8));
-        count = get16(raw + 4);
+        desc.addr = get_le32(raw + (burst ? 8 : 0));
+        desc.flags = get_le32(raw + 4) & 0xFFFF0000;
+        desc.message = get_le32(raw + (burst ? 0 : 8));
+        count = get_le16(raw + 4);
     } else {
-        desc.addr = (get32(raw) & 0xFFFFFF) | (uint32_t)(state->csr[CSR_IADR + 1] & 0xFF00) << 16;
+        desc.addr = (get_le32(raw) & 0xFFFFFF) | (uint32_t)(state->csr[CSR_IADR + 1] & 0xFF00) << 16;
         desc.flags = (uint32_t)raw[3] << 24;
-        desc.message = get16(raw + 6);
-        count = get16(raw + 4);
+        desc.message = get_le16(raw + 6);
+        count = get_le16(raw + 4);
     }
     desc.length = -count & 0xFFF;
     return desc;
@@ -180,10 +159,10 @@ void pcnet_desc_write(struct pcnet *nic, enum pcnet_ring ring, uint32_t at, cons
     uint8_t raw[4];
     if (!pcnet_wide(state)) {
         /* RMD3 holds MCNT, TMD3 the upper half of TMD2. */
-        put16(raw, ring == RING_RECEIVE ? desc->message & 0xFFF : desc->message >> 16);
+        put_le16(raw, ring == RING_RECEIVE ? desc->message & 0xFFF : desc->message >> 16);
         mem_write(nic, at + 6, raw, 2);
     } else {
-        put32(raw, desc->message);
+        put_le32(raw, desc->message);
         mem_write(nic, at + (pcnet_style(state) == 3 ? 0 : 8), raw, 4);
         if (ring == RING_RECEIVE) {
             raw[0] = (uint8_t)(desc->flags >> 16); /* address match bits */

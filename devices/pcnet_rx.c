@@ -3,6 +3,7 @@
  * Data sheet: "Receive Operation", "Address Matching", "Receive Descriptor Table Entry", "Look-Ahead Packet
  * Processing", "Magic Packet Mode". A frame from a back end is one that some MAC put on a wire: it is padded
  * to the legal minimum and its FCS is right. Only looped-back frames can be short or have a wrong FCS. */
+#include "base/bytes.h"
 #include "devices/pcnet_priv.h"
 
 #include <string.h>
@@ -145,7 +146,7 @@ static void take(struct pcnet *nic, uint8_t *data, uint32_t size, bool crc_good)
         status |= RMD_CRC | DESC_ERR;
     if ((state->csr[CSR_TEST] & CSR4_ASTRP_RCV) && size >= HEADER_SIZE + CRC_SIZE) {
         /* Automatic pad stripping: an IEEE 802.3 length below 46 tells what is data. */
-        uint32_t length = (uint32_t)data[12] << 8 | data[13];
+        uint32_t length = get_be16(data + 12);
         if (length < PAD_LIMIT && HEADER_SIZE + length < size)
             size = HEADER_SIZE + length;
     }

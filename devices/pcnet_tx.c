@@ -3,6 +3,7 @@
  * Data sheet: "Transmit Descriptor Table Entry", "Transmit Operation", "Loopback Operation". The states are
  * drawn in pcnet_priv.h. A whole frame is gathered from its chain of buffers before it goes to the back end;
  * descriptors before the last are released as they are read, the last one when the frame has left. */
+#include "base/bytes.h"
 #include "devices/pcnet_priv.h"
 
 #include <string.h>
@@ -140,8 +141,7 @@ static bool settle_fcs(struct pcnet_state *state, bool generate)
     if (frame->size < CRC_SIZE)
         return false;
     frame->size -= CRC_SIZE;
-    const uint8_t *fcs = frame->data + frame->size;
-    state->tx_fcs = fcs[0] | (uint32_t)fcs[1] << 8 | (uint32_t)fcs[2] << 16 | (uint32_t)fcs[3] << 24;
+    state->tx_fcs = get_le32(frame->data + frame->size);
     return state->tx_fcs == pcnet_crc(frame->data, frame->size);
 }
 

@@ -15,7 +15,7 @@ enum { ETHERTYPE_IP = 0x0800, ETHERTYPE_ARP = 0x0806, PROTO_ICMP = 1, PROTO_TCP 
 uint32_t peer_sum(const uint8_t *bytes, size_t size, uint32_t sum)
 {
     for (size_t i = 0; i + 1 < size; i += 2)
-        sum += get16(bytes + i);
+        sum += get_be16(bytes + i);
     if (size & 1)
         sum += (uint32_t)bytes[size - 1] << 8;
     while (sum >> 16)
@@ -83,16 +83,16 @@ struct outgoing *peer_ip_frame(struct peer *peer, const uint8_t mac[6], const ui
     out->frame.size = (uint32_t)(size < 60 ? 60 : size);
     memcpy(frame, mac, 6);
     memcpy(frame + 6, peer->config.mac, 6);
-    put16(frame + 12, ETHERTYPE_IP);
+    put_be16(frame + 12, ETHERTYPE_IP);
     header[0] = 0x45;
-    put16(header + 2, (unsigned)(IP_HEADER + payload));
-    put16(header + 4, peer->ip_id++);
-    put16(header + 6, 0x4000); /* don't fragment */
+    put_be16(header + 2, (unsigned)(IP_HEADER + payload));
+    put_be16(header + 4, peer->ip_id++);
+    put_be16(header + 6, 0x4000); /* don't fragment */
     header[8] = 64;
     header[9] = protocol;
     memcpy(header + 12, peer->config.ip, 4);
     memcpy(header + 16, ip, 4);
-    put16(header + 10, 0xFFFF & ~peer_sum(header, IP_HEADER, 0));
+    put_be16(header + 10, 0xFFFF & ~peer_sum(header, IP_HEADER, 0));
     *body = header + IP_HEADER;
     return out;
 }
@@ -102,17 +102,17 @@ struct outgoing *peer_ip_frame(struct peer *peer, const uint8_t mac[6], const ui
 static void arp_receive(struct peer *peer, const struct frame *frame)
 {
     const uint8_t *arp = frame->data + ETH_HEADER;
-    if (frame->size < ETH_HEADER + 28 || get16(arp) != 1 || get16(arp + 2) != ETHERTYPE_IP ||
-        get16(arp + 6) != 1 || memcmp(arp + 24, peer->config.ip, 4) != 0)
+    if (frame->size < ETH_HEADER + 28 || get_be16(arp) != 1 || get_be16(arp + 2) != ETHERTYPE_IP ||
+        get_be16(arp + 6) != 1 || memcmp(arp + 24, peer->config.ip, 4) != 0)
         return;
     struct outgoing *out = xcalloc(1, sizeof *out);
     uint8_t *reply = out->frame.data + ETH_HEADER;
     out->frame.size = 60;
     memcpy(out->frame.data, arp + 8, 6);
     memcpy(out->frame.data + 6, peer->config.mac, 6);
-    put16(out->frame.data + 12, ETHERTYPE_ARP);
+    put_be16(out->frame.data + 12, ETHERTYPE_ARP);
     memcpy(reply, arp, 6);
-    put16(reply + 6, 2);
+    put_be16(reply + 6, 2);
     memcpy(reply + 8, peer->config.mac, 6);
     memcpy(reply + 14, peer->config.ip, 4);
     memcpy(reply + 18, arp + 8, 10);
@@ -132,27 +132,27 @@ static void icmp_receive(struct peer *peer, const struct frame *frame, const uin
     struct outgoing *out = peer_ip_frame(peer, frame->data + 6, ip + 12, PROTO_ICMP, size, &body);
     memcpy(body, icmp, size);
     body[0] = 0;
-    put16(body + 2, 0);
-    put16(body + 2, 0xFFFF & ~peer_sum(body, size, 0));
+    put_be16(body + 2, 0);
+    put_be16(body + 2, 0xFFFF & ~peer_sum(body, size, 0));
     peer_send(peer, out);
 }
 
 static void udp_receive(struct peer *peer, const struct frame *frame, const uint8_t *ip, const uint8_t *udp,
                         size_t size)
 {
-    if (size < 8 || (get16(udp + 6) != 0 && peer_transport_sum(ip, udp, size) != 0xFFFF)) {
+    if (size < 8 || (get_be16(udp + 6) != 0 && peer_transport_sum(ip, udp, size) != 0xFFFF)) {
         peer->counters.bad_frames++;
         return;
     }
     uint8_t *body;
-    if (get16(udp + 2) == SERVICE_DISCARD)
+    if (get_be16(udp + 2) == SERVICE_DISCARD)
         return;
-    if (get16(udp + 2) == SERVICE_ECHO) {
+    if (get_be16(udp + 2) == SERVICE_ECHO) {
         struct outgoing *out = peer_ip_frame(peer, frame->data + 6, ip + 12, PROTO_UDP, size, &body);
         memcpy(body, udp, size);
         memcpy(body, udp + 2, 2);
         memcpy(body + 2, udp, 2);
-        put16(body + 6, 0); /* no checksum */
+        put_be16(body + 6, 0); /* no checksum */
         peer_send(peer, out);
         return;
     }
@@ -162,7 +162,7 @@ static void udp_receive(struct peer *peer, const struct frame *frame, const uint
     body[1] = 3;
     memcpy(body + 8, ip, IP_HEADER);
     memcpy(body + 8 + IP_HEADER, udp, 8);
-    put16(body + 2, 0xFFFF & ~peer_sum(body, 8 + IP_HEADER + 8, 0));
+    put_be16(body + 2, 0xFFFF & ~peer_sum(body, 8 + IP_HEADER + 8, 0));
     peer_send(peer, out);
 }
 
@@ -171,13 +171,13 @@ static void ip_receive(struct peer *peer, const struct frame *frame)
     const uint8_t *ip = frame->data + ETH_HEADER;
     size_t available = frame->size - ETH_HEADER;
     size_t header = available >= IP_HEADER ? (size_t)(ip[0] & 15) * 4 : 0;
-    size_t total = available >= IP_HEADER ? get16(ip + 2) : 0;
+    size_t total = available >= IP_HEADER ? get_be16(ip + 2) : 0;
     if (header < IP_HEADER || ip[0] >> 4 != 4 || total < header || total > available ||
         peer_sum(ip, header, 0) != 0xFFFF) {
         peer->counters.bad_frames++;
         return;
     }
-    if (memcmp(ip + 16, peer->config.ip, 4) != 0 || (get16(ip + 6) & 0x3FFF) != 0)
+    if (memcmp(ip + 16, peer->config.ip, 4) != 0 || (get_be16(ip + 6) & 0x3FFF) != 0)
         return; /* for somebody else, or a fragment */
     const uint8_t *body = ip + header;
     size_t size = total - header;
@@ -201,7 +201,7 @@ static void peer_receive(void *nic, const struct frame *frame)
     if (frame->size < ETH_HEADER ||
         (memcmp(frame->data, peer->config.mac, 6) != 0 && memcmp(frame->data, broadcast, 6) != 0))
         return;
-    switch (get16(frame->data + 12)) {
+    switch (get_be16(frame->data + 12)) {
     case ETHERTYPE_ARP: arp_receive(peer, frame); break;
     case ETHERTYPE_IP: ip_receive(peer, frame); break;
     }

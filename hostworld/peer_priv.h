@@ -2,6 +2,7 @@
 #ifndef CROSSPAGE_HOSTWORLD_PEER_PRIV_H
 #define CROSSPAGE_HOSTWORLD_PEER_PRIV_H
 
+#include "base/bytes.h"
 #include "hostworld/peer.h"
 
 enum {
@@ -66,28 +67,6 @@ struct peer {
     struct event send_event;
     uint16_t ip_id;
 };
-
-static inline uint16_t get16(const uint8_t *p)
-{
-    return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-static inline uint32_t get32(const uint8_t *p)
-{
-    return (uint32_t)get16(p) << 16 | get16(p + 2);
-}
-
-static inline void put16(uint8_t *p, unsigned v)
-{
-    p[0] = (uint8_t)(v >> 8);
-    p[1] = (uint8_t)v;
-}
-
-static inline void put32(uint8_t *p, uint32_t v)
-{
-    put16(p, v >> 16);
-    put16(p + 2, v & 0xFFFF);
-}
 
 /* RFC 1071 sum, folded but not complemented, over `size` bytes, starting from `sum`. */
 uint32_t peer_sum(const uint8_t *bytes, size_t size, uint32_t sum);

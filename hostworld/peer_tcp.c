@@ -75,13 +75,13 @@ static void segment_send(struct connection *c, uint32_t seq, unsigned flags, uin
     size_t options = flags & TCP_SYN ? 8 : 0;
     uint8_t *tcp;
     struct outgoing *out = peer_ip_frame(peer, c->mac, c->ip, 6, TCP_HEADER + options + size, &tcp);
-    put16(tcp, c->local_port);
-    put16(tcp + 2, c->port);
-    put32(tcp + 4, seq);
-    put32(tcp + 8, c->rcv_nxt);
+    put_be16(tcp, c->local_port);
+    put_be16(tcp + 2, c->port);
+    put_be32(tcp + 4, seq);
+    put_be32(tcp + 8, c->rcv_nxt);
     tcp[12] = (uint8_t)((TCP_HEADER + options) / 4 << 4);
     tcp[13] = (uint8_t)(flags | TCP_ACK);
-    put16(tcp + 14, peer->config.window);
+    put_be16(tcp + 14, peer->config.window);
     if (options) {
         static const uint8_t mss_and_scale[8] = {2, 4, PEER_MSS >> 8, PEER_MSS & 255, 1, 3, 3, 0};
         memcpy(tcp + TCP_HEADER, mss_and_scale, options);
@@ -90,7 +90,7 @@ static void segment_send(struct connection *c, uint32_t seq, unsigned flags, uin
     }
     fill_stream(c, offset, tcp + TCP_HEADER + options, size);
     const uint8_t *ip = tcp - IP_HEADER;
-    put16(tcp + 16, 0xFFFF & ~peer_transport_sum(ip, tcp, TCP_HEADER + options + size));
+    put_be16(tcp + 16, 0xFFFF & ~peer_transport_sum(ip, tcp, TCP_HEADER + options + size));
     event_cancel(peer->config.queue, &c->ack_timer);
     c->unacked = 0;
     peer_send(peer, out);
@@ -109,11 +109,11 @@ static void reset_send(struct peer *peer, const struct frame *frame, const uint8
     memcpy(reply, tcp + 2, 2);
     memcpy(reply + 2, tcp, 2);
     bool acked = (tcp[13] & TCP_ACK) != 0;
-    put32(reply + 4, acked ? get32(tcp + 8) : 0);
-    put32(reply + 8, acked ? 0 : get32(tcp + 4) + length);
+    put_be32(reply + 4, acked ? get_be32(tcp + 8) : 0);
+    put_be32(reply + 8, acked ? 0 : get_be32(tcp + 4) + length);
     reply[12] = TCP_HEADER / 4 << 4;
     reply[13] = acked ? TCP_RST : TCP_RST | TCP_ACK;
-    put16(reply + 16, 0xFFFF & ~peer_transport_sum(reply - IP_HEADER, reply, TCP_HEADER));
+    put_be16(reply + 16, 0xFFFF & ~peer_transport_sum(reply - IP_HEADER, reply, TCP_HEADER));
     peer_send(peer, out);
 }
 
@@ -201,7 +201,7 @@ static struct connection *connection_find(struct peer *peer, const uint8_t *ip, 
 {
     for (unsigned i = 0; i < PEER_CONNECTIONS; i++) {
         struct connection *c = &peer->connection[i];
-        if (c->state != TCP_FREE && c->port == get16(tcp) && c->local_port == get16(tcp + 2) &&
+        if (c->state != TCP_FREE && c->port == get_be16(tcp) && c->local_port == get_be16(tcp + 2) &&
             !memcmp(c->ip, ip + 12, 4))
             return c;
     }
@@ -221,7 +221,7 @@ static void read_options(struct connection *c, const uint8_t *tcp)
         if (end - option < 2 || option[1] < 2 || option[1] > end - option)
             return;
         if (option[0] == 2 && option[1] == 4)
-            c->mss = get16(option + 2);
+            c->mss = get_be16(option + 2);
         if (option[0] == 3 && option[1] == 3)
             c->snd_shift = option[2] > 14 ? 14 : option[2];
         option += option[1];
@@ -235,7 +235,7 @@ static void read_options(struct connection *c, const uint8_t *tcp)
 static void connection_open(struct peer *peer, const struct frame *frame, const uint8_t *ip,
                             const uint8_t *tcp)
 {
-    uint16_t local = get16(tcp + 2);
+    uint16_t local = get_be16(tcp + 2);
     struct connection *c = NULL;
     for (unsigned i = 0; i < PEER_CONNECTIONS && c == NULL; i++)
         if (peer->connection[i].state == TCP_FREE)
@@ -246,9 +246,9 @@ static void connection_open(struct peer *peer, const struct frame *frame, const 
     }
     *c = (struct connection){.peer = peer,
                              .state = TCP_SYN_RECEIVED,
-                             .port = get16(tcp),
+                             .port = get_be16(tcp),
                              .local_port = local,
-                             .rcv_nxt = get32(tcp + 4) + 1,
+                             .rcv_nxt = get_be32(tcp + 4) + 1,
                              .ssthresh = UINT32_MAX,
                              .rto_ns = rto_initial_ns};
     event_init(&c->ack_timer, "peer.delayed-ack", EVENT_ORDER_WIRE, delayed_ack_due);
@@ -260,7 +260,7 @@ static void connection_open(struct peer *peer, const struct frame *frame, const 
     c->iss = (uint32_t)++peer->counters.connections * 1000003u;
     c->snd_una = c->iss;
     c->snd_nxt = c->snd_max = c->iss + 1;
-    c->snd_wnd = get16(tcp + 14);
+    c->snd_wnd = get_be16(tcp + 14);
     if (local == SERVICE_ECHO)
         c->echo = xcalloc(ECHO_BUFFER, 1);
     segment_send(c, c->iss, TCP_SYN, 0, 0);
@@ -346,7 +346,8 @@ static void process_fin(struct connection *c)
 
 static void process_segment(struct connection *c, const uint8_t *tcp, size_t size)
 {
-    uint32_t seq = get32(tcp + 4), header = (uint32_t)(tcp[12] >> 4) * 4, length = (uint32_t)(size - header);
+    uint32_t seq = get_be32(tcp + 4), header = (uint32_t)(tcp[12] >> 4) * 4;
+    uint32_t length = (uint32_t)(size - header);
     bool fin = (tcp[13] & TCP_FIN) != 0;
     if (length == 0 && !fin)
         return;
@@ -383,7 +384,7 @@ void peer_tcp_receive(struct peer *peer, const struct frame *frame, const uint8_
         return;
     }
     if (c != NULL && (flags & TCP_SYN)) { /* the same SYN again, or a new incarnation after an abort */
-        if (get32(tcp + 4) + 1 == c->rcv_nxt && c->state == TCP_SYN_RECEIVED) {
+        if (get_be32(tcp + 4) + 1 == c->rcv_nxt && c->state == TCP_SYN_RECEIVED) {
             segment_send(c, c->iss, TCP_SYN, 0, 0);
             return;
         }
@@ -399,8 +400,8 @@ void peer_tcp_receive(struct peer *peer, const struct frame *frame, const uint8_
     }
     if (!(flags & TCP_ACK))
         return;
-    uint32_t window = (uint32_t)get16(tcp + 14) << (c->snd_shift == 0xFF ? 0 : c->snd_shift);
-    if (!process_ack(c, get32(tcp + 8), window, size > header))
+    uint32_t window = (uint32_t)get_be16(tcp + 14) << (c->snd_shift == 0xFF ? 0 : c->snd_shift);
+    if (!process_ack(c, get_be32(tcp + 8), window, size > header))
         return;
     process_segment(c, tcp, size);
     if (c->state != TCP_FREE)

@@ -45,16 +45,16 @@ static enum status bad_kernel(const struct image *kernel, const char *why, struc
 
 static enum status check_header(const struct image *kernel, size_t *setup_size, struct error *err)
 {
-    if (kernel->size < 0x1000 || le16(kernel->bytes + BOOT_FLAG) != 0xAA55 ||
+    if (kernel->size < 0x1000 || get_le16(kernel->bytes + BOOT_FLAG) != 0xAA55 ||
         memcmp(kernel->bytes + HEADER_MAGIC, "HdrS", 4) != 0)
         return bad_kernel(kernel, "neither Multiboot nor a Linux bzImage", err);
-    if (le16(kernel->bytes + VERSION) < VERSION_MIN || !(kernel->bytes[LOADFLAGS] & LOADED_HIGH))
+    if (get_le16(kernel->bytes + VERSION) < VERSION_MIN || !(kernel->bytes[LOADFLAGS] & LOADED_HIGH))
         return bad_kernel(kernel, "its boot protocol is older than 2.02 or it is a zImage", err);
     unsigned sectors = kernel->bytes[SETUP_SECTS] ? kernel->bytes[SETUP_SECTS] : 4;
     *setup_size = (sectors + 1) * 512;
     if (*setup_size >= kernel->size)
         return bad_kernel(kernel, "it is truncated", err);
-    size_t paragraphs = le32(kernel->bytes + 0x1F4); /* syssize, in 16-byte units */
+    size_t paragraphs = get_le32(kernel->bytes + 0x1F4); /* syssize, in 16-byte units */
     if (kernel->size - *setup_size < paragraphs * 16 - (paragraphs ? 15 : 0))
         return bad_kernel(kernel, "it is truncated", err);
     return STATUS_OK;
@@ -90,11 +90,11 @@ static enum status load_initrd(const struct boot_config *config, const struct im
     TRY(image_read(&initrd, config->initrd, err));
     uint64_t top = ram_end(config, KERNEL_ADDR);
     uint64_t limit =
-        le16(params + VERSION) >= 0x0203 ? (uint64_t)le32(params + INITRD_ADDR_MAX) + 1 : 0x38000000;
+        get_le16(params + VERSION) >= 0x0203 ? (uint64_t)get_le32(params + INITRD_ADDR_MAX) + 1 : 0x38000000;
     if (top > limit)
         top = limit;
     uint64_t kernel_end =
-        KERNEL_ADDR + (le16(params + VERSION) >= 0x020A ? le32(params + INIT_SIZE) : kernel->size);
+        KERNEL_ADDR + (get_le16(params + VERSION) >= 0x020A ? get_le32(params + INIT_SIZE) : kernel->size);
     enum status status;
     if (top < kernel_end + initrd.size + PAGE_SIZE) {
         status =
@@ -115,7 +115,7 @@ static enum status load_cmdline(const struct boot_config *config, const struct i
                                 struct guest_memory *memory, uint8_t *params, struct error *err)
 {
     size_t size = strlen(config->cmdline);
-    size_t limit = le16(params + VERSION) >= 0x0206 ? le32(params + CMDLINE_SIZE) : 255;
+    size_t limit = get_le16(params + VERSION) >= 0x0206 ? get_le32(params + CMDLINE_SIZE) : 255;
     if (size > limit || size >= 0x10000)
         return status_fail(err, STATUS_BAD_INPUT, "-append: %zu bytes; this kernel takes at most %zu", size,
                            limit);
@@ -137,7 +137,7 @@ enum status linux_load(const struct boot_config *config, const struct image *ker
     memcpy(params + SETUP_SECTS, kernel->bytes + SETUP_SECTS, header_end - SETUP_SECTS);
     params[TYPE_OF_LOADER] = 0xFF; /* undefined loader */
     put_le32(params + CODE32_START, KERNEL_ADDR);
-    if (le16(params + VERSION) >= 0x020E)
+    if (get_le16(params + VERSION) >= 0x020E)
         put_le64(params + ACPI_RSDP, config->rsdp.v);
     fill_screen_info(params);
     fill_memory_map(config, params);

@@ -54,7 +54,8 @@ static const uint8_t *find_header(const struct image *kernel)
     size_t end = kernel->size < HEADER_SEARCH ? kernel->size : HEADER_SEARCH;
     for (size_t at = 0; at + 12 <= end; at += 4) {
         const uint8_t *header = kernel->bytes + at;
-        if (le32(header) == HEADER_MAGIC && le32(header) + le32(header + 4) + le32(header + 8) == 0)
+        if (get_le32(header) == HEADER_MAGIC &&
+            get_le32(header) + get_le32(header + 4) + get_le32(header + 8) == 0)
             return header;
     }
     return NULL;
@@ -91,8 +92,8 @@ static enum status load_by_addresses(const struct image *kernel, const uint8_t *
     size_t at = (size_t)(header - kernel->bytes);
     if (at + 32 > kernel->size)
         return bad_kernel(kernel, "its header is truncated", err);
-    uint32_t header_addr = le32(header + 12), load = le32(header + 16), load_end = le32(header + 20),
-             bss_end = le32(header + 24);
+    uint32_t header_addr = get_le32(header + 12), load = get_le32(header + 16),
+             load_end = get_le32(header + 20), bss_end = get_le32(header + 24);
     if (header_addr < load || header_addr - load > at)
         return bad_kernel(kernel, "its load address contradicts the place of its header", err);
     size_t offset = at - (header_addr - load);
@@ -105,7 +106,7 @@ static enum status load_by_addresses(const struct image *kernel, const uint8_t *
         TRY(zero_guest(memory, *end, bss_end - *end, kernel, err));
         *end = bss_end;
     }
-    *entry = le32(header + 28);
+    *entry = get_le32(header + 28);
     return STATUS_OK;
 }
 
@@ -113,19 +114,19 @@ static enum status load_elf(const struct image *kernel, struct guest_memory *mem
                             uint64_t *end, struct error *err)
 {
     const uint8_t *elf = kernel->bytes;
-    if (kernel->size < 52 || memcmp(elf, "\177ELF\1\1", 6) != 0 || le16(elf + 18) != 3)
+    if (kernel->size < 52 || memcmp(elf, "\177ELF\1\1", 6) != 0 || get_le16(elf + 18) != 3)
         return bad_kernel(kernel, "neither ELF32 for the i386 nor with load addresses", err);
-    uint32_t table = le32(elf + 28), entry_size = le16(elf + 42), count = le16(elf + 44);
-    *entry = le32(elf + 24);
+    uint32_t table = get_le32(elf + 28), entry_size = get_le16(elf + 42), count = get_le16(elf + 44);
+    *entry = get_le32(elf + 24);
     *end = 0;
     if (entry_size < 32 || (uint64_t)table + (uint64_t)entry_size * count > kernel->size)
         return bad_kernel(kernel, "its program headers lie outside the file", err);
     for (unsigned i = 0; i < count; i++) {
         const uint8_t *segment = elf + table + i * entry_size;
-        if (le32(segment) != 1) /* PT_LOAD */
+        if (get_le32(segment) != 1) /* PT_LOAD */
             continue;
-        uint32_t offset = le32(segment + 4), addr = le32(segment + 12), file_size = le32(segment + 16),
-                 size = le32(segment + 20);
+        uint32_t offset = get_le32(segment + 4), addr = get_le32(segment + 12),
+                 file_size = get_le32(segment + 16), size = get_le32(segment + 20);
         if ((uint64_t)offset + file_size > kernel->size || file_size > size)
             return bad_kernel(kernel, "a segment lies outside the file", err);
         TRY(load_bytes(memory, addr, elf + offset, file_size, kernel->path, err));
@@ -230,7 +231,7 @@ static enum status put_modules(const struct boot_config *config, struct guest_me
     }
     put_le32(tables->bytes + INFO_MODS_COUNT, count);
     put_le32(tables->bytes + INFO_MODS_ADDR, addr);
-    put_le32(tables->bytes + INFO_FLAGS, le32(tables->bytes + INFO_FLAGS) | INFO_HAS_MODS);
+    put_le32(tables->bytes + INFO_FLAGS, get_le32(tables->bytes + INFO_FLAGS) | INFO_HAS_MODS);
     return STATUS_OK;
 }
 
@@ -238,7 +239,7 @@ enum status multiboot_load(const struct boot_config *config, const struct image 
                            struct guest_memory *memory, struct cpu *cpu, struct error *err)
 {
     const uint8_t *header = find_header(kernel);
-    uint32_t flags = le32(header + 4), entry = 0;
+    uint32_t flags = get_le32(header + 4), entry = 0;
     uint64_t end = 0;
     if (flags & REQUIRED_MASK & ~(uint32_t)(WANT_PAGE_ALIGN | WANT_MEMORY))
         return bad_kernel(kernel, "it requires a feature that is not provided (video mode?)", err);

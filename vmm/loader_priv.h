@@ -2,6 +2,7 @@
 #ifndef CROSSPAGE_VMM_LOADER_PRIV_H
 #define CROSSPAGE_VMM_LOADER_PRIV_H
 
+#include "base/bytes.h"
 #include "vmm/loader.h"
 
 struct image {
@@ -13,31 +14,6 @@ struct image {
 /* The whole file, for the caller to free; an unreadable, empty or over-large (4 GB) file is an error. */
 enum status image_read(struct image *image, const char *path, struct error *err) MUST_CHECK;
 void image_free(struct image *image);
-
-/* Little-endian fields of an image or of a table being built. */
-static inline uint32_t le32(const uint8_t *p)
-{
-    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
-static inline uint16_t le16(const uint8_t *p)
-{
-    return (uint16_t)(p[0] | p[1] << 8);
-}
-
-static inline void put_le32(uint8_t *p, uint32_t v)
-{
-    p[0] = (uint8_t)v;
-    p[1] = (uint8_t)(v >> 8);
-    p[2] = (uint8_t)(v >> 16);
-    p[3] = (uint8_t)(v >> 24);
-}
-
-static inline void put_le64(uint8_t *p, uint64_t v)
-{
-    put_le32(p, (uint32_t)v);
-    put_le32(p + 4, (uint32_t)(v >> 32));
-}
 
 /* Copy into guest RAM; an error names the image when a part would fall outside RAM. */
 enum status load_bytes(struct guest_memory *memory, uint64_t addr, const void *bytes, size_t size,

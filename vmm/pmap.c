@@ -7,6 +7,7 @@
 #include "vmm/pmap.h"
 
 #include "base/check.h"
+#include "base/number.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,22 +15,12 @@
 enum { POOL_MAX = 32768 };
 static const uint64_t pages_below_4gb = UINT64_C(1) << (32 - PAGE_SHIFT);
 
-static uint64_t gcd(uint64_t a, uint64_t b)
-{
-    while (b != 0) {
-        uint64_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a;
-}
-
 /* A step near the golden section of n with no common divisor: i * step mod n visits every residue, and
  * neighbours land far apart. */
 static uint64_t scatter_step(uint64_t n)
 {
     uint64_t step = n * 618 / 1000 + 1;
-    while (gcd(step, n) != 1)
+    while (number_gcd(step, n) != 1)
         step++;
     return step;
 }

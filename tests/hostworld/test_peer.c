@@ -91,15 +91,15 @@ static uint8_t *ip_packet(struct frame *frame, uint8_t protocol, size_t payload)
     frame->size = (uint32_t)(ETH_HEADER + IP_HEADER + payload);
     memcpy(frame->data, peer_mac, 6);
     memcpy(frame->data + 6, my_mac, 6);
-    put16(frame->data + 12, 0x0800);
+    put_be16(frame->data + 12, 0x0800);
     uint8_t *ip = frame->data + ETH_HEADER;
     ip[0] = 0x45;
-    put16(ip + 2, (unsigned)(IP_HEADER + payload));
+    put_be16(ip + 2, (unsigned)(IP_HEADER + payload));
     ip[8] = 64;
     ip[9] = protocol;
     memcpy(ip + 12, my_ip, 4);
     memcpy(ip + 16, peer_ip, 4);
-    put16(ip + 10, 0xFFFF & ~peer_sum(ip, IP_HEADER, 0));
+    put_be16(ip + 10, 0xFFFF & ~peer_sum(ip, IP_HEADER, 0));
     return ip + IP_HEADER;
 }
 
@@ -108,15 +108,15 @@ static void send_tcp(struct bench *bench, uint16_t port, uint32_t seq, uint32_t 
 {
     struct frame frame;
     uint8_t *tcp = ip_packet(&frame, 6, TCP_HEADER + size);
-    put16(tcp, 4000);
-    put16(tcp + 2, port);
-    put32(tcp + 4, seq);
-    put32(tcp + 8, ack);
+    put_be16(tcp, 4000);
+    put_be16(tcp + 2, port);
+    put_be32(tcp + 4, seq);
+    put_be32(tcp + 8, ack);
     tcp[12] = 0x50;
     tcp[13] = (uint8_t)flags;
-    put16(tcp + 14, 32768);
+    put_be16(tcp + 14, 32768);
     memset(tcp + TCP_HEADER, 0x5A, size);
-    put16(tcp + 16, 0xFFFF & ~peer_transport_sum(tcp - IP_HEADER, tcp, TCP_HEADER + size));
+    put_be16(tcp + 16, 0xFFFF & ~peer_transport_sum(tcp - IP_HEADER, tcp, TCP_HEADER + size));
     transmit(bench, &frame);
 }
 
@@ -128,7 +128,7 @@ static const uint8_t *next_tcp(struct bench *bench, uint32_t *size)
     const uint8_t *ip = frame->data + ETH_HEADER, *tcp = ip + IP_HEADER;
     cr_assert_eq(ip[9], 6);
     cr_assert_eq(peer_sum(ip, IP_HEADER, 0), 0xFFFF);
-    uint32_t segment = get16(ip + 2) - (uint32_t)IP_HEADER;
+    uint32_t segment = get_be16(ip + 2) - (uint32_t)IP_HEADER;
     cr_assert_eq(peer_transport_sum(ip, tcp, segment), 0xFFFF);
     *size = segment - (uint32_t)(tcp[12] >> 4) * 4;
     return tcp;
@@ -141,8 +141,8 @@ static uint32_t open_connection(struct bench *bench, uint16_t port)
     send_tcp(bench, port, 999, 0, TCP_SYN, 0);
     const uint8_t *tcp = next_tcp(bench, &size);
     cr_assert_eq(tcp[13], TCP_SYN | TCP_ACK);
-    cr_assert_eq(get32(tcp + 8), 1000);
-    uint32_t ack = get32(tcp + 4) + 1;
+    cr_assert_eq(get_be32(tcp + 8), 1000);
+    uint32_t ack = get_be32(tcp + 4) + 1;
     send_tcp(bench, port, 1000, ack, TCP_ACK, 0);
     return ack;
 }
@@ -153,7 +153,7 @@ Test(wire, a_frame_takes_exactly_its_time)
     struct frame frame;
     uint8_t *icmp = ip_packet(&frame, 1, 1000);
     icmp[0] = 8;
-    put16(icmp + 2, 0xFFFF & ~peer_sum(icmp, 1000, 0));
+    put_be16(icmp + 2, 0xFFFF & ~peer_sum(icmp, 1000, 0));
     transmit(bench, &frame);
     cr_assert_not_null(next_frame(bench));
     /* out and back: (8 + 1034 + 4) bytes at 80 ns each way, 500 ns of cable each way, 20 us in the peer */
@@ -169,7 +169,7 @@ Test(peer, answers_arp)
                                       10, 0, 0, 9, 0, 0, 0, 0, 0, 0, 10, 0, 0, 2};
     memset(frame.data, 0xFF, 6);
     memcpy(frame.data + 6, my_mac, 6);
-    put16(frame.data + 12, 0x0806);
+    put_be16(frame.data + 12, 0x0806);
     memcpy(frame.data + ETH_HEADER, request, sizeof request);
     transmit(bench, &frame);
     const struct frame *reply = next_frame(bench);
@@ -188,16 +188,16 @@ Test(peer, discard_acknowledges_every_second_segment_or_after_40_ms)
         send_tcp(bench, SERVICE_DISCARD, seq + 1000, ack, TCP_ACK, 1000);
         seq += 2000;
         const uint8_t *tcp = next_tcp(bench, &size);
-        cr_assert_eq(get32(tcp + 8), seq);
+        cr_assert_eq(get_be32(tcp + 8), seq);
     }
     send_tcp(bench, SERVICE_DISCARD, seq, ack, TCP_ACK, 1000);
     tick_t sent = bench->queue.now;
-    cr_assert_eq(get32(next_tcp(bench, &size) + 8), seq + 1000);
+    cr_assert_eq(get_be32(next_tcp(bench, &size) + 8), seq + 1000);
     cr_assert_geq(bench->queue.now - sent, 40000000);
     cr_assert_eq(peer_counters(bench->peer)->tcp_bytes_in, 101000);
 
     send_tcp(bench, SERVICE_DISCARD, seq + 1000, ack, TCP_ACK | TCP_FIN, 0);
-    cr_assert_eq(get32(next_tcp(bench, &size) + 8), seq + 1001);
+    cr_assert_eq(get_be32(next_tcp(bench, &size) + 8), seq + 1001);
     cr_assert_eq(next_tcp(bench, &size)[13], TCP_FIN | TCP_ACK);
     send_tcp(bench, SERVICE_DISCARD, seq + 1001, ack + 1, TCP_ACK, 0);
     cr_assert_null(next_frame(bench)); /* closed: nothing is retransmitted */
@@ -214,7 +214,7 @@ static void read_stream(unsigned drop_every)
         const uint8_t *tcp = next_tcp(bench, &size);
         cr_assert_not_null(tcp, "the stream stopped after %u bytes", next - begin);
         const uint8_t *data = tcp + (tcp[12] >> 4) * 4;
-        if (get32(tcp + 4) == next) {
+        if (get_be32(tcp + 4) == next) {
             for (uint32_t i = 0; i < size; i++)
                 cr_assert_eq(data[i], ' ' + (next - begin + i) % 95);
             next += size;
@@ -246,7 +246,7 @@ Test(peer, refuses_other_ports)
     send_tcp(bench, 80, 999, 0, TCP_SYN, 0);
     const uint8_t *tcp = next_tcp(bench, &size);
     cr_assert_eq(tcp[13], TCP_RST | TCP_ACK);
-    cr_assert_eq(get32(tcp + 8), 1000);
+    cr_assert_eq(get_be32(tcp + 8), 1000);
     bench_destroy(bench);
 }
 
@@ -265,10 +265,10 @@ Test(peer, survives_random_frames)
         }
         if (payload >= TCP_HEADER &&
             frame.data[ETH_HEADER + 9] == 6) { /* a valid checksum reaches the deeper code */
-            put16(body, 4000 + (i & 3));
-            put16(body + 2, (uint16_t[]){7, 9, 19, 9}[i >> 2 & 3]);
-            put16(body + 16, 0);
-            put16(body + 16, 0xFFFF & ~peer_transport_sum(body - IP_HEADER, body, payload));
+            put_be16(body, 4000 + (i & 3));
+            put_be16(body + 2, (uint16_t[]){7, 9, 19, 9}[i >> 2 & 3]);
+            put_be16(body + 16, 0);
+            put_be16(body + 16, 0xFFFF & ~peer_transport_sum(body - IP_HEADER, body, payload));
         }
         if (i % 17 == 0)
             frame.size = seed % 80;
