@@ -20,7 +20,6 @@
 #include <asm/ldt.h>
 #include <asm/prctl.h>
 #include <cpuid.h>
-#include <setjmp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -34,6 +33,8 @@ enum {
     STUB_DATA = STUB_BASE + PAGE_SIZE,
     STUB_SIZE = 3 * PAGE_SIZE,
     STACK_SIZE = 64 << 10,
+    USED_MAX = 512,
+    STRAY_MAX = 512, /* bytes an instruction accesses at once */
     TRAP_BREAKPOINT = 3,
     TRAP_PAGE = 14,
 };
@@ -54,7 +55,11 @@ struct stub_data {
     uint64_t serial, serial_at_tick;
     uint64_t start; /* rip of the instruction */
     struct native_result *out;
-    sigjmp_buf back;
+    void *back[5]; /* of __builtin_setjmp(), which a sanitizer leaves alone */
+};
+
+struct range {
+    uint64_t first, end;
 };
 
 struct native_host {
@@ -64,6 +69,8 @@ struct native_host {
     uint32_t placed;           /* address of the instruction in it, 0 = none */
     uint8_t bytes[CASE_BYTES]; /* what was put there */
     unsigned length;
+    struct range used[USED_MAX]; /* this process's own memory */
+    unsigned used_count;
 };
 
 static struct stub_data *stub_data(void)
@@ -97,7 +104,7 @@ static void copy_registers(const ucontext_t *context, struct native_state *s)
     memcpy(s->fx, context->uc_mcontext.fpregs, sizeof s->fx);
 }
 
-void native_signal(int signal_number, siginfo_t *info, void *context_ptr)
+__attribute__((no_sanitize_address)) void native_signal(int signal_number, siginfo_t *info, void *context_ptr)
 {
     (void)info;
     const ucontext_t *context = context_ptr;
@@ -132,7 +139,7 @@ void native_signal(int signal_number, siginfo_t *info, void *context_ptr)
     if (out->fault == FAULT_NONE)
         out->code = 0;
     stub->active = false;
-    siglongjmp(stub->back, 1);
+    __builtin_longjmp(stub->back, 1);
 }
 
 static void signals_install(struct native_host *host)
@@ -282,30 +289,28 @@ static uint8_t *map_code(void)
     return run == (void *)(uintptr_t)CODE_BASE && alias != MAP_FAILED ? alias : NULL;
 }
 
-/* Stray accesses of 32-bit code must not hit memory of this process (sanitizers map some there). */
-static bool low_memory_is_free(void)
+/* What this process has mapped before the regions are there: a sanitizer's shadow fills terabytes. */
+static void used_note(struct native_host *host)
 {
     FILE *maps = fopen("/proc/self/maps", "r");
-    unsigned long start;
-    bool unused = maps != NULL && !(fscanf(maps, "%lx", &start) == 1 && start < UINT32_MAX);
-    if (maps)
-        fclose(maps);
-    return unused;
+    unsigned long first, end;
+    CHECK(maps != NULL);
+    while (host->used_count < USED_MAX && fscanf(maps, "%lx-%lx%*[^\n]", &first, &end) == 2)
+        host->used[host->used_count++] = (struct range){first, end};
+    fclose(maps);
 }
 
 struct native_host *host_open(enum native_bits bits, const char **reason)
 {
-    if (bits != BITS_64 && !low_memory_is_free()) {
-        *reason = "memory below 4 GB is in use";
-        return NULL;
-    }
+    struct native_host *host = xcalloc(1, sizeof *host);
+    used_note(host);
     uint8_t *code = map_code();
     if (code == NULL || !map_fixed(DATA_BASE, DATA_SIZE, PROT_READ | PROT_WRITE) ||
         !map_fixed(STUB_BASE, STUB_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC)) {
+        free(host);
         *reason = "cannot map writable code at fixed low addresses";
         return NULL;
     }
-    struct native_host *host = xcalloc(1, sizeof *host);
     if (!segments_install(host, bits)) {
         free(host);
         *reason = "the kernel allows no LDT";
@@ -353,6 +358,16 @@ static void place_code(struct native_host *host, const struct native_case *c)
     host->length = c->length;
 }
 
+bool host_can_run(const struct native_host *host, const struct native_result *guest)
+{
+    if (guest->fault != TRAP_PAGE)
+        return true;
+    for (unsigned i = 0; i < host->used_count; i++)
+        if (guest->cr2 + STRAY_MAX > host->used[i].first && guest->cr2 < host->used[i].end + STRAY_MAX)
+            return false;
+    return true;
+}
+
 void host_run(struct native_host *host, const struct native_case *c, struct native_result *out)
 {
     struct stub_data *stub = stub_data();
@@ -366,7 +381,7 @@ void host_run(struct native_host *host, const struct native_case *c, struct nati
     stub->start = c->in.rip;
     stub->out = out;
     stub->serial++;
-    if (!sigsetjmp(stub->back, 0)) {
+    if (!__builtin_setjmp(stub->back)) {
         stub->active = true;
         ((void (*)(void))(uintptr_t)STUB_BASE)();
     }
@@ -434,6 +449,12 @@ uint8_t *host_data(struct native_host *host)
 {
     (void)host;
     return NULL;
+}
+
+bool host_can_run(const struct native_host *host, const struct native_result *guest)
+{
+    (void)host, (void)guest;
+    return false;
 }
 
 void host_run(struct native_host *host, const struct native_case *c, struct native_result *out)

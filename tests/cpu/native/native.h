@@ -157,6 +157,9 @@ void host_close(struct native_host *host);
 bool host_has(enum insn_feature feature);
 const struct native_machine *host_machine(const struct native_host *host);
 uint8_t *host_data(struct native_host *host);
+/* A case that faults in the interpreter, at an address where this process has memory of its own, would not
+ * fault here, but damage it. */
+bool host_can_run(const struct native_host *host, const struct native_result *guest);
 void host_run(struct native_host *host, const struct native_case *c, struct native_result *out);
 
 /* ---- guest.c ---- */
