@@ -425,6 +425,20 @@ static enum cost_class price(const struct insn *insn, const struct insn_row *row
     }
 }
 
+/* A control or debug register that no processor has is #UD whatever the privilege. DR4 and DR5 exist as far
+ * as the decoder knows: it depends on CR4.DE, and #GP comes first then. */
+static bool names_absent_register(const struct insn *insn)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        unsigned n = insn->op[i].reg;
+        if (insn->op[i].kind == OPK_DR && n > 7)
+            return true;
+        if (insn->op[i].kind == OPK_CR && n != 0 && n != 2 && n != 3 && n != 4 && n != 8)
+            return true;
+    }
+    return false;
+}
+
 static exec_fn *choose_exec(const struct decoder *d, const struct insn_row *row)
 {
     const struct insn *insn = d->insn;
@@ -433,7 +447,7 @@ static exec_fn *choose_exec(const struct decoder *d, const struct insn_row *row)
     if ((row->attr & ATTR_NOVM86) != 0 && (d->mode & MODE_REAL) != 0)
         return exec_fault_ud;
     if ((row->attr & ATTR_PRIV) != 0 && (d->mode >> MODE_CPL_SHIFT & 3) != 0)
-        return exec_fault_gp;
+        return names_absent_register(insn) ? exec_fault_ud : exec_fault_gp;
     if ((d->mode & MODE_FPU_GUARD) != 0 &&
         (row->attr & (ATTR_FPU | ATTR_FPU_NOWAIT | ATTR_MMX | ATTR_SSE)) != 0)
         return exec_fpu_guard;

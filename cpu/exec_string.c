@@ -160,9 +160,8 @@ static bool ins_once(struct cpu *cpu, const struct insn *insn)
     unsigned size = insn->op[0].size;
     uint16_t port = (uint16_t)cpu->s.gpr[RDX];
     uint64_t offset = string_offset(cpu, insn, RDI);
-    if (!io_allowed(cpu, port, size) || !mem_check_write(cpu, ES, offset, size))
-        return false;
-    if (!mem_write(cpu, ES, offset, size, port_read(cpu, port, size)))
+    if (!mem_check_write(cpu, ES, offset, size) ||
+        !mem_write(cpu, ES, offset, size, port_read(cpu, port, size)))
         return false;
     string_advance(cpu, insn, RDI, size);
     return true;
@@ -173,8 +172,7 @@ static bool outs_once(struct cpu *cpu, const struct insn *insn)
     unsigned size = insn->op[1].size;
     uint16_t port = (uint16_t)cpu->s.gpr[RDX];
     uint64_t value;
-    if (!io_allowed(cpu, port, size) ||
-        !mem_read(cpu, insn->seg, string_offset(cpu, insn, RSI), size, &value))
+    if (!mem_read(cpu, insn->seg, string_offset(cpu, insn, RSI), size, &value))
         return false;
     port_write(cpu, port, size, (uint32_t)value);
     string_advance(cpu, insn, RSI, size);
@@ -208,12 +206,17 @@ enum exec exec_scas(struct cpu *cpu, const struct insn *insn)
     return repeat(cpu, insn, scas_once, bulk_scas, true);
 }
 
+/* The right to the port is checked first, even when there is nothing to repeat. */
 enum exec exec_ins(struct cpu *cpu, const struct insn *insn)
 {
+    if (!io_allowed(cpu, (uint16_t)cpu->s.gpr[RDX], insn->op[0].size))
+        return EXEC_FAULT;
     return repeat(cpu, insn, ins_once, NULL, false);
 }
 
 enum exec exec_outs(struct cpu *cpu, const struct insn *insn)
 {
+    if (!io_allowed(cpu, (uint16_t)cpu->s.gpr[RDX], insn->op[1].size))
+        return EXEC_FAULT;
     return repeat(cpu, insn, outs_once, NULL, false);
 }

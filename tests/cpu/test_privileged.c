@@ -116,6 +116,48 @@ Test(privileged, lmsw_sets_pe_but_does_not_clear_it)
     harness_destroy(h);
 }
 
+/* ---- What a user gets ---- */
+
+struct user_row {
+    const char *name;
+    enum harness_mode mode;
+    uint8_t code[6], size;
+    int fault;
+};
+
+/* RCX is 0. A register or an instruction that does not exist is #UD before it is #GP. */
+static const struct user_row user_rows[] = {
+    {"mov from cr0", HARNESS_32_USER, {0x0F, 0x20, 0xC0}, 3, VEC_GP},
+    {"mov from cr1", HARNESS_32_USER, {0x0F, 0x20, 0xC8}, 3, VEC_UD},
+    {"mov to cr5", HARNESS_32_USER, {0x0F, 0x22, 0xE8}, 3, VEC_UD},
+    {"mov to cr8", HARNESS_64_USER, {0x44, 0x0F, 0x22, 0xC0}, 4, VEC_GP},
+    {"mov from cr9", HARNESS_64_USER, {0x44, 0x0F, 0x20, 0xC8}, 4, VEC_UD},
+    {"mov to cr10", HARNESS_64_USER, {0x44, 0x0F, 0x22, 0xD0}, 4, VEC_UD},
+    {"mov from dr4", HARNESS_32_USER, {0x0F, 0x21, 0xE0}, 3, VEC_GP},
+    {"mov from dr7", HARNESS_32_USER, {0x0F, 0x21, 0xF8}, 3, VEC_GP},
+    {"mov from dr8", HARNESS_64_USER, {0x44, 0x0F, 0x21, 0xC0}, 4, VEC_UD},
+    {"mov to dr15", HARNESS_64_USER, {0x44, 0x0F, 0x23, 0xF8}, 4, VEC_UD},
+    {"clac", HARNESS_64_USER, {0x0F, 0x01, 0xCA}, 3, VEC_UD},
+    {"stac", HARNESS_64_USER, {0x0F, 0x01, 0xCB}, 3, VEC_UD},
+    {"monitor", HARNESS_64_USER, {0x0F, 0x01, 0xC8}, 3, VEC_UD},
+    {"mwait", HARNESS_64_USER, {0x0F, 0x01, 0xC9}, 3, VEC_UD},
+    {"swapgs", HARNESS_64_USER, {0x0F, 0x01, 0xF8}, 3, VEC_GP},
+    {"rep ins, nothing to repeat", HARNESS_32_USER, {0xF3, 0x6C}, 2, VEC_GP},
+    {"rep outs, nothing to repeat", HARNESS_32_USER, {0xF3, 0x6E}, 2, VEC_GP},
+};
+
+Test(privileged, faults_of_users)
+{
+    for (unsigned i = 0; i < ARRAY_LEN(user_rows); i++) {
+        const struct user_row *row = &user_rows[i];
+        struct harness *h = harness_create("max", row->mode, true);
+        run(h, row->code, row->size);
+        cr_expect_eq(harness_fault(h), row->fault, "%s: %d", row->name, harness_fault(h));
+        cr_expect_eq(h->io_count, 0, "%s", row->name);
+        harness_destroy(h);
+    }
+}
+
 /* ---- Model-specific registers ---- */
 
 struct msr_row {
