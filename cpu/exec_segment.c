@@ -107,26 +107,26 @@ enum exec exec_mov_to_sreg(struct cpu *cpu, const struct insn *insn)
     return EXEC_END;
 }
 
-/* A selector is pushed as 16 bits into a slot of the operand size; the rest of a 32-bit slot is left alone
- * by recent processors and zeroed by older ones (SDM vol. 2, PUSH): zeroed here. */
+/* A selector is written as 16 bits into a 32-bit slot, whose rest keeps what it had, and zero-extended into a
+ * 64-bit one (SDM vol. 2, PUSH, leaves the choice; recent processors do this). */
 enum exec exec_push_sreg(struct cpu *cpu, const struct insn *insn)
 {
     uint64_t mask = stack_mask(cpu);
     unsigned size = insn->op_size;
     uint64_t rsp = (cpu->s.gpr[RSP] - size) & mask;
-    if (!mem_write(cpu, SS, rsp, size, cpu->s.seg[insn->op[0].reg].selector))
+    if (!mem_write(cpu, SS, rsp, size == 8 ? 8 : 2, cpu->s.seg[insn->op[0].reg].selector))
         return EXEC_FAULT;
     cpu->s.gpr[RSP] = stack_pointer_merge(cpu->s.gpr[RSP], rsp, mask);
     return EXEC_NEXT;
 }
 
+/* Of the slot only the selector is read. */
 enum exec exec_pop_sreg(struct cpu *cpu, const struct insn *insn)
 {
     unsigned n = insn->op[0].reg;
     uint64_t selector;
     struct segment segment;
-    if (!stack_peek(cpu, 0, insn->op_size, &selector) ||
-        !segment_load_check(cpu, n, (uint16_t)selector, &segment))
+    if (!stack_peek(cpu, 0, 2, &selector) || !segment_load_check(cpu, n, (uint16_t)selector, &segment))
         return EXEC_FAULT;
     stack_drop(cpu, insn->op_size);
     segment_load_commit(cpu, n, &segment);
@@ -271,10 +271,11 @@ enum exec exec_verw(struct cpu *cpu, const struct insn *insn)
     return EXEC_NEXT;
 }
 
+/* Memory is written only when the RPL is raised. */
 enum exec exec_arpl(struct cpu *cpu, const struct insn *insn)
 {
     uint64_t selector, reference;
-    if (!operand_read_modify(cpu, insn, 0, &selector) || !operand_read(cpu, insn, 1, &reference))
+    if (!operand_read(cpu, insn, 0, &selector) || !operand_read(cpu, insn, 1, &reference))
         return EXEC_FAULT;
     bool raise = (selector & 3) < (reference & 3);
     if (raise && !operand_write(cpu, insn, 0, (selector & ~UINT64_C(3)) | (reference & 3)))

@@ -50,11 +50,14 @@ enum exec exec_bound(struct cpu *cpu, const struct insn *insn)
     unsigned size = insn->op_size, shift = 64 - 8 * size;
     uint64_t ea = insn_ea(cpu, insn), index, lower, upper;
     uint64_t next = insn->addr_size == 4 ? (uint32_t)(ea + size) : (uint16_t)(ea + size);
-    if (!operand_read(cpu, insn, 0, &index) || !mem_read(cpu, insn->seg, ea, size, &lower) ||
-        !mem_read(cpu, insn->seg, next, size, &upper))
+    if (!operand_read(cpu, insn, 0, &index) || !mem_read(cpu, insn->seg, ea, size, &lower))
         return EXEC_FAULT;
     int64_t i = (int64_t)(index << shift);
-    if (i < (int64_t)(lower << shift) || i > (int64_t)(upper << shift))
+    if (i < (int64_t)(lower << shift))
+        return cpu_fault(cpu, VEC_BR); /* the upper bound is not read then */
+    if (!mem_read(cpu, insn->seg, next, size, &upper))
+        return EXEC_FAULT;
+    if (i > (int64_t)(upper << shift))
         return cpu_fault(cpu, VEC_BR);
     return EXEC_NEXT;
 }
