@@ -62,16 +62,16 @@ static enum exec far_direct(struct cpu *cpu, const struct insn *insn, struct des
     if (!direct_code_check(cpu, d))
         return EXEC_FAULT;
     struct segment cs = code_segment_of(d, cpu->cpl);
-    if (!code_offset_check(cpu, &cs, rip, 0))
-        return EXEC_FAULT;
+    rip = code_offset(cpu, &cs, rip);
     struct frame frame;
     if (call) {
-        frame_begin(cpu, &frame, cpu->long64, 0);
+        /* The return address goes where the called code's stack is: 64-bit code has no SS base or limit. */
+        frame_begin(cpu, &frame, in_long_mode(cpu) && (cs.attr & SEG_L) != 0, 0);
         if (!frame_push(cpu, &frame, insn->op_size, cpu->s.seg[CS].selector) ||
             !frame_push(cpu, &frame, insn->op_size, insn_next_rip(cpu, insn)))
             return EXEC_FAULT;
     }
-    if (!descriptor_mark_accessed(cpu, d))
+    if (!code_offset_check(cpu, &cs, rip, 0) || !descriptor_mark_accessed(cpu, d))
         return EXEC_FAULT;
     cs.attr |= SEG_ACCESSED;
     cpu_exit(cpu, CPU_EXIT_FAR_TRANSFER, cpu->cpl);

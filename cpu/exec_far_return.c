@@ -34,6 +34,7 @@ static bool return_code_check(struct cpu *cpu, struct far_return *ret)
         return selector_fault(cpu, VEC_NP, selector, 0);
     ret->cpl = rpl;
     ret->cs = descriptor_segment(d, selector);
+    ret->rip = code_offset(cpu, &ret->cs, ret->rip);
     return true;
 }
 
@@ -78,18 +79,29 @@ static void drop_inner_segments(struct cpu *cpu)
     }
 }
 
-static uint64_t segment_stack_mask(const struct cpu *cpu, const struct far_return *ret)
+static uint64_t code_stack_mask(const struct cpu *cpu, const struct segment *cs, const struct segment *ss)
 {
-    if (in_long_mode(cpu) && ret->cs.attr & SEG_L)
+    if (in_long_mode(cpu) && cs->attr & SEG_L)
         return UINT64_MAX;
-    return ret->ss.attr & SEG_DB ? UINT32_MAX : UINT16_MAX;
+    return ss->attr & SEG_DB ? UINT32_MAX : UINT16_MAX;
+}
+
+/* To the same level: the stack pointer is as wide as the code returned to sees it, the bytes dropped are
+ * counted as the code that returns does (seen on Intel processors). */
+static void return_same_commit(struct cpu *cpu, const struct far_return *ret, uint64_t bytes)
+{
+    uint64_t mask = code_stack_mask(cpu, &ret->cs, &cpu->s.seg[SS]);
+    cpu->s.gpr[RSP] = stack_pointer_merge(cpu->s.gpr[RSP], cpu->s.gpr[RSP] + (bytes & stack_mask(cpu)), mask);
+    cpu->s.seg[CS] = ret->cs;
+    cpu->s.rip = ret->rip;
+    cpu_update_mode(cpu);
 }
 
 /* To an outer level, or any IRET of 64-bit mode: CS:rIP and SS:rSP. */
 static void return_outer_commit(struct cpu *cpu, const struct far_return *ret, uint64_t extra)
 {
     unsigned old_cpl = cpu->cpl;
-    uint64_t mask = segment_stack_mask(cpu, ret);
+    uint64_t mask = code_stack_mask(cpu, &ret->cs, &ret->ss);
     cpu->s.seg[CS] = ret->cs;
     cpu->s.seg[SS] = ret->ss;
     cpu->s.gpr[RSP] = stack_pointer_merge(cpu->s.gpr[RSP], ret->rsp + extra, mask);
@@ -124,15 +136,15 @@ static enum exec ret_far(struct cpu *cpu, const struct insn *insn, uint64_t extr
     uint64_t value;
     if (cpu->mode & MODE_REAL)
         return ret_far_real(cpu, insn, extra);
-    if (!stack_peek(cpu, 0, size, &ret.rip) || !stack_peek(cpu, size, size, &value))
+    if (!stack_peek(cpu, size, 2, &value) || !stack_peek(cpu, 0, size, &ret.rip))
         return EXEC_FAULT;
     ret.cs_selector = (uint16_t)value;
     if (!return_code_check(cpu, &ret))
         return EXEC_FAULT;
     bool outer = ret.cpl > cpu->cpl;
     if (outer) {
-        if (!stack_peek(cpu, 2 * size + extra, size, &ret.rsp) ||
-            !stack_peek(cpu, 3 * size + extra, size, &value))
+        if (!stack_peek(cpu, 3 * size + extra, 2, &value) ||
+            !stack_peek(cpu, 2 * size + extra, size, &ret.rsp))
             return EXEC_FAULT;
         ret.ss_selector = (uint16_t)value;
         if (!return_stack_check(cpu, &ret))
@@ -144,10 +156,7 @@ static enum exec ret_far(struct cpu *cpu, const struct insn *insn, uint64_t extr
     if (outer) {
         return_outer_commit(cpu, &ret, extra);
     } else {
-        stack_drop(cpu, 2 * size + extra);
-        cpu->s.seg[CS] = ret.cs;
-        cpu->s.rip = ret.rip;
-        cpu_update_mode(cpu);
+        return_same_commit(cpu, &ret, 2 * size + extra);
     }
     return EXEC_JUMP;
 }
@@ -279,8 +288,8 @@ static enum exec iret_protected(struct cpu *cpu, const struct insn *insn)
     unsigned size = insn->op_size;
     struct far_return ret;
     uint64_t cs, flags, value;
-    if (!stack_peek(cpu, 0, size, &ret.rip) || !stack_peek(cpu, size, size, &cs) ||
-        !stack_peek(cpu, 2 * size, size, &flags))
+    if (!stack_peek(cpu, 2 * size, size, &flags) || !stack_peek(cpu, size, 2, &cs) ||
+        !stack_peek(cpu, 0, size, &ret.rip))
         return EXEC_FAULT;
     if (size == 4 && (flags & FLAG_VM) != 0 && cpu->cpl == 0 && !in_long_mode(cpu))
         return iret_v86(cpu, ret.rip, cs, flags);
@@ -290,7 +299,7 @@ static enum exec iret_protected(struct cpu *cpu, const struct insn *insn)
         return EXEC_FAULT;
     bool with_stack = ret.cpl > cpu->cpl || cpu->long64;
     if (with_stack) {
-        if (!stack_peek(cpu, 3 * size, size, &ret.rsp) || !stack_peek(cpu, 4 * size, size, &value))
+        if (!stack_peek(cpu, 4 * size, 2, &value) || !stack_peek(cpu, 3 * size, size, &ret.rsp))
             return EXEC_FAULT;
         ret.ss_selector = (uint16_t)value;
         if (!return_stack_check(cpu, &ret))
@@ -304,10 +313,7 @@ static enum exec iret_protected(struct cpu *cpu, const struct insn *insn)
     if (with_stack) {
         return_outer_commit(cpu, &ret, 0);
     } else {
-        stack_drop(cpu, 3 * size);
-        cpu->s.seg[CS] = ret.cs;
-        cpu->s.rip = ret.rip;
-        cpu_update_mode(cpu);
+        return_same_commit(cpu, &ret, 3 * size);
     }
     return iret_done(cpu);
 }

@@ -122,6 +122,12 @@ struct segment segment_null(uint16_t selector, unsigned dpl);
 bool stack_segment_read(struct cpu *cpu, uint16_t selector, unsigned dpl, unsigned ext,
                         struct segment *ss) MUST_CHECK;
 
+/* A 64-bit offset into a segment of compatibility mode loses its upper half. */
+static inline uint64_t code_offset(const struct cpu *cpu, const struct segment *cs, uint64_t rip)
+{
+    return in_long_mode(cpu) && !(cs->attr & SEG_L) ? (uint32_t)rip : rip;
+}
+
 /* Offset within the limit (or canonical for 64-bit code)? #GP(ext) otherwise. */
 bool code_offset_check(struct cpu *cpu, const struct segment *cs, uint64_t rip, unsigned ext) MUST_CHECK;
 
