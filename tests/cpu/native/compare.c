@@ -225,9 +225,13 @@ static bool registers_equal(const struct native_case *c, const struct native_res
                             const struct native_result *b)
 {
     uint64_t mask = c->bits == BITS_64 ? UINT64_MAX : UINT32_MAX;
+    if (a->s.selector[CS] != c->machine->segment[CS].selector)
+        mask = UINT32_MAX; /* leaving 64-bit mode, upper halves are undefined (SDM vol. 1, 3.4.1.1) */
     for (unsigned i = 0; i < (c->bits == BITS_64 ? 16 : 8); i++)
         if ((a->s.gpr[i] ^ b->s.gpr[i]) & mask)
             return false;
+    if (row_is_system(c->row) && memcmp(a->s.selector, b->s.selector, sizeof a->s.selector) != 0)
+        return false;
     return a->s.rip == b->s.rip;
 }
 
@@ -253,11 +257,13 @@ static bool memory_equal(const struct native_case *c, const struct native_result
     if (host->fault == FAULT_NONE || exception_find(c, DIFFERS_FAULT_STORE) == NULL)
         return false;
     uint64_t operand = case_ea(c) + segment_base(c, c->ea.seg) - DATA_BASE;
-    uint64_t stack =
-        (c->bits == BITS_16 ? (uint16_t)c->in.gpr[RSP] : c->in.gpr[RSP]) + segment_base(c, SS) - DATA_BASE;
+    uint64_t rsp = c->bits == BITS_16 ? (uint16_t)c->in.gpr[RSP] : c->in.gpr[RSP];
+    uint64_t stack = rsp + segment_base(c, SS) - DATA_BASE;
+    uint64_t stack32 =
+        (uint32_t)rsp - (uint64_t)DATA_BASE; /* of compatibility mode, called from 64-bit code */
     for (unsigned i = 0; i < DATA_SIZE; i++)
         if (memory->host[i] != memory->guest[i] && !(c->ea.present && i - operand < 128) &&
-            stack - 1 - i >= 512)
+            stack - 1 - i >= 512 && stack32 - 1 - i >= 512)
             return false;
     return true;
 }
@@ -433,6 +439,10 @@ void case_print(FILE *file, const struct native_case *c, const struct native_res
     }
     for (unsigned i = 0; i < (c->bits == BITS_64 ? 16 : 8); i++)
         print_change(file, gpr_names[i], &c->in.gpr[i], &host->s.gpr[i], &guest->s.gpr[i], 8);
+    static const char *const segment_names[SREG_COUNT] = {"es", "cs", "ss", "ds", "fs", "gs"};
+    for (unsigned i = 0; i < SREG_COUNT && row_is_system(c->row); i++)
+        print_change(file, segment_names[i], &c->machine->segment[i].selector, &host->s.selector[i],
+                     &guest->s.selector[i], 2);
     uint64_t next = c->in.rip + c->length;
     print_change(file, "rip", &next, &host->s.rip, &guest->s.rip, 8);
     uint64_t flags[] = {c->in.rflags & flags_seen, host->s.rflags & flags_seen, guest->s.rflags & flags_seen};

@@ -289,9 +289,11 @@ static void put_modrm(struct rng *rng, struct native_case *c, uint8_t segment)
     unsigned reg = modrm & RM_HAS_EXT             ? modrm & 7
                    : row_has(c->row, METHOD_SREG) ? rng_below(rng, SREG_COUNT)
                                                   : rng_below(rng, 8);
-    c->ea.present = kind == RM_MEM || (kind == RM_ANY && rng_one_in(rng, 2));
+    bool ignores_mod = kind == RM_ANY && row_has(c->row, METHOD_RMREG);
+    c->ea.present = kind == RM_MEM || (kind == RM_ANY && !ignores_mod && rng_one_in(rng, 2));
     if (!c->ea.present) {
-        c->modrm = (uint8_t)(0xC0 | reg << 3 | rng_below(rng, 8));
+        unsigned mod = ignores_mod ? rng_below(rng, 4) : 3;
+        c->modrm = (uint8_t)(mod << 6 | reg << 3 | rng_below(rng, 8));
         put(c, c->modrm, 1);
         return;
     }

@@ -149,23 +149,37 @@ static uint64_t descriptor(uint32_t base, uint32_t limit, uint16_t attr)
            (raw >> 16 & 15) << 48 | (uint64_t)(attr >> 8 & 15) << 52 | (uint64_t)(base >> 24) << 56;
 }
 
+static void poke_segment(struct native_guest *guest, const struct native_segment *segment)
+{
+    poke64(guest, (segment->selector & 4 ? GPA_LDT : GPA_GDT) + (segment->selector & ~7u),
+           descriptor(segment->base, segment->limit, segment->attr));
+}
+
 static void build_descriptor_tables(struct native_guest *guest)
 {
     const struct native_segment *segment = guest->machine->segment;
     poke64(guest, GPA_GDT + KERNEL_CS, descriptor(0, UINT32_MAX, 0xA9B));
     poke64(guest, GPA_GDT + KERNEL_CS + 8, descriptor(0, UINT32_MAX, 0xC93));
+    poke_segment(guest, &(struct native_segment){0x23, 0xCFB, 0, UINT32_MAX}); /* Linux's user segments */
+    poke_segment(guest, &(struct native_segment){0x2B, 0xCF3, 0, UINT32_MAX});
+    poke_segment(guest, &(struct native_segment){0x33, 0xAFB, 0, UINT32_MAX});
+    for (unsigned i = 0; i < NATIVE_LDT_EXTRA; i++)
+        poke_segment(guest, &native_ldt[i]);
     for (unsigned i = 0; i < SREG_COUNT; i++)
-        poke64(guest, (segment[i].selector & 4 ? GPA_LDT : GPA_GDT) + (segment[i].selector & ~7u),
-               segment[i].selector ? descriptor(segment[i].base, segment[i].limit, segment[i].attr) : 0);
+        if (segment[i].selector != 0)
+            poke_segment(guest, &segment[i]);
     for (unsigned v = 0; v < 32; v++) {
         uint64_t handler = KERNEL + GPA_HANDLERS + 16 * v;
+        uint64_t access = v == VEC_BP || v == VEC_OF ? 0xEE : 0x8E; /* INT3 and INTO are the user's */
         poke64(guest, GPA_IDT + 16 * v,
-               (handler & 0xFFFF) | (uint64_t)KERNEL_CS << 16 | UINT64_C(0xEE00) << 32 | /* DPL 3, for INT3 */
+               (handler & 0xFFFF) | (uint64_t)KERNEL_CS << 16 | access << 40 |
                    (handler >> 16 & 0xFFFF) << 48);
         poke64(guest, GPA_IDT + 16 * v + 8, handler >> 32);
     }
     uint64_t stack = KERNEL + GPA_STACK_TOP; /* RSP0, at offset 4 */
     CHECK(memory_write(&guest->memory, gpa(GPA_TSS + 4), &stack, sizeof stack));
+    uint16_t no_map = 0xFFFF; /* of I/O permissions */
+    CHECK(memory_write(&guest->memory, gpa(GPA_TSS + 102), &no_map, sizeof no_map));
 }
 
 /* ---- State ---- */
@@ -308,6 +322,8 @@ static void read_frame(struct native_guest *guest, struct native_result *out)
     out->s.rip = frame[has_code];
     out->s.rflags = frame[has_code + 2];
     out->s.gpr[RSP] = frame[has_code + 3];
+    out->s.selector[CS] = (uint16_t)frame[has_code + 1];
+    out->s.selector[SS] = (uint16_t)frame[has_code + 4];
     if (vector == VEC_BP) { /* not the instruction's, but the one after it */
         out->fault = FAULT_NONE;
         out->s.rip--;
@@ -361,6 +377,8 @@ static void store_state(struct native_guest *guest, struct native_result *out)
     out->fault = FAULT_NONE;
     out->code = 0;
     out->cr2 = 0;
+    for (unsigned i = 0; i < SREG_COUNT; i++)
+        out->s.selector[i] = s->seg[i].selector < 4 ? 0 : s->seg[i].selector;
     if (guest->cpu->cpl == 0)
         read_frame(guest, out);
 }

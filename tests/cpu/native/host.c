@@ -12,7 +12,8 @@
  *               handler finds it there too, so there is no global state
  *
  * A fault is the instruction's own when the saved RIP is the instruction's; else the instruction was a branch
- * whose target is not mapped, which is the next instruction's problem. A timer ends cases that do not end. */
+ * whose target is not mapped, which is the next instruction's problem. Two timers end cases that do not end:
+ * in user time, or in real time when it is the kernel that goes round in circles. */
 #include "native.h"
 
 #if defined(__x86_64__)
@@ -36,8 +37,12 @@ enum {
     USED_MAX = 512,
     STRAY_MAX = 512, /* bytes an instruction accesses at once */
     TRAP_BREAKPOINT = 3,
+    TRAP_OVERFLOW = 4,
     TRAP_PAGE = 14,
 };
+
+/* Last bytes of the stub's pages, struct stub_segments: what native_signal_entry reads and writes. */
+#define STUB_SEGMENTS 0x5A6D5F00
 
 #define USER_END UINT64_C(0x7FFFFFFFF000)
 
@@ -52,8 +57,8 @@ struct stub_data {
     } far_target;
     /* for the signal handler */
     volatile bool active;
-    uint64_t serial, serial_at_tick;
-    uint64_t start; /* rip of the instruction */
+    uint64_t serial, serial_at_tick[2]; /* of the timers */
+    uint64_t start;                     /* rip of the instruction */
     struct native_result *out;
     void *back[5]; /* of __builtin_setjmp(), which a sanitizer leaves alone */
 };
@@ -61,6 +66,15 @@ struct stub_data {
 struct range {
     uint64_t first, end;
 };
+
+struct stub_segments {
+    uint16_t selector[SREG_COUNT]; /* when the signal came; not CS and SS */
+    uint16_t lost;                 /* the instruction may have loaded FS or GS */
+    uint64_t fs_base;              /* to put back then */
+};
+_Static_assert(STUB_SEGMENTS + sizeof(struct stub_segments) <= STUB_BASE + STUB_SIZE, "end of the stub");
+_Static_assert(offsetof(struct stub_segments, lost) == 12 && offsetof(struct stub_segments, fs_base) == 16,
+               "native_signal_entry");
 
 struct native_host {
     struct native_machine machine;
@@ -78,19 +92,69 @@ static struct stub_data *stub_data(void)
     return (struct stub_data *)(uintptr_t)STUB_DATA;
 }
 
+static struct stub_segments *stub_segments(void)
+{
+    return (struct stub_segments *)(uintptr_t)STUB_SEGMENTS;
+}
+
 /* ---- The end of a case: a signal ---- */
 
-/* The kernel enters a handler with the interrupted AC and NT; C code wants neither. */
+/* The kernel enters a handler with the interrupted AC and NT, and with the data segments; C code wants no AC,
+ * no NT, and its own FS. */
 void native_signal_entry(int signal, siginfo_t *info, void *context);
-__asm__(".text\n"
-        ".globl native_signal_entry\n"
-        "native_signal_entry:\n"
-        "    pushq $0x202\n"
-        "    popfq\n"
-        "    jmp native_signal\n");
+#define AS_TEXT(x)    AS_TEXT_OF(x)
+#define AS_TEXT_OF(x) #x
+__asm__(
+    ".text\n"
+    ".globl native_signal_entry\n"
+    "native_signal_entry:\n"
+    "    pushq $0x202\n"
+    "    popfq\n"
+    "    movw %es, " AS_TEXT(
+        STUB_SEGMENTS) "\n"
+                       "    movw %ds, " AS_TEXT(
+                           STUB_SEGMENTS) " + 6\n"
+                                          "    movw %fs, " AS_TEXT(
+                                              STUB_SEGMENTS) " + 8\n"
+                                                             "    movw %gs, " AS_TEXT(
+                                                                 STUB_SEGMENTS) " + 10\n"
+                                                                                "    cmpw $0, " AS_TEXT(
+                                                                                    STUB_SEGMENTS) " + 12\n"
+                                                                                                   "    je 1f\n"
+                                                                                                   "    pushq %rdi\n"
+                                                                                                   "    pushq %rsi\n"
+                                                                                                   "    movl $158, %eax\n" /* arch_prctl(ARCH_SET_FS, fs_base) */
+                                                                                                   "    movl $0x1002, %edi\n"
+                                                                                                   "    movq " AS_TEXT(
+                                                                                                       STUB_SEGMENTS) " + 16, %rsi\n"
+                                                                                                                      "    syscall\n"
+                                                                                                                      "    popq %rsi\n"
+                                                                                                                      "    popq %rdi\n"
+                                                                                                                      "1:  jmp native_signal\n");
+_Static_assert(SYS_arch_prctl == 158 && ARCH_SET_FS == 0x1002 && ES == 0 && DS == 3 && FS == 4 && GS == 5,
+               "native_signal_entry");
 
 /* Indices into the frame's registers (Linux, struct sigcontext). */
-enum { FRAME_RIP = 16, FRAME_FLAGS = 17, FRAME_ERROR = 19, FRAME_TRAP = 20, FRAME_CR2 = 22 };
+enum {
+    FRAME_RIP = 16,
+    FRAME_FLAGS = 17,
+    FRAME_SELECTORS = 18, /* CS, GS, FS, SS; GS and FS are not filled in */
+    FRAME_ERROR = 19,
+    FRAME_TRAP = 20,
+    FRAME_CR2 = 22
+};
+
+/* A null selector with an RPL is indistinguishable from 0 here: the kernel's IRET to CPL 3 makes it 0. */
+static void copy_selectors(const ucontext_t *context, uint16_t selector[SREG_COUNT])
+{
+    uint64_t in_frame = (uint64_t)context->uc_mcontext.gregs[FRAME_SELECTORS];
+    memcpy(selector, stub_segments()->selector, SREG_COUNT * sizeof *selector);
+    selector[CS] = (uint16_t)in_frame;
+    selector[SS] = (uint16_t)(in_frame >> 48);
+    for (unsigned i = 0; i < SREG_COUNT; i++)
+        if (selector[i] < 4)
+            selector[i] = 0;
+}
 
 static void copy_registers(const ucontext_t *context, struct native_state *s)
 {
@@ -102,6 +166,7 @@ static void copy_registers(const ucontext_t *context, struct native_state *s)
     s->rip = (uint64_t)regs[FRAME_RIP];
     s->rflags = (uint64_t)regs[FRAME_FLAGS];
     memcpy(s->fx, context->uc_mcontext.fpregs, sizeof s->fx);
+    copy_selectors(context, s->selector);
 }
 
 __attribute__((no_sanitize_address)) void native_signal(int signal_number, siginfo_t *info, void *context_ptr)
@@ -109,9 +174,10 @@ __attribute__((no_sanitize_address)) void native_signal(int signal_number, sigin
     (void)info;
     const ucontext_t *context = context_ptr;
     struct stub_data *stub = stub_data();
-    if (signal_number == SIGVTALRM) {
-        bool stuck = stub->active && stub->serial == stub->serial_at_tick;
-        stub->serial_at_tick = stub->serial;
+    if (signal_number == SIGVTALRM || signal_number == SIGALRM) {
+        uint64_t *at_tick = &stub->serial_at_tick[signal_number == SIGALRM];
+        bool stuck = stub->active && stub->serial == *at_tick;
+        *at_tick = stub->serial;
         if (!stuck)
             return;
     } else if (!stub->active) { /* a bug of ours, not of the case */
@@ -124,12 +190,12 @@ __attribute__((no_sanitize_address)) void native_signal(int signal_number, sigin
     out->fault = (uint8_t)trap;
     out->code = (uint32_t)context->uc_mcontext.gregs[FRAME_ERROR];
     out->cr2 = (uint64_t)context->uc_mcontext.gregs[FRAME_CR2];
-    if (signal_number == SIGVTALRM) {
+    if (signal_number == SIGVTALRM || signal_number == SIGALRM) {
         out->fault = FAULT_HANG;
     } else if (trap == TRAP_BREAKPOINT) {
         out->fault = FAULT_NONE;
         out->s.rip--;
-    } else if (out->s.rip != stub->start) {
+    } else if (out->s.rip != stub->start && trap != TRAP_OVERFLOW) { /* INTO's is a trap */
         out->fault = FAULT_NONE;
     }
     if (out->fault != TRAP_PAGE)
@@ -144,7 +210,7 @@ __attribute__((no_sanitize_address)) void native_signal(int signal_number, sigin
 
 static void signals_install(struct native_host *host)
 {
-    static const int numbers[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGVTALRM};
+    static const int numbers[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGVTALRM, SIGALRM};
     host->stack = xcalloc(1, STACK_SIZE);
     stack_t stack = {.ss_sp = host->stack, .ss_size = STACK_SIZE};
     CHECK(sigaltstack(&stack, NULL) == 0);
@@ -154,11 +220,24 @@ static void signals_install(struct native_host *host)
         CHECK(sigaction(numbers[i], &action, NULL) == 0);
     struct itimerval timer = {.it_interval = {.tv_usec = 250000}, .it_value = {.tv_usec = 250000}};
     CHECK(setitimer(ITIMER_VIRTUAL, &timer, NULL) == 0);
+    struct itimerval slow = {.it_interval = {.tv_sec = 5}, .it_value = {.tv_sec = 5}};
+    CHECK(setitimer(ITIMER_REAL, &slow, NULL) == 0);
 }
 
 /* ---- Segments ---- */
 
-enum { LDT_CODE16 = 1, LDT_DATA16, LDT_LIMITED, LDT_DOWN };
+enum {
+    LDT_CODE16 = 1,
+    LDT_DATA16,
+    LDT_LIMITED,
+    LDT_DOWN,
+    LDT_ABSENT_DATA,
+    LDT_READ_ONLY,
+    LDT_EXECUTE_ONLY,
+    LDT_ABSENT_CODE,
+    LDT_ABSENT_CONFORMING,
+    LDT_SHORT_CODE32,
+};
 #define LDT_SELECTOR(entry) ((entry) << 3 | 7)
 
 enum {
@@ -194,6 +273,17 @@ static const struct native_segment mode_segments[BITS_COUNT][SREG_COUNT] = {
                  [GS] = {0, 0, GS64_BASE, UINT32_MAX}},
 };
 
+const struct native_segment native_ldt[NATIVE_LDT_EXTRA] = {
+    {LDT_SELECTOR(LDT_CODE16), ATTR_LDT_CODE16, CODE_BASE, 0xFFFF},
+    {LDT_SELECTOR(LDT_DATA16), ATTR_LDT_DATA16, DATA16_BASE, 0xFFFF},
+    {LDT_SELECTOR(LDT_ABSENT_DATA), ATTR_LDT_DATA16 & ~SEG_P, DATA16_BASE, 0xFFFF},
+    {LDT_SELECTOR(LDT_READ_ONLY), ATTR_LDT_DATA16 & ~SEG_WRITABLE, DATA16_BASE, 0xFFFF},
+    {LDT_SELECTOR(LDT_EXECUTE_ONLY), ATTR_LDT_CODE16 & ~SEG_READABLE, CODE_BASE, 0xFFFF},
+    {LDT_SELECTOR(LDT_ABSENT_CODE), ATTR_LDT_CODE16 & ~SEG_P, CODE_BASE, 0xFFFF},
+    {LDT_SELECTOR(LDT_ABSENT_CONFORMING), (ATTR_LDT_CODE16 & ~SEG_P) | SEG_CONFORMING, CODE_BASE, 0xFFFF},
+    {LDT_SELECTOR(LDT_SHORT_CODE32), ATTR_LDT_CODE16 | SEG_DB, CODE_BASE, CODE_SIZE / 2 - 1},
+};
+
 static bool ldt_set(const struct native_segment *segment)
 {
     struct user_desc descriptor = {
@@ -201,20 +291,26 @@ static bool ldt_set(const struct native_segment *segment)
         .base_addr = segment->base,
         .limit = segment->limit,
         .seg_32bit = (segment->attr & SEG_DB) != 0,
+        .read_exec_only = (segment->attr & SEG_WRITABLE) == 0, /* of code, SEG_READABLE */
+        .seg_not_present = (segment->attr & SEG_P) == 0,
         .contents = (segment->attr & SEG_CODE ? 2u : 0) | (segment->attr & SEG_EXPAND_DOWN ? 1u : 0),
         .useable = 1,
     };
-    return syscall(SYS_modify_ldt, 1, &descriptor, sizeof descriptor) == 0;
+    return syscall(SYS_modify_ldt, 0x11, &descriptor, sizeof descriptor) == 0;
 }
 
 static bool segments_install(struct native_host *host, enum native_bits bits)
 {
     host->machine.bits = bits;
     memcpy(host->machine.segment, mode_segments[bits], sizeof host->machine.segment);
+    for (unsigned i = 0; i < NATIVE_LDT_EXTRA; i++)
+        if (!ldt_set(&native_ldt[i]))
+            return false;
     for (unsigned i = 0; i < SREG_COUNT; i++)
         if ((host->machine.segment[i].selector & 4) && !ldt_set(&host->machine.segment[i]))
             return false;
     syscall(SYS_arch_prctl, ARCH_GET_FS, &host->machine.fs_base);
+    stub_segments()->fs_base = host->machine.fs_base;
     return bits != BITS_64 || syscall(SYS_arch_prctl, ARCH_SET_GS, (unsigned long)GS64_BASE) == 0;
 }
 
@@ -327,6 +423,7 @@ void host_close(struct native_host *host)
 {
     struct itimerval off = {0};
     setitimer(ITIMER_VIRTUAL, &off, NULL);
+    setitimer(ITIMER_REAL, &off, NULL);
     munmap((void *)(uintptr_t)DATA_BASE, DATA_SIZE);
     munmap((void *)(uintptr_t)CODE_BASE, CODE_SIZE);
     munmap(host->code, CODE_SIZE);
@@ -381,10 +478,13 @@ void host_run(struct native_host *host, const struct native_case *c, struct nati
     stub->start = c->in.rip;
     stub->out = out;
     stub->serial++;
+    stub_segments()->lost = row_is_system(c->row);
     if (!__builtin_setjmp(stub->back)) {
         stub->active = true;
         ((void (*)(void))(uintptr_t)STUB_BASE)();
     }
+    if (row_is_system(c->row) && c->bits == BITS_64)
+        syscall(SYS_arch_prctl, ARCH_SET_GS, (unsigned long)GS64_BASE);
 }
 
 /* ---- CPUID ---- */
@@ -398,7 +498,10 @@ bool host_has(enum insn_feature feature)
     switch (feature) {
     case FEAT_BASE:
     case FEAT_FPU: return true;
+    case FEAT_TSC: return d >> 4 & 1;
+    case FEAT_MSR: return d >> 5 & 1;
     case FEAT_CX8: return d >> 8 & 1;
+    case FEAT_SEP: return d >> 11 & 1;
     case FEAT_CMOV: return d >> 15 & 1;
     case FEAT_CLFLUSH: return d >> 19 & 1;
     case FEAT_MMX: return d >> 23 & 1;
@@ -412,6 +515,7 @@ bool host_has(enum insn_feature feature)
     case FEAT_SSE42: return c >> 20 & 1;
     case FEAT_POPCNT: return c >> 23 & 1;
     case FEAT_XSAVE: return c >> 27 & 1; /* OSXSAVE: the kernel has enabled it */
+    case FEAT_SYSCALL: return ext_d >> 11 & 1;
     case FEAT_LAHF_LM: return ext_c & 1;
     case FEAT_PREFETCHW: return ext_c >> 8 & 1;
     case FEAT_LM: return ext_d >> 29 & 1;

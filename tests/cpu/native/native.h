@@ -29,6 +29,10 @@ struct native_segment {
     uint32_t base, limit;
 };
 
+/* More descriptors of the LDT, for selectors that instructions load or look at. */
+enum { NATIVE_LDT_EXTRA = 8 };
+extern const struct native_segment native_ldt[NATIVE_LDT_EXTRA];
+
 /* What stays the same in all cases of a mode. */
 struct native_machine {
     enum native_bits bits;
@@ -42,6 +46,7 @@ struct native_state {
     uint64_t gpr[GPR_COUNT];
     uint64_t rip; /* offset in CS */
     uint64_t rflags;
+    uint16_t selector[SREG_COUNT]; /* results of system rows only; null ones are 0 */
 };
 
 enum {
@@ -118,6 +123,19 @@ uint32_t random_code_address(struct rng *rng, const struct native_case *c);
 
 /* Fill c->in for the encoded instruction and put operands into `memory` (DATA_SIZE bytes). */
 void case_randomize(struct rng *rng, struct native_case *c, uint8_t *memory);
+
+/* ---- system.c ---- */
+
+/* Is the row one of those that the user-mode comparison leaves out (ATTR_PRIV, ATTR_SYS)? */
+static inline bool row_is_system(const struct insn_row *row)
+{
+    return (row->attr & (ATTR_PRIV | ATTR_SYS)) != 0;
+}
+/* May it be compared all the same? `known`: does system.def mention it? */
+bool system_row_is_compared(const struct insn_row *row, bool *known);
+/* Selectors, far pointers and frames, over what case_encode and case_randomize have put there. */
+void system_encode(struct rng *rng, struct native_case *c);
+void system_randomize(struct rng *rng, struct native_case *c, uint8_t *memory);
 
 /* ---- encode.c ---- */
 
