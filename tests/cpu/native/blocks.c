@@ -17,7 +17,7 @@ static bool aim(struct rng *rng, struct native_case *c)
         return !c->ea.present || row_has(c->row, METHOD_MOFFS);
     uint64_t target = random_data_address(rng, c->ea.size) - segment_base(c, c->ea.seg);
     uint64_t change = target - case_ea(c);
-    int64_t disp = c->ea.disp + (int64_t)change;
+    int64_t disp = (int64_t)((uint64_t)c->ea.disp + change);
     if (c->ea.disp_size == 1)
         return false;
     if (c->addr_size == 8 && disp != (int32_t)disp)

@@ -344,8 +344,8 @@ static void steer_special(struct rng *rng, struct native_case *c)
             c->in.gpr[reg] &= UINT32_MAX;
     }
     if (c->row->cost == COST_DIV && !rng_one_in(rng, 3)) { /* quotients that fit */
-        int64_t high = handler_is(c, "idiv") && rng_one_in(rng, 2) ? -1 : 0;
-        c->in.gpr[RDX] = (uint64_t)high;
+        uint64_t high = handler_is(c, "idiv") && rng_one_in(rng, 2) ? UINT64_MAX : 0;
+        c->in.gpr[RDX] = high;
         if (rng_one_in(rng, 2))
             c->in.gpr[RAX] = (c->in.gpr[RAX] & ~UINT64_C(0xFF00)) | (uint16_t)(high << 8);
         if (c->bits != BITS_64) {
