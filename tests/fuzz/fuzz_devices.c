@@ -3,10 +3,7 @@
  * N random port and memory accesses to every device of the board, one device after the other with the rest of
  * the machine alive, then N descriptors for the NIC (see fuzz_nic.c). Each part runs twice from the same seed
  * and has to end in the same state. A single access that takes longer than ALARM_SECONDS ends the program
- * with SIGALRM.
- *
- * The full run, for the acceptance of an issue, under the sanitizer:
- *     build/asan/tests/fuzz/fuzz_devices --accesses 1000000 --descriptors 100000 */
+ * with SIGALRM. */
 #include "fuzz.h"
 
 #include <inttypes.h>
