@@ -8,9 +8,9 @@
  * leaves.
  *
  * Invariants: (1) a block that is not stale holds what its bytes decode to now; (2) nothing the guest can see
- * depends on which blocks exist: a lookup translates its page when control enters a linear page, after a
- * flush of the TLB and after an instruction that ends blocks, whether or not blocks are cached; (3) blocks
- * are freed only at an instruction boundary. */
+ * depends on which blocks exist: the code of every instruction has its page in the TLB (mmu/tlb.h), or is
+ * looked up there before the instruction runs; whatever drops an entry that code was fetched through ends the
+ * block (cpu_attend) and changes code_epoch; (3) blocks are freed only at an instruction boundary. */
 #include "cpu/block.h"
 
 #include "base/check.h"
@@ -166,7 +166,7 @@ bool code_enter_page(struct cpu *cpu, uint64_t linear)
         return false;
     blocks->code_page = gpa(page.v & ~PAGE_MASK);
     blocks->code_linear = linear & ~PAGE_MASK;
-    blocks->code_generation = cpu->tlb.generation;
+    blocks->code_epoch = cpu->tlb.code_epoch;
     blocks->code_mode = cpu->mode;
     return true;
 }

@@ -36,9 +36,9 @@ struct block_cache {
     uint8_t *arena;
     size_t used;
     bool drop_pending; /* block_cache_drop() was called while a block may be running */
-    /* The page that code is fetched from, translated when control entered it. Valid for this linear page, TLB
-     * generation and mode. */
-    uint64_t code_linear, code_generation;
+    /* The page that code is fetched from, translated when control entered it. Valid for this linear page,
+     * tlb.code_epoch and mode. */
+    uint64_t code_linear, code_epoch;
     unsigned code_mode;
     gpa_t code_page;
 };
@@ -84,8 +84,8 @@ bool code_enter_page(struct cpu *cpu, uint64_t linear) MUST_CHECK;
 MUST_CHECK static ALWAYS_INLINE bool code_translate(struct cpu *cpu, uint64_t linear, gpa_t *addr)
 {
     const struct block_cache *blocks = cpu->blocks;
-    if (UNLIKELY((linear & ~PAGE_MASK) != blocks->code_linear ||
-                 cpu->tlb.generation != blocks->code_generation || cpu->mode != blocks->code_mode) &&
+    if (UNLIKELY((linear & ~PAGE_MASK) != blocks->code_linear || cpu->tlb.code_epoch != blocks->code_epoch ||
+                 cpu->mode != blocks->code_mode) &&
         !code_enter_page(cpu, linear))
         return false;
     *addr = gpa(blocks->code_page.v | (linear & PAGE_MASK));

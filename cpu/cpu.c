@@ -1,7 +1,7 @@
 /* A CPU as a whole: create, reset, inputs, state access for the rest of the emulator.
  *
- * Invariant: everything but cpu->s, the configuration and the wiring can be rebuilt at an instruction
- * boundary (cpu_drop_caches), and the guest cannot tell. */
+ * Invariant: everything but cpu->s, the entries of the TLB (mmu/tlb.h), the configuration and the wiring can
+ * be rebuilt at an instruction boundary (cpu_drop_caches), and the guest cannot tell. */
 #include "cpu/cpu.h"
 
 #include "cpu/block.h"
@@ -13,10 +13,10 @@
 #include <stdlib.h>
 
 /* guest_memory: a page's frame or watches changed. */
-static void memory_changed(void *ctx, ppn_t page)
+static void memory_changed(void *ctx, ppn_t page, bool remapped)
 {
     struct cpu *cpu = ctx;
-    tlb_recheck_physical(&cpu->tlb, gpa(page.v << PAGE_SHIFT));
+    tlb_recheck_physical(&cpu->tlb, gpa(page.v << PAGE_SHIFT), remapped);
     if (cpu->blocks != NULL)
         block_cache_page_changed(cpu->blocks, page);
 }
@@ -55,6 +55,7 @@ void cpu_destroy(struct cpu *cpu)
     cpu->memory->changed = NULL;
     block_cache_destroy(cpu->blocks);
     insn_tables_destroy(cpu->tables);
+    tlb_destroy(&cpu->tlb);
     free(cpu);
 }
 
@@ -76,7 +77,7 @@ void cpu_state_changed(struct cpu *cpu)
 void cpu_drop_caches(struct cpu *cpu)
 {
     cpu_sync(cpu);
-    tlb_flush(&cpu->tlb);
+    tlb_recheck_all(&cpu->tlb);
     block_cache_drop(cpu->blocks);
 }
 

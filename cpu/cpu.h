@@ -70,12 +70,11 @@ struct cpu {
     uint64_t seg_base[SREG_COUNT]; /* derived: base that linear addresses are made with */
     uint64_t linear_mask;          /* derived: 32 bits outside 64-bit mode */
     uint64_t code_bound;           /* derived: the highest offset that code in CS may reach */
-    struct tlb_entry *tlb_set;     /* derived: the half of the TLB for this CPL */
+    struct tlb_map *tlb_map;       /* derived: the TLB's map for this CPL */
     struct paging paging;          /* derived from CR0, CR3, CR4, EFER */
     /* Lazy arithmetic flags: valid instead of s.rflags' arithmetic bits when op != 0 (cpu/flags.h). */
     struct lazy_flags lazy;
     struct fault fault; /* set by a handler that returns EXEC_FAULT */
-    struct tlb tlb;
     struct guest_memory *memory;
     const struct cpu_bus *bus;
     const struct cpu_model *model;
@@ -86,6 +85,7 @@ struct cpu {
     uint32_t chain;      /* how many more blocks may follow before the run loop wants control */
     struct log *log;
     struct cpu_config config;
+    struct tlb tlb; /* large, so at the end */
 };
 
 struct cpu *cpu_create(const struct cpu_config *config, struct guest_memory *memory,
@@ -136,7 +136,7 @@ void cpu_sync(struct cpu *cpu);
 /* Hash of the architectural state (flags made current first). */
 uint64_t cpu_state_hash(struct cpu *cpu, uint64_t seed);
 
-/* Drop all engine caches (test of the contract that this is unobservable). */
+/* Drop all engine caches (test of the contract that this is unobservable). The TLB's entries are none. */
 void cpu_drop_caches(struct cpu *cpu);
 
 /* Registers and the next instruction, as text for logs and traps. */

@@ -6,7 +6,7 @@
  *
  * Left out: RTM, branch trace and last-branch recording; LE and GE (exact matching is always on).
  *
- * Invariant: a page with an enabled data breakpoint has no fast TLB tag for the accesses it watches
+ * Invariant: a page with an enabled data breakpoint is not in the TLB's map for the accesses it watches
  * (mem.c asks debug_page_watched), so every such access comes by debug_data_access(). */
 #include "cpu/cpu_priv.h"
 #include "cpu/exec.h"
@@ -36,7 +36,7 @@ void debug_update(struct cpu *cpu)
         cpu->debug_enabled |= (uint8_t)(1 << n);
         cpu->debug_code |= break_type(cpu, n) == BREAK_CODE;
     }
-    tlb_flush(&cpu->tlb);
+    tlb_recheck_all(&cpu->tlb);
 }
 
 static bool type_watches(unsigned type, enum access access)

@@ -12,7 +12,10 @@
 
 void cpu_invalidate_all(struct cpu *cpu, bool global)
 {
-    tlb_flush(&cpu->tlb);
+    if (global)
+        tlb_flush(&cpu->tlb);
+    else
+        tlb_flush_nonglobal(&cpu->tlb);
     if (cpu->bus->invalidate != NULL)
         cpu->bus->invalidate(cpu->bus->ctx, NULL, global);
 }

@@ -50,18 +50,6 @@ static ALWAYS_INLINE uint64_t fast_ea(const struct cpu *cpu, const struct insn *
     return ea;
 }
 
-/* Host address of plain RAM that may be accessed so without side effects, or NULL. The last byte's page must
- * be the tagged one, so an access that straddles pages misses too. */
-static ALWAYS_INLINE uint8_t *fast_linear(const struct cpu *cpu, uint64_t linear, unsigned size,
-                                          enum access access)
-{
-    const struct tlb_entry *entry = &cpu->tlb_set[linear >> PAGE_SHIFT & (TLB_ENTRIES - 1)];
-    uint64_t tag = access == ACCESS_READ ? entry->read_tag : entry->write_tag;
-    if (LIKELY(tag == tlb_tag(&cpu->tlb, linear + size - 1)))
-        return (uint8_t *)(uintptr_t)(linear + entry->addend);
-    return NULL;
-}
-
 static ALWAYS_INLINE uint8_t *fast_operand(const struct cpu *cpu, const struct insn *insn,
                                            enum fast_memory kind, unsigned size, enum access access)
 {
@@ -72,14 +60,14 @@ static ALWAYS_INLINE uint8_t *fast_operand(const struct cpu *cpu, const struct i
             return NULL;
         ea += cpu->seg_base[insn->seg];
     }
-    return fast_linear(cpu, ea & cpu->linear_mask, size, access);
+    return tlb_hit(cpu->tlb_map, ea & cpu->linear_mask, size, access);
 }
 
 /* The stack in MODE_FLAT. */
 static ALWAYS_INLINE uint8_t *fast_stack(const struct cpu *cpu, uint64_t offset, unsigned size,
                                          enum access access)
 {
-    return fast_linear(cpu, offset & cpu->linear_mask, size, access);
+    return tlb_hit(cpu->tlb_map, offset & cpu->linear_mask, size, access);
 }
 
 /* ---- Leaving a block ---- */

@@ -9,10 +9,11 @@
  *
  * Left out: memory types (all accesses are in order and complete at once), split locks.
  *
- * Invariants: (1) only fill() writes tags; (2) a read or write tag is valid only if the page is RAM, the
+ * Invariants: (1) an access walks the page tables if and only if the TLB has no entry that allows it; (2)
+ * only map_entry() puts pages into the TLB's map: a read or write key is valid only if the page is RAM, the
  * walk allows the access with no A or D bit left to set, no enabled data breakpoint lies in the page for it,
  * and, for writes, the page is not watched; (3) with SMAP, supervisor access to a user page depends on
- * EFLAGS.AC and is never cached. */
+ * EFLAGS.AC and is never allowed by an entry. */
 #include "cpu/mem.h"
 
 #include "cpu/cpu_priv.h"
@@ -115,55 +116,55 @@ static unsigned allowed_accesses(const struct paging *paging, const struct trans
     return allowed;
 }
 
-/* Make the fast tags of an entry as lax as its `allowed` and the present watches and breakpoints permit. */
-static void fill_tags(struct cpu *cpu, struct tlb_entry *entry, uint64_t linear)
+/* Put an entry into the map, as far as its `allowed` and the present watches and breakpoints permit. */
+static void map_entry(struct cpu *cpu, struct tlb_entry *entry)
 {
     uint8_t *frame = memory_frame(cpu->memory, entry->page);
-    uint64_t tag = entry->walk_tag;
-    bool exec = (entry->allowed & 1 << ACCESS_EXEC) != 0;
     bool read = (entry->allowed & 1 << ACCESS_READ) != 0 && frame != NULL;
     bool write = (entry->allowed & 1 << ACCESS_WRITE) != 0 && frame != NULL &&
                  memory_watched(cpu->memory, entry->page) == 0;
     if (cpu->debug_enabled != 0) {
-        read = read && !debug_page_watched(cpu, linear, ACCESS_READ);
-        write = write && !debug_page_watched(cpu, linear, ACCESS_WRITE);
+        read = read && !debug_page_watched(cpu, entry->linear, ACCESS_READ);
+        write = write && !debug_page_watched(cpu, entry->linear, ACCESS_WRITE);
     }
-    entry->addend = (uintptr_t)frame - (uintptr_t)(linear & ~PAGE_MASK);
-    entry->read_tag = read ? tag : TLB_INVALID;
-    entry->write_tag = write ? tag : TLB_INVALID;
-    entry->exec_tag = exec ? tag : TLB_INVALID;
+    tlb_map(&cpu->tlb, entry, frame, read, write);
 }
 
-/* Guest-physical page of `linear` for this access. */
-static bool translate(struct cpu *cpu, uint64_t linear, enum access access, bool user, bool ac, gpa_t *page)
+/* Walk, and remember it; NULL: #PF recorded. Under a monitor no entry is global: it decides at each CR3 load
+ * what its own tables still say (vmm/shadow.h). */
+static struct tlb_entry *walk(struct cpu *cpu, uint64_t linear, enum access access, bool user, bool ac)
 {
-    struct tlb_entry *entry = tlb_slot(&cpu->tlb, user, linear);
-    uint64_t tag = tlb_tag(&cpu->tlb, linear);
-    if (entry->walk_tag == tag && (entry->allowed >> access & 1) != 0) {
-        fill_tags(cpu, entry, linear);
-        *page = entry->page;
-        return true;
-    }
-
+    struct tlb *tlb = &cpu->tlb;
+    uint64_t epoch = tlb->code_epoch;
+    struct tlb_entry *entry = NULL;
     struct translation t;
     uint32_t code;
     bool ok = cpu->bus->translate != NULL
                   ? cpu->bus->translate(cpu->bus->ctx, gva(linear), access, user, ac, &t, &code)
                   : page_walk(cpu->memory, &cpu->paging, gva(linear), access, user, ac, true, &t, &code);
-    if (!ok) {
+    if (ok) {
+        const struct tlb_walked walked = {.page = t.page,
+                                          .page_size = t.page_size,
+                                          .allowed = (uint8_t)allowed_accesses(&cpu->paging, &t, user),
+                                          .global = t.global && cpu->bus->translate == NULL};
+        entry = tlb_enter(tlb, user, linear, &walked);
+    } else {
         /* The fault itself drops what the TLB has for the page (SDM vol. 3, 4.10.4.1). */
-        tlb_flush_page(&cpu->tlb, linear);
+        tlb_flush_page(tlb, linear);
         cpu_fault_page(cpu, linear, code);
-        return false;
     }
-    entry->walk_tag = tag;
-    entry->page = t.page;
-    entry->allowed = (uint8_t)allowed_accesses(&cpu->paging, &t, user);
-    fill_tags(cpu, entry, linear);
-    if (t.page_size > PAGE_SIZE)
-        tlb_note_large(&cpu->tlb, linear, t.page_size);
-    *page = t.page;
-    return true;
+    if (tlb->code_epoch != epoch)
+        cpu_attend(cpu); /* the next instruction may need a walk */
+    return entry;
+}
+
+/* The TLB's entry for this access; NULL: #PF recorded. */
+static struct tlb_entry *translate(struct cpu *cpu, uint64_t linear, enum access access, bool user, bool ac)
+{
+    struct tlb_entry *entry = tlb_find(&cpu->tlb, user, linear);
+    if (entry == NULL || (entry->allowed >> access & 1) == 0)
+        entry = walk(cpu, linear, access, user, ac);
+    return entry;
 }
 
 /* ---- Access by pieces, each within one page ---- */
@@ -187,10 +188,11 @@ static bool span_resolve(struct cpu *cpu, uint64_t linear, unsigned size, enum a
         CHECK(span->count < ARRAY_LEN(span->piece));
         unsigned room = PAGE_SIZE - (unsigned)(linear & PAGE_MASK);
         unsigned part = size < room ? size : room;
-        gpa_t page;
-        if (!translate(cpu, linear, access, user, ac, &page))
+        struct tlb_entry *entry = translate(cpu, linear, access, user, ac);
+        if (entry == NULL)
             return false;
-        span->piece[span->count++] = (struct piece){gpa(page.v | (linear & PAGE_MASK)), part};
+        map_entry(cpu, entry);
+        span->piece[span->count++] = (struct piece){gpa(entry->page.v | (linear & PAGE_MASK)), part};
         linear += part;
         if (!(cpu->s.efer & EFER_LMA))
             linear = (uint32_t)linear;
@@ -379,9 +381,10 @@ bool mem_check_read(struct cpu *cpu, unsigned seg, uint64_t offset, unsigned siz
 
 bool mem_code_slow(struct cpu *cpu, uint64_t linear, gpa_t *addr)
 {
-    gpa_t page;
-    if (!translate(cpu, linear, ACCESS_EXEC, cpu->cpl == 3, false, &page))
+    struct tlb_entry *entry = translate(cpu, linear, ACCESS_EXEC, cpu->cpl == 3, false);
+    if (entry == NULL)
         return false;
-    *addr = gpa(page.v | (linear & PAGE_MASK));
+    tlb_enter_code(&cpu->tlb, entry);
+    *addr = gpa(entry->page.v | (linear & PAGE_MASK));
     return true;
 }

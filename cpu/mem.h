@@ -50,14 +50,10 @@ static ALWAYS_INLINE uint64_t mem_linear(const struct cpu *cpu, unsigned seg, ui
 static ALWAYS_INLINE uint8_t *mem_hit(const struct cpu *cpu, unsigned seg, uint64_t offset, unsigned size,
                                       enum access access)
 {
-    uint64_t linear = mem_linear(cpu, seg, offset);
-    const struct tlb_entry *entry = &cpu->tlb_set[linear >> PAGE_SHIFT & (TLB_ENTRIES - 1)];
-    uint64_t tag = access == ACCESS_READ ? entry->read_tag : entry->write_tag;
     unsigned flat = access == ACCESS_READ ? cpu->flat : cpu->flat_write;
-    if (LIKELY((flat >> seg & 1) != 0 && tag == tlb_tag(&cpu->tlb, linear) &&
-               (linear & PAGE_MASK) <= PAGE_SIZE - size))
-        return (uint8_t *)(uintptr_t)(linear + entry->addend);
-    return NULL;
+    if (UNLIKELY((flat >> seg & 1) == 0))
+        return NULL;
+    return tlb_hit(cpu->tlb_map, mem_linear(cpu, seg, offset), size, access);
 }
 
 bool mem_read_slow(struct cpu *cpu, unsigned seg, uint64_t offset, unsigned size, uint64_t *value) MUST_CHECK;
@@ -121,10 +117,10 @@ bool mem_code_slow(struct cpu *cpu, uint64_t linear, gpa_t *addr) MUST_CHECK;
 /* Guest-physical address of the instruction byte at `linear`, or false with #PF recorded. */
 MUST_CHECK static inline bool mem_code(struct cpu *cpu, uint64_t linear, gpa_t *addr)
 {
-    const struct tlb_entry *entry = &cpu->tlb_set[linear >> PAGE_SHIFT & (TLB_ENTRIES - 1)];
-    if (UNLIKELY(entry->exec_tag != tlb_tag(&cpu->tlb, linear)))
+    const struct tlb_code *code = tlb_code_slot(&cpu->tlb, linear);
+    if (UNLIKELY(code->key != tlb_code_key(cpu->cpl == 3, linear) || code->epoch != cpu->tlb.code_epoch))
         return mem_code_slow(cpu, linear, addr);
-    *addr = gpa(entry->page.v | (linear & PAGE_MASK));
+    *addr = gpa(code->page.v | (linear & PAGE_MASK));
     return true;
 }
 

@@ -80,7 +80,7 @@ void cpu_update_mode(struct cpu *cpu)
                 (fpu_needs_guard(cpu) ? MODE_FPU_GUARD : 0);
     cpu->linear_mask = cpu->long64 ? UINT64_MAX : UINT32_MAX;
     cpu->align_check = cpu->cpl == 3 && (s->cr0 & CR0_AM) != 0 && (s->rflags & FLAG_AC) != 0;
-    cpu->tlb_set = cpu->tlb.entry[cpu->cpl == 3];
+    cpu->tlb_map = &cpu->tlb.map[cpu->cpl == 3];
     for (unsigned n = 0; n < SREG_COUNT; n++)
         cpu_update_segment(cpu, n);
     if (cpu->cpl != old_cpl && cpu->bus->cpl_changed != NULL)

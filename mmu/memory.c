@@ -65,10 +65,10 @@ void guest_memory_destroy(struct guest_memory *memory)
     memory->pages = 0;
 }
 
-static void tell_changed(struct guest_memory *memory, uint64_t page)
+static void tell_changed(struct guest_memory *memory, uint64_t page, bool remapped)
 {
     if (memory->changed != NULL)
-        memory->changed(memory->changed_ctx, (ppn_t){page});
+        memory->changed(memory->changed_ctx, (ppn_t){page}, remapped);
 }
 
 void guest_memory_map(struct guest_memory *memory, const struct machine_memory *machine, ppn_t first,
@@ -81,7 +81,7 @@ void guest_memory_map(struct guest_memory *memory, const struct machine_memory *
         if (memory->frame[first.v + i] == host)
             continue;
         memory->frame[first.v + i] = host;
-        tell_changed(memory, first.v + i);
+        tell_changed(memory, first.v + i, true);
     }
 }
 
@@ -92,7 +92,7 @@ void guest_memory_unmap(struct guest_memory *memory, ppn_t first, uint64_t count
         if (memory->frame[first.v + i] == NULL)
             continue;
         memory->frame[first.v + i] = NULL;
-        tell_changed(memory, first.v + i);
+        tell_changed(memory, first.v + i, true);
     }
 }
 
@@ -112,7 +112,7 @@ void guest_memory_watch(struct guest_memory *memory, ppn_t page, enum memory_wat
     bool was_watched = memory->watch[page.v] != 0;
     memory->watch[page.v] |= (uint8_t)bit;
     if (!was_watched) /* the second bit makes nothing stricter */
-        tell_changed(memory, page.v);
+        tell_changed(memory, page.v, false);
 }
 
 void guest_memory_unwatch(struct guest_memory *memory, ppn_t page, enum memory_watch bit)

@@ -45,8 +45,9 @@ struct guest_memory {
         void *ctx;
     } watcher[MEMORY_WATCHERS];
     unsigned watchers;
-    /* Called when a page's mapping or watch bits became stricter: cached translations must be dropped. */
-    void (*changed)(void *ctx, ppn_t page);
+    /* Called when a page's mapping changed (`remapped`) or its watch bits became stricter: host addresses
+     * kept for it must be dropped. */
+    void (*changed)(void *ctx, ppn_t page, bool remapped);
     void *changed_ctx;
 };
 

@@ -1,71 +1,399 @@
-/* The soft TLB: flushing (see tlb.h for the layout; filling is cpu/mem.c's business, which knows privilege).
+/* The soft TLB: entering and flushing (tlb.h has the layout and the contract; what to enter is cpu/mem.c's
+ * business, which knows privilege).
  *
- * Invariants: (1) a tag whose low 12 bits differ from `generation` never matches, so one increment drops
- * everything; (2) when the generation wraps, the tags themselves are cleared, so an old tag cannot come back
- * to life; (3) TLB_INVALID's low bits (4095) are no generation, so it never matches. */
+ * An entry is found by linear page and set, by guest-physical page, and in the ring of its kind, so that
+ * every flush costs in proportion to what it drops.
+ *
+ *   free --tlb_enter--> in use, not mapped <--tlb_map / recheck--> in use, mapped
+ *     ^-----------------flush-----------------------------------------------'
+ *
+ * Invariants, checked by tlb_check(): (1) a valid key in the map is that of an entry with `mapped`, and the
+ * entry allows the access; (2) every entry in use is in the bucket of its page and set, in the chain of its
+ * physical page and in the ring of its kind, once each; (3) `large` covers every piece of a large page. */
 #include "mmu/tlb.h"
 
-enum { GENERATIONS = 4095 };
+#include "base/check.h"
 
-static void entry_clear(struct tlb_entry *entry)
+#include <stdlib.h>
+
+enum { RING_OTHERS, RING_GLOBAL, FIRST_ENTRY };
+enum { REGION_SHIFT = 22 }; /* the largest pages but 1 GB ones: 4 MB */
+
+/* ---- The map ---- */
+
+static void unmap(struct tlb *tlb, struct tlb_entry *entry)
 {
-    entry->read_tag = entry->write_tag = entry->exec_tag = entry->walk_tag = TLB_INVALID;
+    if (!entry->mapped)
+        return;
+    struct tlb_map *map = &tlb->map[entry->user];
+    unsigned slot = tlb_slot(entry->linear);
+    uint64_t key = tlb_key(entry->linear);
+    if (map->read_key[slot] == key)
+        map->read_key[slot] = tlb_key_invalid(slot);
+    if (map->write_key[slot] == key)
+        map->write_key[slot] = tlb_key_invalid(slot);
+    entry->mapped = false;
 }
 
-static void clear_all(struct tlb *tlb)
+void tlb_map(struct tlb *tlb, struct tlb_entry *entry, uint8_t *frame, bool read, bool write)
 {
-    for (unsigned set = 0; set < 2; set++)
-        for (unsigned i = 0; i < TLB_ENTRIES; i++)
-            entry_clear(&tlb->entry[set][i]);
+    if (!read && !write) {
+        unmap(tlb, entry);
+        return;
+    }
+    struct tlb_map *map = &tlb->map[entry->user];
+    unsigned slot = tlb_slot(entry->linear);
+    map->read_key[slot] = read ? tlb_key(entry->linear) : tlb_key_invalid(slot);
+    map->write_key[slot] = write ? tlb_key(entry->linear) : tlb_key_invalid(slot);
+    map->addend[slot] = (uintptr_t)frame - (uintptr_t)entry->linear;
+    entry->mapped = true;
 }
 
-static void no_large_pages(struct tlb *tlb)
+/* ---- The lists ---- */
+
+static uint32_t number_of(const struct tlb *tlb, const struct tlb_entry *entry)
 {
-    tlb->large_first = UINT64_MAX;
-    tlb->large_last = 0;
+    return (uint32_t)(entry - tlb->entry);
 }
+
+static uint32_t *physical_head(const struct tlb *tlb, gpa_t page)
+{
+    uint64_t number = page.v >> PAGE_SHIFT;
+    return &tlb->physical[(number ^ number >> TLB_BUCKET_BITS) & ((1 << TLB_BUCKET_BITS) - 1)];
+}
+
+static void bucket_insert(struct tlb *tlb, struct tlb_entry *entry)
+{
+    uint32_t *head = &tlb->bucket[tlb_bucket(entry->user, entry->linear)];
+    entry->bucket_next = *head;
+    *head = number_of(tlb, entry);
+}
+
+static void bucket_remove(struct tlb *tlb, const struct tlb_entry *entry)
+{
+    uint32_t *at = &tlb->bucket[tlb_bucket(entry->user, entry->linear)];
+    while (&tlb->entry[*at] != entry)
+        at = &tlb->entry[*at].bucket_next;
+    *at = entry->bucket_next;
+}
+
+static void physical_insert(struct tlb *tlb, struct tlb_entry *entry)
+{
+    uint32_t *head = physical_head(tlb, entry->page);
+    entry->physical = (struct tlb_link){.next = *head};
+    if (*head != 0)
+        tlb->entry[*head].physical.prev = number_of(tlb, entry);
+    *head = number_of(tlb, entry);
+}
+
+static void physical_remove(struct tlb *tlb, const struct tlb_entry *entry)
+{
+    const struct tlb_link *link = &entry->physical;
+    if (link->next != 0)
+        tlb->entry[link->next].physical.prev = link->prev;
+    if (link->prev != 0)
+        tlb->entry[link->prev].physical.next = link->next;
+    else
+        *physical_head(tlb, entry->page) = link->next;
+}
+
+static void ring_clear(struct tlb *tlb, uint32_t ring)
+{
+    tlb->entry[ring].kind = (struct tlb_link){ring, ring};
+}
+
+static void ring_insert(struct tlb *tlb, struct tlb_entry *entry)
+{
+    uint32_t head = entry->global ? RING_GLOBAL : RING_OTHERS, number = number_of(tlb, entry);
+    uint32_t first = tlb->entry[head].kind.next;
+    entry->kind = (struct tlb_link){.next = first, .prev = head};
+    tlb->entry[first].kind.prev = number;
+    tlb->entry[head].kind.next = number;
+}
+
+static void ring_remove(struct tlb *tlb, const struct tlb_entry *entry)
+{
+    tlb->entry[entry->kind.next].kind.prev = entry->kind.prev;
+    tlb->entry[entry->kind.prev].kind.next = entry->kind.next;
+}
+
+static void no_large_pages(struct tlb *tlb, bool global)
+{
+    tlb->large[global] = (struct tlb_range){.first = UINT64_MAX, .last = 0};
+}
+
+/* ---- Entering ---- */
 
 void tlb_init(struct tlb *tlb)
 {
-    clear_all(tlb);
-    tlb->generation = 0;
-    no_large_pages(tlb);
+    for (unsigned user = 0; user < 2; user++)
+        for (unsigned slot = 0; slot < TLB_SLOTS; slot++) {
+            tlb->map[user].read_key[slot] = tlb->map[user].write_key[slot] = tlb_key_invalid(slot);
+            tlb->map[user].addend[slot] = 0;
+        }
+    for (unsigned i = 0; i < TLB_CODE_SLOTS; i++)
+        tlb->code[i] = (struct tlb_code){.key = UINT64_MAX};
+    tlb->code_epoch = 0;
+    /* Zeroed memory that is not touched yet costs nothing. */
+    tlb->entry = xcalloc(TLB_MAX_ENTRIES + FIRST_ENTRY, sizeof *tlb->entry);
+    tlb->bucket = xcalloc(1 << TLB_BUCKET_BITS, sizeof *tlb->bucket);
+    tlb->physical = xcalloc(1 << TLB_BUCKET_BITS, sizeof *tlb->physical);
+    tlb->used = FIRST_ENTRY;
+    tlb_flush(tlb);
+}
+
+void tlb_destroy(struct tlb *tlb)
+{
+    free(tlb->entry);
+    free(tlb->bucket);
+    free(tlb->physical);
+}
+
+static struct tlb_entry *entry_get(struct tlb *tlb)
+{
+    if (tlb->count == TLB_MAX_ENTRIES)
+        tlb_flush(tlb);
+    tlb->count++;
+    uint32_t number = tlb->free;
+    if (number == 0)
+        return &tlb->entry[tlb->used++];
+    tlb->free = tlb->entry[number].bucket_next;
+    return &tlb->entry[number];
+}
+
+static void note_large(struct tlb *tlb, uint64_t linear, uint64_t size, bool global)
+{
+    struct tlb_range *large = &tlb->large[global];
+    uint64_t first = linear & ~(size - 1), last = first | (size - 1);
+    large->first = first < large->first ? first : large->first;
+    large->last = last > large->last ? last : large->last;
+    tlb->huge |= size >> REGION_SHIFT > 1;
+}
+
+/* A walk found something else than the entry says; fetching through it must not go on. */
+static void replace(struct tlb *tlb, struct tlb_entry *entry, const struct tlb_walked *walked)
+{
+    bool fetches = (walked->allowed >> ACCESS_EXEC & 1) != 0 && walked->page.v == entry->page.v;
+    if (entry->entered && !fetches) {
+        entry->entered = false;
+        tlb->code_epoch++;
+    }
+    unmap(tlb, entry);
+    physical_remove(tlb, entry);
+    ring_remove(tlb, entry);
+}
+
+struct tlb_entry *tlb_enter(struct tlb *tlb, bool user, uint64_t linear, const struct tlb_walked *walked)
+{
+    struct tlb_entry *entry = tlb_find(tlb, user, linear);
+    if (entry != NULL) {
+        replace(tlb, entry, walked);
+    } else {
+        entry = entry_get(tlb);
+        *entry = (struct tlb_entry){.linear = linear & ~PAGE_MASK, .user = user};
+        bucket_insert(tlb, entry);
+    }
+    entry->page = walked->page;
+    entry->allowed = walked->allowed;
+    entry->global = walked->global;
+    entry->page_shift = (uint8_t)__builtin_ctzll(walked->page_size);
+    physical_insert(tlb, entry);
+    ring_insert(tlb, entry);
+    if (walked->page_size > PAGE_SIZE)
+        note_large(tlb, linear, walked->page_size, walked->global);
+    return entry;
+}
+
+const struct tlb_entry *tlb_next(const struct tlb *tlb, const struct tlb_entry *entry)
+{
+    const struct tlb_entry *end = &tlb->entry[tlb->used];
+    for (entry = entry != NULL ? entry + 1 : &tlb->entry[FIRST_ENTRY]; entry < end; entry++)
+        if (entry->linear != TLB_FREE)
+            return entry;
+    return NULL;
+}
+
+void tlb_enter_code(struct tlb *tlb, struct tlb_entry *entry)
+{
+    entry->entered = true;
+    *tlb_code_slot(tlb, entry->linear) = (struct tlb_code){
+        .key = tlb_code_key(entry->user, entry->linear), .epoch = tlb->code_epoch, .page = entry->page};
+}
+
+/* ---- Flushes ---- */
+
+static void drop(struct tlb *tlb, struct tlb_entry *entry)
+{
+    unmap(tlb, entry);
+    bucket_remove(tlb, entry);
+    physical_remove(tlb, entry);
+    ring_remove(tlb, entry);
+    tlb->code_epoch += entry->entered;
+    entry->linear = TLB_FREE;
+    entry->bucket_next = tlb->free;
+    tlb->free = number_of(tlb, entry);
+    tlb->count--;
 }
 
 void tlb_flush(struct tlb *tlb)
 {
-    no_large_pages(tlb);
-    if (++tlb->generation == GENERATIONS) {
-        tlb->generation = 0;
-        clear_all(tlb);
+    bool entered = false;
+    for (uint32_t number = FIRST_ENTRY; number < tlb->used; number++) {
+        struct tlb_entry *entry = &tlb->entry[number];
+        if (entry->linear == TLB_FREE)
+            continue;
+        unmap(tlb, entry);
+        tlb->bucket[tlb_bucket(entry->user, entry->linear)] = 0;
+        *physical_head(tlb, entry->page) = 0;
+        entered |= entry->entered;
     }
+    tlb->code_epoch += entered;
+    tlb->used = FIRST_ENTRY;
+    tlb->count = tlb->free = 0;
+    ring_clear(tlb, RING_OTHERS);
+    ring_clear(tlb, RING_GLOBAL);
+    no_large_pages(tlb, false);
+    no_large_pages(tlb, true);
+    tlb->huge = false;
+}
+
+void tlb_flush_nonglobal(struct tlb *tlb)
+{
+    if (tlb->entry[RING_GLOBAL].kind.next == RING_GLOBAL) {
+        tlb_flush(tlb);
+        return;
+    }
+    while (tlb->entry[RING_OTHERS].kind.next != RING_OTHERS)
+        drop(tlb, &tlb->entry[tlb->entry[RING_OTHERS].kind.next]);
+    no_large_pages(tlb, false);
+}
+
+static bool in_large_page(const struct tlb *tlb, uint64_t linear)
+{
+    for (unsigned global = 0; global < 2; global++)
+        if (linear >= tlb->large[global].first && linear <= tlb->large[global].last)
+            return true;
+    return false;
+}
+
+/* Drop the entry if it is a piece of the page that `linear` is in. */
+static void drop_piece(struct tlb *tlb, struct tlb_entry *entry, uint64_t linear)
+{
+    if (entry != NULL && (entry->linear ^ linear) >> entry->page_shift == 0)
+        drop(tlb, entry);
+}
+
+/* INVLPG drops the whole large page, of which we hold some 4 KB pieces. */
+static void flush_pieces(struct tlb *tlb, uint64_t linear)
+{
+    const uint64_t region = UINT64_C(1) << REGION_SHIFT;
+    if (tlb->huge) {
+        for (uint32_t number = FIRST_ENTRY; number < tlb->used; number++)
+            if (tlb->entry[number].linear != TLB_FREE)
+                drop_piece(tlb, &tlb->entry[number], linear);
+        return;
+    }
+    for (uint64_t offset = 0; offset < region; offset += PAGE_SIZE)
+        for (unsigned user = 0; user < 2; user++)
+            drop_piece(tlb, tlb_find(tlb, user, (linear & ~(region - 1)) + offset), linear);
 }
 
 void tlb_flush_page(struct tlb *tlb, uint64_t linear)
 {
-    /* INVLPG drops the whole large page, of which we hold 4 KB pieces in unknown slots. */
-    if (linear >= tlb->large_first && linear <= tlb->large_last) {
-        tlb_flush(tlb);
+    if (in_large_page(tlb, linear)) {
+        flush_pieces(tlb, linear);
         return;
     }
-    for (unsigned set = 0; set < 2; set++)
-        entry_clear(tlb_slot(tlb, set, linear));
+    for (unsigned user = 0; user < 2; user++) {
+        struct tlb_entry *entry = tlb_find(tlb, user, linear);
+        if (entry != NULL)
+            drop(tlb, entry);
+    }
 }
 
 void tlb_flush_physical(struct tlb *tlb, gpa_t page)
 {
-    for (unsigned set = 0; set < 2; set++)
-        for (unsigned i = 0; i < TLB_ENTRIES; i++)
-            if (tlb->entry[set][i].page.v == page.v)
-                entry_clear(&tlb->entry[set][i]);
+    for (uint32_t number = *physical_head(tlb, page); number != 0;) {
+        struct tlb_entry *entry = &tlb->entry[number];
+        number = entry->physical.next;
+        if (entry->page.v == page.v)
+            drop(tlb, entry);
+    }
 }
 
-void tlb_recheck_physical(struct tlb *tlb, gpa_t page)
+void tlb_recheck_physical(struct tlb *tlb, gpa_t page, bool remapped)
 {
-    for (unsigned set = 0; set < 2; set++)
-        for (unsigned i = 0; i < TLB_ENTRIES; i++) {
-            struct tlb_entry *entry = &tlb->entry[set][i];
-            if (entry->page.v == page.v)
-                entry->read_tag = entry->write_tag = entry->exec_tag = TLB_INVALID;
+    for (uint32_t number = *physical_head(tlb, page); number != 0;) {
+        struct tlb_entry *entry = &tlb->entry[number];
+        number = entry->physical.next;
+        if (entry->page.v != page.v)
+            continue;
+        unmap(tlb, entry);
+        tlb->code_epoch += remapped && entry->entered;
+    }
+}
+
+void tlb_recheck_all(struct tlb *tlb)
+{
+    for (uint32_t number = FIRST_ENTRY; number < tlb->used; number++)
+        if (tlb->entry[number].linear != TLB_FREE)
+            unmap(tlb, &tlb->entry[number]);
+    tlb->code_epoch++;
+}
+
+/* ---- The checker ---- */
+
+static const char *check_map(const struct tlb *tlb, bool user)
+{
+    const struct tlb_map *map = &tlb->map[user];
+    for (unsigned slot = 0; slot < TLB_SLOTS; slot++)
+        for (unsigned access = ACCESS_READ; access <= ACCESS_WRITE; access++) {
+            uint64_t key = access == ACCESS_READ ? map->read_key[slot] : map->write_key[slot];
+            if (key == tlb_key_invalid(slot))
+                continue;
+            const struct tlb_entry *entry = tlb_find(tlb, user, 0 - key);
+            if (tlb_slot(0 - key) != slot || entry == NULL || !entry->mapped)
+                return "the map holds a page that the TLB does not";
+            if ((entry->allowed >> access & 1) == 0)
+                return "the map permits what the TLB does not";
         }
+    return NULL;
+}
+
+static const char *check_entry(const struct tlb *tlb, const struct tlb_entry *entry)
+{
+    unsigned found = 0;
+    if (tlb_find(tlb, entry->user, entry->linear) != entry)
+        return "an entry is not found, or not the only one for its page";
+    for (uint32_t number = *physical_head(tlb, entry->page); number != 0;
+         number = tlb->entry[number].physical.next)
+        found += &tlb->entry[number] == entry;
+    if (found != 1)
+        return "an entry is not in the chain of its physical page";
+    if (entry->page_shift > PAGE_SHIFT && !in_large_page(tlb, entry->linear))
+        return "a piece of a large page is not noted";
+    return NULL;
+}
+
+static uint32_t ring_length(const struct tlb *tlb, uint32_t ring)
+{
+    uint32_t length = 0;
+    for (uint32_t number = tlb->entry[ring].kind.next; number != ring; number = tlb->entry[number].kind.next)
+        length += tlb->entry[number].global == (ring == RING_GLOBAL);
+    return length;
+}
+
+const char *tlb_check(const struct tlb *tlb)
+{
+    uint32_t count = 0;
+    const char *wrong = check_map(tlb, false);
+    if (wrong == NULL)
+        wrong = check_map(tlb, true);
+    for (const struct tlb_entry *entry = NULL; wrong == NULL && (entry = tlb_next(tlb, entry)) != NULL;
+         count++)
+        wrong = check_entry(tlb, entry);
+    if (wrong == NULL &&
+        (count != tlb->count || ring_length(tlb, RING_OTHERS) + ring_length(tlb, RING_GLOBAL) != count))
+        wrong = "entries are lost";
+    return wrong;
 }

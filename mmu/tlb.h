@@ -1,59 +1,188 @@
-/* The soft TLB: from linear page to host address. Engine state: may be dropped at any instruction boundary.
+/* The soft TLB: the translations the machine remembers, and a fast map of them to host addresses.
  *
- * One set for supervisor and one for user accesses, so that privilege needs no check on a hit. A tag is the
- * linear page number shifted up, or'ed with the set's generation; flushing everything is one increment. A
- * page that is MMIO, or whose writes are watched, has the tag of that access left invalid and goes through
- * the slow path every time. */
+ *   struct tlb_map   hit path: one compare, one load; what it lacks is only slower, so it may lack anything
+ *        ^ filled from
+ *   struct tlb_entry the TLB proper: one entry per linear page and set (accesses as user, as supervisor)
+ *        ^ filled from
+ *   page walk, or the monitor's translation
+ *
+ * The guest can tell whether a page is walked, since a walk sets A and D bits. So the TLB proper is part of
+ * the machine's definition: an access walks if and only if no entry allows it. Entries never make room for
+ * each other, they leave by the flushes below, and when there are TLB_MAX_ENTRIES of them everything goes at
+ * once. What the TLB holds is therefore a function of the guest's accesses since the last flush, whichever
+ * engine made them and however it caches.
+ *
+ * Generated code addresses struct tlb_map inside struct cpu by constant displacement and makes the same test
+ * as tlb_hit(). */
 #ifndef CROSSPAGE_MMU_TLB_H
 #define CROSSPAGE_MMU_TLB_H
 
-#include "mmu/memory.h"
+#include "mmu/walk.h"
 
-enum { TLB_BITS = 11, TLB_ENTRIES = 1 << TLB_BITS };
-#define TLB_INVALID UINT64_MAX
+enum {
+    TLB_SLOT_BITS = 16,
+    TLB_SLOTS = 1 << TLB_SLOT_BITS,
+    TLB_BUCKET_BITS = 18,
+    TLB_MAX_ENTRIES = 1 << 18,
+    TLB_CODE_SLOTS = 256,
+};
+
+/* ---- The map ---- */
+
+/* By linear page number modulo TLB_SLOTS. A valid key is minus the linear address of the page, so that
+ * linear + key is the offset in the page, and no small number for any other page of the slot. One addend
+ * serves both keys: they are of the same page, or invalid. */
+struct tlb_map {
+    uint64_t read_key[TLB_SLOTS], write_key[TLB_SLOTS];
+    uintptr_t addend[TLB_SLOTS]; /* host address = linear address + addend */
+};
+
+static inline unsigned tlb_slot(uint64_t linear)
+{
+    return (unsigned)(linear >> PAGE_SHIFT) & (TLB_SLOTS - 1);
+}
+
+static inline uint64_t tlb_key(uint64_t linear)
+{
+    return 0 - (linear & ~PAGE_MASK);
+}
+
+/* That of a page half the slots away: further than an access which runs over the end of a page of this slot
+ * can reach. */
+static inline uint64_t tlb_key_invalid(unsigned slot)
+{
+    return 0 - ((uint64_t)(slot ^ TLB_SLOTS / 2) << PAGE_SHIFT);
+}
+
+/* Host address of [linear, linear+size) if it is plain RAM in one page that may be accessed so without any
+ * side effect, else NULL. */
+static ALWAYS_INLINE uint8_t *tlb_hit(const struct tlb_map *map, uint64_t linear, unsigned size,
+                                      enum access access)
+{
+    unsigned slot = tlb_slot(linear);
+    uint64_t key = access == ACCESS_READ ? map->read_key[slot] : map->write_key[slot];
+    if (LIKELY((linear + key + size - 1) >> PAGE_SHIFT == 0))
+        return (uint8_t *)(uintptr_t)(linear + map->addend[slot]);
+    return NULL;
+}
+
+/* ---- The TLB proper ---- */
+
+/* Neighbours in a ring of entries, by number. */
+struct tlb_link {
+    uint32_t next, prev;
+};
 
 struct tlb_entry {
-    uint64_t read_tag, write_tag, exec_tag; /* (linear page << 12) | generation, or TLB_INVALID */
-    uintptr_t addend;  /* host address = linear address + addend; valid with such a tag */
-    gpa_t page;        /* guest-physical page, A20 applied */
-    uint64_t walk_tag; /* the slow path's: `page` and `allowed` are valid, also for MMIO and watched pages */
-    uint8_t allowed;   /* 1 << enum access: the walk permits it and needs to set no A or D bit for it */
-    uint8_t pad[15];
+    uint64_t linear;          /* page boundary; TLB_FREE: unused */
+    gpa_t page;               /* guest-physical page, A20 applied */
+    uint32_t bucket_next;     /* entries whose linear page and set hash alike */
+    struct tlb_link physical; /* entries whose guest-physical page hashes alike; not a ring: 0 ends it */
+    struct tlb_link kind;     /* ring of all global or of all other entries */
+    uint8_t allowed;          /* 1 << enum access: permitted, with no A or D bit left to set */
+    uint8_t page_shift;       /* of the guest's mapping, of which this is a 4 KB piece */
+    bool user, global;
+    bool entered; /* code was fetched through it */
+    bool mapped;  /* it may be in the map */
 };
-_Static_assert(sizeof(struct tlb_entry) == 64, "indexed by a shift");
+#define TLB_FREE UINT64_MAX
+
+/* The page that code at a linear page is fetched from; good as long as nothing that was entered changes. */
+struct tlb_code {
+    uint64_t key; /* linear page | set */
+    uint64_t epoch;
+    gpa_t page;
+};
+
+struct tlb_range {
+    uint64_t first, last;
+};
 
 struct tlb {
-    uint64_t generation; /* 0..4094: the low 12 bits of valid tags */
-    /* Every entry from a page larger than 4 KB lies in [large_first, large_last] (linear page boundaries). */
-    uint64_t large_first, large_last;
-    struct tlb_entry entry[2][TLB_ENTRIES]; /* [user][linear page mod TLB_ENTRIES] */
+    struct tlb_map map[2]; /* [user] */
+    /* Goes up whenever an entry that code was fetched through is dropped or gets another page, or the frame
+     * behind its page changes: the next fetch has to look again. */
+    uint64_t code_epoch;
+    struct tlb_code code[TLB_CODE_SLOTS];
+    struct tlb_entry *entry; /* [0] and [1] are the heads of the rings: not global, global */
+    uint32_t *bucket;        /* first entry by tlb_bucket(); 0 = none */
+    uint32_t *physical;      /* the same by guest-physical page */
+    uint32_t used, count;    /* entries from 2 to used - 1 were in use since the last flush; now in use */
+    uint32_t free;           /* those that are not, by bucket_next */
+    /* Pieces of large pages lie in these, [global]; and some piece is of a page larger than 4 MB. */
+    struct tlb_range large[2];
+    bool huge;
 };
 
-static inline struct tlb_entry *tlb_slot(struct tlb *tlb, bool user, uint64_t linear)
-{
-    return &tlb->entry[user][(linear >> PAGE_SHIFT) & (TLB_ENTRIES - 1)];
-}
-
-static inline uint64_t tlb_tag(const struct tlb *tlb, uint64_t linear)
-{
-    return (linear & ~PAGE_MASK) | tlb->generation;
-}
-
 void tlb_init(struct tlb *tlb);
-void tlb_flush(struct tlb *tlb);
-/* An entry is being filled from a large page of `size` bytes around `linear`. */
-static inline void tlb_note_large(struct tlb *tlb, uint64_t linear, uint64_t size)
+void tlb_destroy(struct tlb *tlb);
+
+/* What a walk found. */
+struct tlb_walked {
+    gpa_t page;
+    uint64_t page_size;
+    uint8_t allowed; /* as in struct tlb_entry */
+    bool global;
+};
+
+static inline uint32_t tlb_bucket(bool user, uint64_t linear)
 {
-    uint64_t first = linear & ~(size - 1), last = first | (size - 1);
-    tlb->large_first = first < tlb->large_first ? first : tlb->large_first;
-    tlb->large_last = last > tlb->large_last ? last : tlb->large_last;
+    /* Pages of one 4 MB region stay together, regions are spread. */
+    uint64_t page = linear >> PAGE_SHIFT, region = page >> 10 << 1 | user;
+    return (uint32_t)(region * UINT64_C(0x9E3779B97F4A7C15) >> (64 - TLB_BUCKET_BITS) ^ (page & 1023));
 }
-/* One linear page, or all of the large page it is in. */
+
+/* The entry for the page of `linear`, or NULL. Pointers to entries are good until the next tlb_enter() or
+ * flush. */
+static inline struct tlb_entry *tlb_find(const struct tlb *tlb, bool user, uint64_t linear)
+{
+    uint64_t page = linear & ~PAGE_MASK;
+    uint32_t number = tlb->bucket[tlb_bucket(user, linear)];
+    while (number != 0 && (tlb->entry[number].linear != page || tlb->entry[number].user != user))
+        number = tlb->entry[number].bucket_next;
+    return number != 0 ? &tlb->entry[number] : NULL;
+}
+
+/* Remember a walk, in place of what the TLB may hold for the page. It is not in the map yet. */
+struct tlb_entry *tlb_enter(struct tlb *tlb, bool user, uint64_t linear, const struct tlb_walked *walked);
+/* Put an entry into the map, for the accesses that can go straight to `frame`. */
+void tlb_map(struct tlb *tlb, struct tlb_entry *entry, uint8_t *frame, bool read, bool write);
+/* All entries, in no particular order; NULL starts and ends. */
+const struct tlb_entry *tlb_next(const struct tlb *tlb, const struct tlb_entry *entry);
+
+/* ---- Code ---- */
+
+static inline struct tlb_code *tlb_code_slot(struct tlb *tlb, uint64_t linear)
+{
+    return &tlb->code[linear >> PAGE_SHIFT & (TLB_CODE_SLOTS - 1)];
+}
+
+static inline uint64_t tlb_code_key(bool user, uint64_t linear)
+{
+    return (linear & ~PAGE_MASK) | user;
+}
+
+/* Code is being fetched through this entry. */
+void tlb_enter_code(struct tlb *tlb, struct tlb_entry *entry);
+
+/* ---- Flushes (SDM vol. 3, 4.10.4) ---- */
+
+void tlb_flush(struct tlb *tlb);
+/* All but entries of global pages: MOV to CR3. */
+void tlb_flush_nonglobal(struct tlb *tlb);
+/* One linear page, or all of the large page it is in; global or not, in both sets: INVLPG, page faults. */
 void tlb_flush_page(struct tlb *tlb, uint64_t linear);
-/* Drop every entry that maps this guest-physical page (its frame, permissions or watches changed). */
+/* Every entry that maps this guest-physical page. */
 void tlb_flush_physical(struct tlb *tlb, gpa_t page);
-/* As tlb_flush_physical, when only the frame or the watches changed: the walk itself stays good, so nothing
- * is walked again and no accessed bit is set anew. */
-void tlb_recheck_physical(struct tlb *tlb, gpa_t page);
+
+/* The watches of a guest-physical page became stricter, or it got another frame (`remapped`): the map forgets
+ * it. The walks stay good. */
+void tlb_recheck_physical(struct tlb *tlb, gpa_t page, bool remapped);
+/* The map and the fetches forget everything: other accesses than before need the slow path (breakpoints), or
+ * to show that forgetting cannot be noticed. */
+void tlb_recheck_all(struct tlb *tlb);
+
+/* For tests: NULL, or what is wrong with the structure. */
+const char *tlb_check(const struct tlb *tlb);
 
 #endif

@@ -80,16 +80,14 @@ static const char *check_traces(const struct shadow *shadow)
 }
 
 static const char *check_tlb_entry(const struct shadow *shadow, const struct paging *paging,
-                                   const struct tlb_entry *entry, bool user)
+                                   const struct tlb_entry *entry)
 {
     struct translation found;
-    if ((entry->walk_tag & PAGE_MASK) != vm_cpu(shadow->vm)->tlb.generation || entry->walk_tag == TLB_INVALID)
-        return NULL;
-    if (!shadow_lookup(shadow, entry->walk_tag & ~PAGE_MASK, &found) || found.page.v != entry->page.v)
+    if (!shadow_lookup(shadow, entry->linear, &found) || found.page.v != entry->page.v)
         return "the soft TLB translates what the shadow does not";
     for (unsigned access = ACCESS_READ; access <= ACCESS_EXEC; access++)
         if ((entry->allowed >> access & 1) &&
-            (!page_access_allowed(paging, &found, (enum access)access, user, true) ||
+            (!page_access_allowed(paging, &found, (enum access)access, entry->user, true) ||
              (access == ACCESS_WRITE && !found.dirty)))
             return "the soft TLB permits what the shadow does not";
     return NULL;
@@ -106,9 +104,8 @@ const char *shadow_check(struct shadow *shadow, const struct paging *paging)
     if (shadow->root == NO_TABLE || !shadow_same_key(&shadow->tables[shadow->root].key, &root))
         return wrong;
     const struct tlb *tlb = &vm_cpu(shadow->vm)->tlb;
-    for (unsigned user = 0; user < 2; user++)
-        for (unsigned i = 0; i < TLB_ENTRIES && wrong == NULL; i++)
-            wrong = check_tlb_entry(shadow, paging, &tlb->entry[user][i], user);
+    for (const struct tlb_entry *entry = NULL; wrong == NULL && (entry = tlb_next(tlb, entry)) != NULL;)
+        wrong = check_tlb_entry(shadow, paging, entry);
     return wrong;
 }
 

@@ -268,7 +268,7 @@ Test(hooks, translate_replaces_the_walk_and_is_asked_once_a_page)
         struct monitor monitor = {.h = h, .moved = 0x100000};
         h->bus.ctx = &monitor;
         h->bus.translate = monitor_translate;
-        cpu_drop_caches(h->cpu);
+        cpu_state_changed(h->cpu);
         uint32_t value = 0x99;
         harness_poke(h, 0x100000 + HARNESS_DATA, &value, 4);
         run_at(h, code_load, sizeof code_load, HARNESS_DATA);
@@ -278,7 +278,7 @@ Test(hooks, translate_replaces_the_walk_and_is_asked_once_a_page)
         run_at(h, code_store, sizeof code_store, HARNESS_DATA + 8); /* dirty already */
         cr_assert_eq(monitor.translations, 2);
         monitor.refuse = true;
-        cpu_drop_caches(h->cpu);
+        cpu_state_changed(h->cpu);
         h->bus.translate = monitor_translate;
         monitor.moved = 0;
         run_at(h, code_load, sizeof code_load, HARNESS_DATA + 4);

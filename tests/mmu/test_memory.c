@@ -9,14 +9,16 @@ struct rig {
     struct machine_memory machine;
     struct guest_memory memory;
     unsigned changed, written;
+    bool last_remapped;
     uint64_t last_changed, last_addr, last_size;
 };
 
-static void note_changed(void *ctx, ppn_t page)
+static void note_changed(void *ctx, ppn_t page, bool remapped)
 {
     struct rig *rig = ctx;
     rig->changed++;
     rig->last_changed = page.v;
+    rig->last_remapped = remapped;
 }
 
 static void note_written(void *ctx, gpa_t addr, uint64_t size)
@@ -91,6 +93,7 @@ Test(memory, pages_map_to_any_frame)
     guest_memory_map(&rig.memory, &rig.machine, (ppn_t){5}, (mpn_t){4}, 1); /* shared frame */
     cr_assert_eq(rig.changed, 1);
     cr_assert_eq(rig.last_changed, 5);
+    cr_assert(rig.last_remapped);
     value = 0;
     cr_assert(memory_read(&rig.memory, gpa(5 * PAGE_SIZE + 4), &value, 4));
     cr_assert_eq(value, 0x12345678);
@@ -109,6 +112,7 @@ Test(memory, watchers_hear_of_writes_to_their_pages)
     cr_assert_eq(rig.written, 0);
     guest_memory_watch(&rig.memory, (ppn_t){1}, WATCH_CODE);
     cr_assert_eq(rig.changed, 1);
+    cr_assert_not(rig.last_remapped);
     guest_memory_watch(&rig.memory, (ppn_t){1}, WATCH_TRACE); /* no stricter than before */
     cr_assert_eq(rig.changed, 1);
     cr_assert(memory_write(&rig.memory, gpa(0x1FFC), bytes, 8));

@@ -68,6 +68,7 @@ static struct bench *bench_create(unsigned max_tables)
 
 static void bench_destroy(struct bench *bench)
 {
+    tlb_destroy(&bench->vm->cpu.tlb);
     shadow_destroy(bench->shadow);
     pmap_destroy(&bench->pmap);
     guest_memory_destroy(&bench->hardware);
@@ -98,13 +99,9 @@ static void fill_tlb(struct bench *bench, uint64_t linear, enum access access, b
                      const struct translation *found)
 {
     struct tlb *tlb = &bench->vm->cpu.tlb;
-    struct tlb_entry *entry = tlb_slot(tlb, user, linear);
-    *entry = (struct tlb_entry){.read_tag = TLB_INVALID,
-                                .write_tag = TLB_INVALID,
-                                .exec_tag = TLB_INVALID,
-                                .page = found->page,
-                                .walk_tag = tlb_tag(tlb, linear),
-                                .allowed = (uint8_t)(1u << access)};
+    tlb_enter(tlb, user, linear,
+              &(const struct tlb_walked){
+                  .page = found->page, .page_size = PAGE_SIZE, .allowed = (uint8_t)(1u << access)});
 }
 
 /* What the MMU would do with the shadow tables. */
