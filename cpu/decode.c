@@ -9,7 +9,7 @@
  * not directly before the opcode is ignored; CS, DS, ES, SS overrides are ignored in 64-bit mode and do not
  * cancel an FS or GS override; an opcode that has SSE forms but none for the F2/F3 given is #UD.
  *
- * Left out: VEX and EVEX (those opcodes have no rows, so #UD). */
+ * Left out: EVEX and XOP (those opcodes have no rows, so #UD). */
 #include "cpu/decode_priv.h"
 #include "cpu/exec.h"
 
@@ -23,9 +23,13 @@ struct decoder {
     bool starved;  /* ran out of bytes below 15 */
     bool too_long; /* needs more than 15 */
     bool code64;
-    bool has_imm; /* insn->imm is taken: the next immediate goes to imm2 */
-    uint8_t rep;  /* PREFIX_REP, PREFIX_REPNE: last seen */
-    uint8_t seg;  /* override, or REG_NONE */
+    bool has_imm;        /* insn->imm is taken: the next immediate goes to imm2 */
+    uint8_t rep;         /* PREFIX_REP, PREFIX_REPNE: last seen */
+    uint8_t seg;         /* override, or REG_NONE */
+    bool vsib;           /* the SIB index is a vector register */
+    bool bad_vex;        /* VEX behind a prefix it does not tolerate, or of an unknown map */
+    uint8_t vvvv;        /* VEX.vvvv, inverted */
+    struct insn_key key; /* what the row must match */
     struct insn *insn;
 };
 
@@ -129,8 +133,43 @@ static void decode_prefixes(struct decoder *d)
         d->insn->prefixes |= PREFIX_REX;
 }
 
+/* C4 and C5 are LES and LDS outside 64-bit mode unless the next byte would be the ModRM byte of a register
+ * form; in real and virtual-8086 mode they always are. */
+static bool is_vex(const struct decoder *d)
+{
+    if (!d->tables->has_vex || (d->mode & MODE_REAL) != 0 || d->at + 1 >= d->available)
+        return false;
+    return (d->bytes[d->at] & 0xFE) == 0xC4 && (d->code64 || d->bytes[d->at + 1] >= 0xC0);
+}
+
+/* C5 RvvvvLpp or C4 RXBmmmmm WvvvvLpp, all but W, m, L, p inverted (SDM vol. 2, 2.3.5). What the prefix says
+ * of registers goes where REX has it. */
+static unsigned decode_vex(struct decoder *d)
+{
+    static const uint8_t reps[4] = {0, 0, PREFIX_REP, PREFIX_REPNE};
+    struct insn *insn = d->insn;
+    bool long_form = next_byte(d) == 0xC4;
+    uint8_t first = next_byte(d);
+    uint8_t last = long_form ? next_byte(d) : first & 0x7F;
+    unsigned map = long_form ? first & 31 : 1, rxb = ~(first >> 5) & (long_form ? 7u : 4u);
+    d->bad_vex = (insn->prefixes & ~(PREFIX_67 | PREFIX_SEG)) != 0 || map < 1 || map > 3;
+    d->vvvv = ~(last >> 3) & 15;
+    d->key.vex_w = last >> 7;
+    d->key.vex_l = last >> 2 & 1;
+    d->key.prefix66 = (last & 3) == 1;
+    d->key.rep = reps[last & 3];
+    insn->prefixes = (insn->prefixes & (PREFIX_67 | PREFIX_SEG)) | PREFIX_VEX;
+    insn->rex = d->code64 ? (uint8_t)(0x40 | (last >> 4 & 8) | rxb) : 0;
+    insn->opcode = next_byte(d);
+    return d->bad_vex ? V0F : V0F + map - 1;
+}
+
 static unsigned decode_opcode(struct decoder *d)
 {
+    if (is_vex(d))
+        return decode_vex(d);
+    d->key.prefix66 = (d->insn->prefixes & PREFIX_66) != 0;
+    d->key.rep = d->rep;
     d->insn->opcode = next_byte(d);
     if (d->insn->opcode != 0x0F)
         return M1;
@@ -151,12 +190,11 @@ static const struct insn_row *find_row(struct decoder *d, unsigned map)
     if (slot->has_modrm) {
         uint8_t modrm;
         (void)peek_byte(d, &modrm); /* consumed with the address bytes */
-        insn->modrm = modrm;
+        insn->modrm = d->key.modrm = modrm;
     }
     for (unsigned i = 0; i < slot->count; i++) {
         unsigned n = d->tables->candidate[slot->first + i];
-        if (!insn_row_matches(&insn_rows[n], d->code64, d->rep, (insn->prefixes & PREFIX_66) != 0,
-                              insn->modrm))
+        if (!insn_row_matches(&insn_rows[n], &d->key))
             continue;
         /* 41 90 is XCHG R8, RAX; without REX.B, 90 is NOP; F3 90 is PAUSE with or without. */
         if (map == M1 && insn->opcode == 0x90 && insn_rows[n].operand[0] == OC___ && (insn->rex & 1) != 0 &&
@@ -179,6 +217,8 @@ static uint8_t operand_size(const struct decoder *d, const struct insn_row *row)
             return 2;
         return row->attr & ATTR_DEF64 ? 8 : 4;
     }
+    if (d->insn->prefixes & PREFIX_VEX)
+        return 4;
     bool wide = (d->mode & MODE_CODE_MASK) == MODE_CODE32;
     return wide != small ? 4 : 2;
 }
@@ -225,7 +265,7 @@ static void decode_sib(struct decoder *d, unsigned mod)
     unsigned base = sib & 7;
     unsigned index = (sib >> 3 & 7) | (insn->rex & 2) << 2;
     insn->scale = sib >> 6;
-    insn->index = index == RSP ? REG_NONE : (uint8_t)index;
+    insn->index = index == RSP && !d->vsib ? REG_NONE : (uint8_t)index;
     insn->base = (uint8_t)(base | (insn->rex & 1) << 3);
     if (base == RBP && mod == 0) {
         insn->base = REG_NONE;
@@ -257,9 +297,12 @@ static void decode_modrm(struct decoder *d, const struct insn_row *row)
     struct insn *insn = d->insn;
     insn->modrm = next_byte(d);
     unsigned mod = insn->modrm >> 6, rm = insn->modrm & 7;
-    for (unsigned i = 0; i < 3; i++)
-        if (operand_forms[row->operand[i]].method == METHOD_RMREG && (row->modrm & 0x300) == RM_ANY)
+    for (unsigned i = 0; i < ARRAY_LEN(row->operand); i++) {
+        unsigned method = operand_forms[row->operand[i]].method;
+        if (method == METHOD_RMREG && (row->modrm & 0x300) == RM_ANY)
             mod = 3;
+        d->vsib |= method == METHOD_VSIB;
+    }
     if (mod == 3)
         return;
     if (insn->addr_size == 2)
@@ -280,6 +323,7 @@ static uint8_t resolve_size(const struct decoder *d, unsigned size)
     case SIZE_R: return d->code64 ? 8 : 4;
     case SIZE_P: return v + 2;
     case SIZE_S: return d->code64 ? 10 : 6;
+    case SIZE_X: return d->key.vex_l ? 32 : 16;
     case SIZE_F: return 0;
     default: return (uint8_t)size;
     }
@@ -321,6 +365,10 @@ static void decode_immediate(struct decoder *d, unsigned method, struct operand 
         op->kind = OPK_REL;
         take_immediate(d, op->size, true);
         break;
+    case METHOD_XIS4:
+        take_immediate(d, 1, false);
+        set_register(op, OPK_XMM, insn->imm >> 4 & (d->code64 ? 15 : 7));
+        break;
     case METHOD_FARPTR:
         op->kind = OPK_FAR;
         insn->imm = next_bytes(d, insn->op_size);
@@ -336,6 +384,12 @@ static void decode_immediate(struct decoder *d, unsigned method, struct operand 
         take_immediate(d, op->size, method == METHOD_SIMM);
         break;
     }
+}
+
+/* The register that VEX.vvvv names. */
+static uint8_t vvvv_register(const struct decoder *d)
+{
+    return d->vvvv & (d->code64 ? 15 : 7);
 }
 
 /* Operands that are registers or the memory of ModRM; false when the encoding is invalid. */
@@ -357,6 +411,7 @@ static bool decode_operand(struct decoder *d, unsigned method, struct operand *o
             set_register(op, method == METHOD_XRM ? OPK_XMM : OPK_MMX, method == METHOD_XRM ? rm_ext : rm);
         return true;
     case METHOD_MEM: op->kind = OPK_MEM; return is_memory;
+    case METHOD_VSIB: op->kind = OPK_MEM; return is_memory && rm == 4 && insn->addr_size != 2;
     case METHOD_RMREG: set_gpr(d, op, rm_ext); return true;
     case METHOD_REG: set_gpr(d, op, reg_ext); return true;
     case METHOD_OPREG: set_gpr(d, op, (insn->opcode & 7) | (insn->rex & 1) << 3); return true;
@@ -372,6 +427,8 @@ static bool decode_operand(struct decoder *d, unsigned method, struct operand *o
     case METHOD_MMONLY: set_register(op, OPK_MMX, rm); return !is_memory;
     case METHOD_XREG: set_register(op, OPK_XMM, reg_ext); return true;
     case METHOD_XONLY: set_register(op, OPK_XMM, rm_ext); return !is_memory;
+    case METHOD_HREG: set_register(op, OPK_XMM, vvvv_register(d)); return true;
+    case METHOD_BREG: set_register(op, OPK_GPR, vvvv_register(d)); return true;
     case METHOD_ST_TOP: set_register(op, OPK_ST, 0); return true;
     case METHOD_ST: set_register(op, OPK_ST, rm); return true;
     default: set_register(op, OPK_SREG, method - METHOD_FSEG_ES); return true;
@@ -381,23 +438,44 @@ static bool decode_operand(struct decoder *d, unsigned method, struct operand *o
 static bool is_immediate(unsigned method)
 {
     return method == METHOD_IMM || method == METHOD_SIMM || method == METHOD_ONE || method == METHOD_REL ||
-           method == METHOD_FARPTR || method == METHOD_MOFFS;
+           method == METHOD_FARPTR || method == METHOD_MOFFS || method == METHOD_XIS4;
+}
+
+static bool is_vvvv(unsigned method)
+{
+    return method == METHOD_HREG || method == METHOD_BREG;
+}
+
+/* VEX.vvvv names a register or is 1111b. It is the destination, in op[0], or the source before op[1]. */
+static bool decode_source(struct decoder *d, const struct insn_row *row)
+{
+    struct insn *insn = d->insn;
+    bool in_use = false;
+    for (unsigned i = 0; i < ARRAY_LEN(row->operand); i++)
+        in_use |= is_vvvv(operand_forms[row->operand[i]].method);
+    bool is_destination = is_vvvv(operand_forms[row->operand[0]].method);
+    insn->source = is_destination ? insn->op[1].reg : in_use ? vvvv_register(d) : insn->op[0].reg;
+    return in_use || d->vvvv == 0;
 }
 
 static bool decode_operands(struct decoder *d, const struct insn_row *row)
 {
-    for (unsigned i = 0; i < 3; i++) {
+    struct operand *op = d->insn->op;
+    for (unsigned i = 0; i < ARRAY_LEN(row->operand); i++, op++) {
         const struct operand_form *code = &operand_forms[row->operand[i]];
-        struct operand *op = &d->insn->op[i];
         if (code->method == METHOD_NONE)
             continue;
+        if (i > 0 && is_vvvv(code->method)) {
+            op--;
+            continue;
+        }
         op->size = resolve_size(d, code->size);
         if (is_immediate(code->method))
             decode_immediate(d, code->method, op);
         else if (!decode_operand(d, code->method, op))
             return false;
     }
-    return true;
+    return decode_source(d, row);
 }
 
 /* ---- Price, faults that need no execution ---- */
@@ -451,6 +529,8 @@ static exec_fn *choose_exec(const struct decoder *d, const struct insn_row *row)
     if ((d->mode & MODE_FPU_GUARD) != 0 &&
         (row->attr & (ATTR_FPU | ATTR_FPU_NOWAIT | ATTR_MMX | ATTR_SSE)) != 0)
         return exec_fpu_guard;
+    if ((d->mode & MODE_AVX_GUARD) != 0 && (row->attr & ATTR_AVX) != 0)
+        return exec_fpu_guard;
     return row->exec;
 }
 
@@ -470,6 +550,7 @@ bool insn_decode(const struct insn_tables *tables, unsigned mode, const uint8_t 
                               .available = available,
                               .code64 = (mode & MODE_CODE_MASK) == MODE_CODE64,
                               .seg = REG_NONE,
+                              .key.code64 = (mode & MODE_CODE_MASK) == MODE_CODE64,
                               .insn = insn};
     struct decoder *d = &decoder;
     decode_prefixes(d);
@@ -481,7 +562,7 @@ bool insn_decode(const struct insn_tables *tables, unsigned mode, const uint8_t 
         insn->addr_size = address_size(d);
         if (row->modrm != NOMODRM)
             decode_modrm(d, row);
-        valid = decode_operands(d, row);
+        valid = decode_operands(d, row) && !d->bad_vex;
     }
     if (d->starved)
         return false;

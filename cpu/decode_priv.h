@@ -38,13 +38,17 @@ enum operand_method {
     METHOD_XREG,
     METHOD_XRM,
     METHOD_XONLY,
+    METHOD_HREG,
+    METHOD_BREG,
+    METHOD_XIS4,
+    METHOD_VSIB,
     METHOD_ST_TOP,
     METHOD_ST,
 };
 _Static_assert(METHOD_FSEG_GS - METHOD_FSEG_ES == GS, "order of segment registers");
 
 /* Sizes that depend on the instruction; smaller values are bytes. */
-enum operand_size { SIZE_V = 0x80, SIZE_Z, SIZE_Y, SIZE_R, SIZE_P, SIZE_S, SIZE_F };
+enum operand_size { SIZE_V = 0x80, SIZE_Z, SIZE_Y, SIZE_R, SIZE_P, SIZE_S, SIZE_X, SIZE_F };
 
 struct operand_form {
     uint8_t method, size;
@@ -60,12 +64,19 @@ struct insn_slot {
 
 struct insn_tables {
     uint16_t cost[2][COST_CLASS_COUNT];
+    bool has_vex; /* the model has instructions with a VEX prefix */
     struct insn_slot slot[INSN_MAPS][256];
     uint16_t *candidate;
 };
 
-/* Does `row` fit these mandatory-prefix, mode and ModRM conditions? `rep` is 0, PREFIX_REP or PREFIX_REPNE:
- * the last one seen. Opcode and map are already known to be the row's. */
-bool insn_row_matches(const struct insn_row *row, bool code64, unsigned rep, bool prefix66, uint8_t modrm);
+/* What decides between the rows of one map and opcode. */
+struct insn_key {
+    bool code64;
+    bool prefix66;
+    uint8_t rep; /* 0, PREFIX_REP or PREFIX_REPNE: the last one seen */
+    bool vex_l, vex_w;
+    uint8_t modrm;
+};
+bool insn_row_matches(const struct insn_row *row, const struct insn_key *key);
 
 #endif

@@ -57,10 +57,11 @@ bool operand_read_modify(struct cpu *cpu, const struct insn *insn, unsigned n, u
 bool operand_write(struct cpu *cpu, const struct insn *insn, unsigned n, uint64_t value) MUST_CHECK;
 
 /* 16-byte operands: XMM register or memory (aligned unless the row says ATTR_UNALIGNED: #GP(0)). Shorter
- * sizes (Wq, Wd) read the low bytes and zero the rest. */
-bool operand_read_vec(struct cpu *cpu, const struct insn *insn, unsigned n, uint64_t value[2]) MUST_CHECK;
+ * sizes (Wq, Wd) read the low bytes and zero the rest. Operands of 32 bytes (YMM) need room for four words;
+ * registers are written by these only in legacy forms, which keep the upper half. */
+bool operand_read_vec(struct cpu *cpu, const struct insn *insn, unsigned n, uint64_t *value) MUST_CHECK;
 bool operand_write_vec(struct cpu *cpu, const struct insn *insn, unsigned n,
-                       const uint64_t value[2]) MUST_CHECK;
+                       const uint64_t *value) MUST_CHECK;
 /* 8-byte MMX operand (register or memory). Writing a register also sets its exponent to ones. */
 bool operand_read_mmx(struct cpu *cpu, const struct insn *insn, unsigned n, uint64_t *value) MUST_CHECK;
 bool operand_write_mmx(struct cpu *cpu, const struct insn *insn, unsigned n, uint64_t value) MUST_CHECK;
@@ -88,9 +89,10 @@ bool flags_condition(struct cpu *cpu, unsigned condition);
 
 /* ---- Availability of x87, MMX and SSE (cpu/exec_x87_control.c) ---- */
 
-/* #UD and #NM by CR0.EM, CR0.TS, CR4.OSFXSR according to the row's ATTR_FPU, ATTR_MMX, ATTR_SSE. True = go
- * on. Handlers need not call it: while MODE_FPU_GUARD is set in cpu->mode (some of these could trap) the
- * decoder installs exec_fpu_guard, which does and then runs the row's handler. */
+/* #UD and #NM by CR0.EM, CR0.TS, CR4.OSFXSR according to the row's ATTR_FPU, ATTR_MMX, ATTR_SSE, and by
+ * CR4.OSXSAVE, XCR0, CR0.TS for ATTR_AVX. True = go on. Handlers need not call it: while MODE_FPU_GUARD or
+ * MODE_AVX_GUARD is set in cpu->mode (some of these could trap) the decoder installs exec_fpu_guard, which
+ * does and then runs the row's handler. */
 bool fpu_available(struct cpu *cpu, const struct insn *insn) MUST_CHECK;
 exec_fn exec_fpu_guard;
 
@@ -101,7 +103,9 @@ enum exec x87_stall(struct cpu *cpu);
 
 /* Every handler of the table. */
 #define INSN(handler, ...) exec_fn exec_##handler;
+#define VEX(handler, ...)  exec_fn exec_##handler;
 #include "cpu/insn/table.def"
 #undef INSN
+#undef VEX
 
 #endif

@@ -35,7 +35,8 @@ static const struct {
     {FEAT_ARCH_CAP, W_7_EDX, 29}, {FEAT_ARAT, W_6_EAX, 2},      {FEAT_SYSCALL, W_81_EDX, 11},
     {FEAT_NX, W_81_EDX, 20},      {FEAT_PDPE1GB, W_81_EDX, 26}, {FEAT_RDTSCP, W_81_EDX, 27},
     {FEAT_LM, W_81_EDX, 29},      {FEAT_LAHF_LM, W_81_ECX, 0},  {FEAT_PREFETCHW, W_81_ECX, 8},
-    {FEAT_INVTSC, W_87_EDX, 8},
+    {FEAT_INVTSC, W_87_EDX, 8},   {FEAT_MOVBE, W_1_ECX, 22},    {FEAT_BMI1, W_7_EBX, 3},
+    {FEAT_BMI2, W_7_EBX, 8},      {FEAT_LZCNT, W_81_ECX, 5},
 };
 
 static uint32_t feature_word(const struct cpu *cpu, enum feature_word word)

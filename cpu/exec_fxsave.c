@@ -32,8 +32,6 @@ enum {
     XSAVE_SIZE = 576,
 };
 
-enum { XCR0_X87 = 1 << 0, XCR0_SSE = 1 << 1 };
-
 /* DAZ came with SSE2's second stepping; before it, MXCSR_MASK reads as zero and means FFBF. */
 uint32_t sse_mxcsr_mask(const struct cpu *cpu)
 {
@@ -293,7 +291,8 @@ enum exec exec_xsetbv(struct cpu *cpu, const struct insn *insn)
     if (bad)
         return cpu_fault_code(cpu, VEC_GP, 0);
     cpu->s.xcr0 = value;
-    return EXEC_NEXT;
+    cpu_update_mode(cpu);
+    return EXEC_END;
 }
 
 /* --- MXCSR --------------------------------------------------------------------------------------------- */

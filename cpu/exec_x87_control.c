@@ -16,7 +16,13 @@ bool fpu_available(struct cpu *cpu, const struct insn *insn)
     uint32_t attr = insn_attr(insn);
     uint64_t cr0 = cpu->s.cr0;
     bool ok = true;
-    if (attr & (ATTR_MMX | ATTR_SSE)) {
+    if (attr & ATTR_AVX) {
+        bool enabled = (cpu->s.cr4 & CR4_OSXSAVE) && (cpu->s.xcr0 & XCR0_YMM) == XCR0_YMM;
+        if (!enabled || (cr0 & CR0_TS)) {
+            (void)cpu_fault(cpu, enabled ? VEC_NM : VEC_UD);
+            ok = false;
+        }
+    } else if (attr & (ATTR_MMX | ATTR_SSE)) {
         bool undefined = (cr0 & CR0_EM) || ((attr & ATTR_SSE) && !(cpu->s.cr4 & CR4_OSFXSR));
         if (undefined || (cr0 & CR0_TS)) {
             (void)cpu_fault(cpu, undefined ? VEC_UD : VEC_NM);

@@ -2,18 +2,37 @@
  *
  * cpu/insn/table.def lists all rows; a row of an instruction family's .def is
  *
- *   INSN(handler, "mnemonic", MAP, opcode, PREFIX, MODRM, op1, op2, op3, FEATURE, ATTR, COST, READ, WRITE,
- * UNDEF)
+ *   INSN(handler, "mnemonic", MAP, opcode, PREFIX, MODRM, op1, op2, op3,
+ *        FEATURE, ATTR, COST, READ, WRITE, UNDEF)
  *
  *   handler   exec_<handler> implements it; many rows may share one (the operands are decoded, width is data)
  *   MAP       M1, M0F, M0F38, M0F3A
  *   opcode    for Z operands: the first of 8 consecutive opcodes
- *   PREFIX    ANY (66 is operand size, F2/F3 are REP/REPNE or ignored), NP, P66, PF3, PF2 (mandatory prefix)
- *   MODRM     NOMODRM | RM_ANY | RM_MEM | RM_REG, or with an opcode extension RM_ANY_EXT(n), RM_MEM_EXT(n),
- * RM_REG_EXT(n), or one exact byte RM_BYTE(0xC8) op1..op3  operands.def; the first is the destination FEATURE
- * feature that must be in the CPU model (FEAT_BASE always is); a row whose feature is absent does not exist
- * (#UD) ATTR      or of enum insn_attr COST      cost class, cost_class.def READ/WRITE/UNDEF  arithmetic and
- * system flags, letters in the F_ macros below
+ *   PREFIX    ANY (66 is operand size, F2/F3 are REP/REPNE or ignored), NP, P66, PF3, PF2 (mandatory prefix),
+ *             NREP (66 is operand size, neither F2 nor F3)
+ *   MODRM     NOMODRM | RM_ANY | RM_MEM | RM_REG, or with an opcode extension RM_ANY_EXT(n),
+ *             RM_MEM_EXT(n), RM_REG_EXT(n), or one exact byte RM_BYTE(0xC8)
+ *   op1..op3  operands.def; the first is the destination
+ *   FEATURE   feature that must be in the CPU model (FEAT_BASE always is);
+ *             a row whose feature is absent does not exist (#UD)
+ *   ATTR      or of enum insn_attr
+ *   COST      cost class, cost_class.def
+ *   READ/WRITE/UNDEF  arithmetic and system flags, letters in the F_ macros below
+ *
+ * Instructions with a VEX prefix have more columns, in the order of the SDM's opcode column
+ * (VEX.256.66.0F3A.W1 00 /r ib), and up to four operands:
+ *
+ *   VEX(handler, "mnemonic", MAP, opcode, PREFIX, LENGTH, W, MODRM, op1, op2, op3, op4,
+ *       FEATURE, CLASS, COST, READ, WRITE, UNDEF)
+ *
+ *   MAP       V0F, V0F38, V0F3A
+ *   PREFIX    VEX.pp: NP, P66, PF3, PF2
+ *   LENGTH    VEX.L: L128 (also LZ), L256, LX (either: operands of size x are as long), LIG (ignored)
+ *   W         VEX.W: W0, W1, WIG
+ *   op1..op4  VEX.vvvv is free (1111b) in rows without an H or B operand
+ *   CLASS     exception class (SDM vol. 2, 2.4): TYPE1 to TYPE13
+ *
+ * A handler is shared with the legacy form where the operation is the same.
  *
  * The same rows give the decoder its tables, names for disassembly and statistics, the flag effects for the
  * translator, and the coverage list of the differential test (every row without ATTR_PRIV, ATTR_SYS is
@@ -38,8 +57,10 @@ enum exec {
 
 typedef enum exec exec_fn(struct cpu *cpu, const struct insn *insn);
 
-enum insn_map { M1, M0F, M0F38, M0F3A, INSN_MAPS };
-enum insn_prefix { ANY, NP, P66, PF3, PF2 };
+enum insn_map { M1, M0F, M0F38, M0F3A, V0F, V0F38, V0F3A, INSN_MAPS };
+enum insn_prefix { ANY, NP, P66, PF3, PF2, NREP };
+enum insn_vex_length { LIG, LX, L128, L256 };
+enum insn_vex_w { WIG, W0, W1 };
 
 /* MODRM column: bits 0..7 extension or byte, bits 8.. kind. */
 enum insn_modrm {
@@ -74,6 +95,21 @@ enum insn_attr {
     ATTR_SSE = 1 << 14,        /* SSE: #UD unless CR4.OSFXSR and not CR0.EM, #NM by TS */
     ATTR_NOVM86 = 1 << 15,     /* #UD in real and virtual-8086 mode */
     ATTR_NOWRITE = 1 << 16,    /* operand 1 is only read */
+    ATTR_AVX = 1 << 17,        /* #UD unless XCR0 and CR4.OSXSAVE enable YMM state, #NM by CR0.TS */
+
+    /* Exception classes of VEX rows, as far as the other columns and the handler do not say it: only class 1
+     * wants memory aligned, only class 13 leaves vector registers alone. */
+    TYPE1 = ATTR_AVX,
+    TYPE2 = ATTR_AVX | ATTR_UNALIGNED,
+    TYPE3 = TYPE2,
+    TYPE4 = TYPE2,
+    TYPE5 = TYPE2,
+    TYPE6 = TYPE2,
+    TYPE7 = TYPE2,
+    TYPE8 = TYPE2,
+    TYPE11 = TYPE2,
+    TYPE12 = TYPE2,
+    TYPE13 = ATTR_NONE,
 };
 
 /* Flag sets of the READ, WRITE, UNDEF columns. */
@@ -116,8 +152,9 @@ struct insn_row {
     exec_fn *exec;
     uint8_t map, opcode, prefix, feature;
     uint16_t modrm;
-    uint8_t operand[3]; /* enum operand_code */
-    uint8_t cost;       /* enum cost_class */
+    uint8_t operand[4];        /* enum operand_code */
+    uint8_t cost;              /* enum cost_class */
+    uint8_t vex_length, vex_w; /* enum insn_vex_length, enum insn_vex_w */
     uint32_t attr;
     uint32_t read, write, undefined;
 };
@@ -142,7 +179,7 @@ enum operand_kind {
     OPK_CR,
     OPK_DR,
     OPK_MMX,
-    OPK_XMM,
+    OPK_XMM, /* XMM or, with 32 bytes, YMM */
     OPK_ST,
 };
 
@@ -162,6 +199,7 @@ enum insn_prefix_bit {
     PREFIX_67 = 1 << 4,
     PREFIX_SEG = 1 << 5,
     PREFIX_REX = 1 << 6,
+    PREFIX_VEX = 1 << 7, /* VEX.R, X, B, W are in `rex`, the others decide the row */
 };
 
 struct insn {
@@ -179,6 +217,10 @@ struct insn {
     uint8_t prefixes;
     uint8_t rex; /* 0 or 40..4F */
     uint8_t opcode, modrm;
+    /* The first source register of destination = f(source, op[1]): VEX.vvvv where the row has it, which then
+     * takes no place in op[] unless it is the destination; else the destination, or behind a destination in
+     * vvvv the register in op[1]. */
+    uint8_t source;
     struct operand op[3];
     /* Filled in by the block cache only: what starts this instruction inside a block, and how far it is from
      * the block's start. */
@@ -201,6 +243,7 @@ enum cpu_mode {
     /* DS, ES and SS need no check but paging, have base 0, and the stack pointer is not 16 bits: the fast
      * data accesses apply. Never set without config.fast_paths. */
     MODE_FLAT = 1 << 6,
+    MODE_AVX_GUARD = 1 << 7, /* CR0.TS, or YMM state not enabled in XCR0: ATTR_AVX rows are guarded */
 };
 
 /* Decode one instruction. `bytes` holds `available` (1..15) bytes. Returns true when decoded (which includes

@@ -40,14 +40,35 @@ const struct insn_row insn_rows[] = {
      prefix,                                                                                                 \
      FEAT_##feature,                                                                                         \
      modrm,                                                                                                  \
-     {OC_##op1, OC_##op2, OC_##op3},                                                                         \
+     {OC_##op1, OC_##op2, OC_##op3, OC___},                                                                  \
      COST_##cost,                                                                                            \
+     LIG,                                                                                                    \
+     WIG,                                                                                                    \
      attr,                                                                                                   \
+     read,                                                                                                   \
+     write,                                                                                                  \
+     undef},
+#define VEX(handler, mnemonic, map, opcode, prefix, length, w, modrm, op1, op2, op3, op4, feature, class,    \
+            cost, read, write, undef)                                                                        \
+    {#handler,                                                                                               \
+     mnemonic,                                                                                               \
+     exec_##handler,                                                                                         \
+     map,                                                                                                    \
+     opcode,                                                                                                 \
+     prefix,                                                                                                 \
+     FEAT_##feature,                                                                                         \
+     modrm,                                                                                                  \
+     {OC_##op1, OC_##op2, OC_##op3, OC_##op4},                                                               \
+     COST_##cost,                                                                                            \
+     length,                                                                                                 \
+     w,                                                                                                      \
+     class,                                                                                                  \
      read,                                                                                                   \
      write,                                                                                                  \
      undef},
 #include "cpu/insn/table.def"
 #undef INSN
+#undef VEX
 };
 
 const unsigned insn_row_count = ARRAY_LEN(insn_rows);
@@ -77,16 +98,23 @@ static unsigned row_rank(const struct insn_row *row)
     return (row->prefix == ANY ? 16 : 0) + modrm_rank(row->modrm) * 2 + (row_span(row) == 8);
 }
 
-static bool prefix_matches(enum insn_prefix prefix, unsigned rep, bool prefix66)
+static bool prefix_matches(enum insn_prefix prefix, const struct insn_key *key)
 {
     switch (prefix) {
     case ANY: return true;
-    case NP: return rep == 0 && !prefix66;
-    case P66: return rep == 0 && prefix66;
-    case PF3: return rep == PREFIX_REP;
-    case PF2: return rep == PREFIX_REPNE;
+    case NP: return key->rep == 0 && !key->prefix66;
+    case P66: return key->rep == 0 && key->prefix66;
+    case PF3: return key->rep == PREFIX_REP;
+    case PF2: return key->rep == PREFIX_REPNE;
+    case NREP: return key->rep == 0;
     }
     return false;
+}
+
+static bool vex_matches(const struct insn_row *row, const struct insn_key *key)
+{
+    bool length = row->vex_length == LIG || row->vex_length == LX || (row->vex_length == L256) == key->vex_l;
+    return length && (row->vex_w == WIG || (row->vex_w == W1) == key->vex_w);
 }
 
 static bool modrm_matches(unsigned want, uint8_t modrm)
@@ -103,16 +131,23 @@ static bool modrm_matches(unsigned want, uint8_t modrm)
     return !(want & RM_HAS_EXT) || (want & 7) == (modrm >> 3 & 7);
 }
 
-bool insn_row_matches(const struct insn_row *row, bool code64, unsigned rep, bool prefix66, uint8_t modrm)
+bool insn_row_matches(const struct insn_row *row, const struct insn_key *key)
 {
-    if (row->attr & (code64 ? ATTR_NO64 : ATTR_ONLY64))
+    if (row->attr & (key->code64 ? ATTR_NO64 : ATTR_ONLY64))
         return false;
-    return prefix_matches(row->prefix, rep, prefix66) && modrm_matches(row->modrm, modrm);
+    return prefix_matches(row->prefix, key) && vex_matches(row, key) && modrm_matches(row->modrm, key->modrm);
 }
 
 static bool has_feature(const uint64_t features[2], enum insn_feature feature)
 {
     return feature == FEAT_BASE || (features[feature / 64] >> feature % 64 & 1) != 0;
+}
+
+/* Has the model the row? VEX forms of instructions that came before AVX need both. */
+static bool row_exists(const struct insn_row *row, const uint64_t features[2])
+{
+    return has_feature(features, row->feature) &&
+           (!(row->attr & ATTR_AVX) || has_feature(features, FEAT_AVX));
 }
 
 static bool row_covers(const struct insn_row *row, unsigned map, unsigned opcode)
@@ -130,7 +165,7 @@ static void slot_fill(struct insn_tables *tables, const uint64_t features[2], un
     unsigned count = 0;
     for (unsigned n = 1; n < insn_row_count; n++) {
         const struct insn_row *row = &insn_rows[n];
-        if (!row_covers(row, map, opcode) || !has_feature(features, row->feature))
+        if (!row_covers(row, map, opcode) || !row_exists(row, features))
             continue;
         unsigned at = count++;
         while (at > 0 && row_rank(&insn_rows[list[at - 1]]) > row_rank(row)) {
@@ -139,6 +174,7 @@ static void slot_fill(struct insn_tables *tables, const uint64_t features[2], un
         }
         list[at] = (uint16_t)n;
         slot->has_modrm = row->modrm != NOMODRM;
+        tables->has_vex |= map >= V0F;
     }
     CHECK(count <= UINT8_MAX);
     slot->count = (uint8_t)count;
@@ -167,13 +203,12 @@ void insn_tables_destroy(struct insn_tables *tables)
 
 /* A second row of the slot that matches as well as the first, or NULL. */
 static const struct insn_row *slot_rival(const struct insn_tables *tables, const struct insn_slot *slot,
-                                         bool code64, unsigned prefixes, uint8_t modrm)
+                                         const struct insn_key *key)
 {
-    static const uint8_t reps[3] = {0, PREFIX_REP, PREFIX_REPNE};
     const struct insn_row *best = NULL;
     for (unsigned i = 0; i < slot->count; i++) {
         const struct insn_row *row = &insn_rows[tables->candidate[slot->first + i]];
-        if (!insn_row_matches(row, code64, reps[prefixes >> 1], prefixes & 1, modrm))
+        if (!insn_row_matches(row, key))
             continue;
         if (best != NULL && row_rank(row) == row_rank(best))
             return row;
@@ -190,9 +225,15 @@ const char *insn_tables_ambiguous(const struct insn_tables *tables)
             for (unsigned i = 0; i < slot->count; i++)
                 if ((insn_rows[tables->candidate[slot->first + i]].modrm != NOMODRM) != slot->has_modrm)
                     return insn_rows[tables->candidate[slot->first + i]].mnemonic;
-            for (unsigned n = 0; n < 2 * 6 * 256; n++) {
-                const struct insn_row *rival =
-                    slot_rival(tables, slot, n >= 6 * 256, n / 256 % 6, (uint8_t)(n & 0xFF));
+            for (unsigned n = 0; n < 3 << 12 && slot->count > 1; n++) {
+                static const uint8_t reps[3] = {0, PREFIX_REP, PREFIX_REPNE};
+                struct insn_key key = {.modrm = (uint8_t)(n & 0xFF),
+                                       .prefix66 = n >> 8 & 1,
+                                       .code64 = n >> 9 & 1,
+                                       .vex_l = n >> 10 & 1,
+                                       .vex_w = n >> 11 & 1,
+                                       .rep = reps[n >> 12]};
+                const struct insn_row *rival = slot_rival(tables, slot, &key);
                 if (rival != NULL)
                     return rival->mnemonic;
             }

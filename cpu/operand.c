@@ -51,17 +51,17 @@ bool operand_write(struct cpu *cpu, const struct insn *insn, unsigned n, uint64_
 
 /* ---- Vector operands ---- */
 
-/* #GP(0) for a 16-byte operand that must be aligned and is not. */
+/* #GP(0) for a 16 or 32-byte operand that must be aligned and is not. */
 static bool vector_aligned(struct cpu *cpu, const struct insn *insn, const struct operand *op, uint64_t ea)
 {
-    if (op->size != 16 || (insn_attr(insn) & ATTR_UNALIGNED) != 0 ||
-        (mem_linear(cpu, insn->seg, ea) & 15) == 0)
+    if (op->size < 16 || (insn_attr(insn) & ATTR_UNALIGNED) != 0 ||
+        (mem_linear(cpu, insn->seg, ea) & (op->size - 1u)) == 0)
         return true;
     cpu_fault_code(cpu, VEC_GP, 0);
     return false;
 }
 
-bool operand_read_vec(struct cpu *cpu, const struct insn *insn, unsigned n, uint64_t value[2])
+bool operand_read_vec(struct cpu *cpu, const struct insn *insn, unsigned n, uint64_t *value)
 {
     const struct operand *op = &insn->op[n];
     value[1] = 0;
@@ -74,13 +74,15 @@ bool operand_read_vec(struct cpu *cpu, const struct insn *insn, unsigned n, uint
         return mem_read_bytes(cpu, insn->seg, ea, value, op->size);
     }
     const uint64_t *reg = cpu->s.vec[op->reg].q;
-    if (op->size == 16)
+    if (op->size >= 16)
         value[1] = reg[1];
+    if (op->size == 32)
+        memcpy(value + 2, reg + 2, 16);
     value[0] = op->size >= 8 ? reg[0] : reg[0] & size_mask(op->size);
     return true;
 }
 
-bool operand_write_vec(struct cpu *cpu, const struct insn *insn, unsigned n, const uint64_t value[2])
+bool operand_write_vec(struct cpu *cpu, const struct insn *insn, unsigned n, const uint64_t *value)
 {
     const struct operand *op = &insn->op[n];
     if (op->kind == OPK_MEM) {

@@ -96,6 +96,7 @@ enum cr4_bit {
     CR4_SMEP = 1 << 20,
     CR4_SMAP = 1 << 21,
 };
+enum xcr0_bit { XCR0_X87 = 1 << 0, XCR0_SSE = 1 << 1, XCR0_AVX = 1 << 2, XCR0_YMM = XCR0_SSE | XCR0_AVX };
 enum efer_bit { EFER_SCE = 1 << 0, EFER_LME = 1 << 8, EFER_LMA = 1 << 10, EFER_NXE = 1 << 11 };
 
 /* x87 registers are kept by physical number, not relative to TOP. MMX register n is significand[n]. */

@@ -19,7 +19,7 @@ static struct insn_tables *tables_for(const char *model)
 
 Test(decode, no_two_rows_match_equally_well)
 {
-    static const char *const models[] = {"pentium3", "x86-64-v2"};
+    static const char *const models[] = {"pentium3", "x86-64-v2", "max"};
     for (unsigned i = 0; i < ARRAY_LEN(models); i++) {
         struct insn_tables *tables = tables_for(models[i]);
         const char *ambiguous = insn_tables_ambiguous(tables);
@@ -143,7 +143,7 @@ struct rule {
 enum { C16 = MODE_CODE16, C32 = MODE_CODE32, C64 = MODE_CODE64 };
 enum { USER = 3 << MODE_CPL_SHIFT };
 
-static const struct rule rules[] = {
+static const struct rule base_rules[] = {
     {C16, "01c3", "add", 2, 2, 2, "16-bit code"},
     {C16, "6601c3", "add", 3, 4, 2, "operand size prefix"},
     {C16, "67010418", "add", 4, 2, 4, "address size prefix: SIB"},
@@ -200,10 +200,46 @@ static unsigned parse_hex(const char *text, uint8_t *bytes)
     return n;
 }
 
-Test(decode, rules)
+/* With a model that has VEX instructions. */
+static const struct rule vex_rules[] = {
+    {C64, "c4e2f0f2d9", "andn", 5, 8, 8, "ANDN RBX, RCX, RCX"},
+    {C64, "c4e270f2d9", "andn", 5, 4, 8, "W0: 32 bits"},
+    {C32, "c4e270f2d9", "andn", 5, 4, 4, "in 32-bit code"},
+    {C32, "c4e2f0f2d9", "andn", 5, 4, 4, "W is ignored outside 64-bit mode"},
+    {C16, "c4e270f2d9", "andn", 5, 4, 2, "in 16-bit code"},
+    {C16, "67c4e270f20c24", "andn", 7, 4, 4, "address size prefix"},
+    {C64, "65c4e270f20c24", "andn", 7, 4, 8, "segment prefix"},
+    {C32, "c4e2", "#UD", 2, 0, 0, "LES with a register, continued as VEX"},
+    {C32, "c40424", "les", 3, 4, 4, "LES"},
+    {C32, "c50424", "lds", 3, 4, 4, "LDS"},
+    {C64, "c40424", "#UD", 3, 0, 0, "no LES in 64-bit mode"},
+    {C16 | MODE_REAL, "c4e270f2d9", "#UD", 2, 0, 0, "no VEX in real mode"},
+    {C16 | MODE_REAL, "c40f", "les", 2, 2, 2, "LES in real mode"},
+    {C64, "66c4e270f2d9", "#UD", 6, 0, 0, "66 before VEX"},
+    {C64, "f3c4e270f2d9", "#UD", 6, 0, 0, "F3 before VEX"},
+    {C64, "f2c4e270f2d9", "#UD", 6, 0, 0, "F2 before VEX"},
+    {C64, "f0c4e270f20c24", "#UD", 7, 0, 0, "LOCK before VEX"},
+    {C64, "48c4e270f2d9", "#UD", 6, 0, 0, "REX before VEX"},
+    {C64, "4865c4e270f2d9", "andn", 7, 4, 8, "a REX that is not next to it is ignored"},
+    {C64, "c4e274f2d9", "#UD", 5, 0, 0, "L1"},
+    {C64, "c4e271f2d9", "#UD", 5, 0, 0, "pp 66"},
+    {C64, "c4e070f2d9", "#UD", 5, 0, 0, "map 0"},
+    {C64, "c4e470f2d9", "#UD", 5, 0, 0, "map 4"},
+    {C64, "c4e37bf0d905", "rorx", 6, 4, 8, "RORX"},
+    {C64, "c4e373f0d905", "#UD", 6, 0, 0, "vvvv is not 1111b"},
+    {C64, "f30fbcc1", "tzcnt", 4, 4, 8, "TZCNT"},
+    {C64, "f20fbcc1", "bsf", 4, 4, 8, "F2 is ignored"},
+    {C64, "66f30fbdc1", "lzcnt", 5, 2, 8, "LZCNT, 16 bits"},
+    {C64, "0f38f00424", "movbe", 5, 4, 8, "MOVBE"},
+    {C64, "660f38f00424", "movbe", 6, 2, 8, "MOVBE, 16 bits"},
+    {C64, "f30f38f00424", "#UD", 6, 0, 0, "no MOVBE behind F3"},
+    {C64, "66f20f38f1c1", "crc32", 6, 2, 8, "CRC32, 16 bits"},
+};
+
+static void check_rules(const char *model, const struct rule *rules, unsigned count)
 {
-    struct insn_tables *tables = tables_for("x86-64-v2");
-    for (unsigned i = 0; i < ARRAY_LEN(rules); i++) {
+    struct insn_tables *tables = tables_for(model);
+    for (unsigned i = 0; i < count; i++) {
         const struct rule *rule = &rules[i];
         uint8_t bytes[32] = {0};
         parse_hex(rule->bytes, bytes);
@@ -222,6 +258,12 @@ Test(decode, rules)
         cr_expect_eq(insn.addr_size, rule->addr_size, "%s: address size %u", rule->why, insn.addr_size);
     }
     insn_tables_destroy(tables);
+}
+
+Test(decode, rules)
+{
+    check_rules("x86-64-v2", base_rules, ARRAY_LEN(base_rules));
+    check_rules("max", vex_rules, ARRAY_LEN(vex_rules));
 }
 
 /* Short input asks for more; never reads beyond it. */

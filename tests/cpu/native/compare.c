@@ -15,7 +15,7 @@
 /* ---- What may differ ---- */
 
 enum exception_kind {
-    DIFFERS_X87_ULP,         /* ST(0), ST(1) by up to `limit` units in the last place, C1 and PE */
+    DIFFERS_X87_ULP,         /* ST(0), ST(1) by up to `limit` units in the last place, C1, PE and UE */
     DIFFERS_RELATIVE,        /* lanes of the first operand by up to limit / 2^16 of their value */
     DIFFERS_FAULT_ADDRESS,   /* a page fault is reported at another byte of the operand */
     DIFFERS_FAULT_STORE,     /* a fault comes after part of the operand, or below the stack, was written */
@@ -119,6 +119,8 @@ static uint64_t ulp_distance(const uint8_t a[10], const uint8_t b[10])
     uint16_t ae, be;
     memcpy(&ae, a + 8, 2);
     memcpy(&be, b + 8, 2);
+    ae |= (ae & 0x7FFF) == 0; /* denormals have the smallest normal exponent */
+    be |= (be & 0x7FFF) == 0;
     if (ae == be)
         return am > bm ? am - bm : bm - am;
     if (ae == be + 1 && am == UINT64_C(1) << 63)
@@ -187,7 +189,7 @@ static void excuse(const struct native_case *c, const struct native_result *host
         for (unsigned i = 0; i < 2; i++)
             if (ulp_distance(host->s.fx + FX_ST + 16 * i, guest->s.fx + FX_ST + 16 * i) <= e->limit) {
                 memcpy(guest->s.fx + FX_ST + 16 * i, host->s.fx + FX_ST + 16 * i, 10);
-                copy_bits(guest->s.fx + FX_FSW, host->s.fx + FX_FSW, FP_PE);
+                copy_bits(guest->s.fx + FX_FSW, host->s.fx + FX_FSW, FP_PE | FP_UE);
                 copy_bits(guest->s.fx + FX_FSW + 1, host->s.fx + FX_FSW + 1, 2);
             }
     if ((e = exception_find(c, DIFFERS_X87_DOMAIN)) != NULL && host->fault == FAULT_NONE &&
@@ -240,7 +242,8 @@ static bool fx_equal(const struct native_result *a, const struct native_result *
 {
     return memcmp(a->s.fx, b->s.fx, FX_FTW + 1) == 0 &&
            memcmp(a->s.fx + FX_MXCSR, b->s.fx + FX_MXCSR, 4) == 0 &&
-           memcmp(a->s.fx + FX_ST, b->s.fx + FX_ST, FX_XMM - FX_ST + 256) == 0;
+           memcmp(a->s.fx + FX_ST, b->s.fx + FX_ST, FX_XMM - FX_ST + 256) == 0 &&
+           memcmp(a->s.ymm, b->s.ymm, sizeof a->s.ymm) == 0;
 }
 
 static bool faults_equal(const struct native_result *a, const struct native_result *b)
@@ -369,9 +372,12 @@ static void print_inputs(FILE *file, const struct native_case *c, const struct n
         fprintf(file, "%sst%u ", i % 4 ? "  " : "\n     ", i);
         print_number(file, c->in.fx + FX_ST + 16 * i, 10);
     }
-    unsigned xmm[] = {0, (c->modrm >> 3 & 7) | (c->rex & 4u) << 1, (c->modrm & 7) | (c->rex & 1u) << 3};
-    for (unsigned i = 0; (c->row->attr & ATTR_SSE) && i < 3; i++) {
-        fprintf(file, "%sxmm%u ", i ? "  " : "\n     ", xmm[i]);
+    unsigned xmm[] = {0, (c->modrm >> 3 & 7) | (c->rex & 4u) << 1, (c->modrm & 7) | (c->rex & 1u) << 3,
+                      c->vvvv};
+    for (unsigned i = 0; (c->row->attr & (ATTR_SSE | ATTR_AVX)) && i < 4; i++) {
+        fprintf(file, "\n     ymm%u ", xmm[i]);
+        print_number(file, c->in.ymm + 16 * xmm[i], 16);
+        fputc('\'', file);
         print_number(file, c->in.fx + FX_XMM + 16 * xmm[i], 16);
     }
     if (c->ea.present) {
@@ -401,6 +407,8 @@ static void print_fx(FILE *file, const struct native_case *c, const struct nativ
         unsigned at = FX_XMM + 16 * i;
         snprintf(name, sizeof name, "xmm%u", i);
         print_change(file, name, in + at, h + at, g + at, 16);
+        snprintf(name, sizeof name, "ymm%u high", i);
+        print_change(file, name, c->in.ymm + 16 * i, host->s.ymm + 16 * i, guest->s.ymm + 16 * i, 16);
     }
 }
 

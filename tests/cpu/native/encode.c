@@ -17,6 +17,7 @@ enum {
     SIZE_R,        /* 4, 8 in 64-bit mode */
     SIZE_P,
     SIZE_S,
+    SIZE_X, /* 16, 32 with VEX.L */
     SIZE_F,
     SIZE_A,
 };
@@ -34,7 +35,7 @@ const struct operand_shape *row_operand(const struct insn_row *row, unsigned n)
 
 bool row_has(const struct insn_row *row, enum operand_method method)
 {
-    for (unsigned i = 0; i < 3; i++)
+    for (unsigned i = 0; i < ROW_OPERANDS; i++)
         if (row_operand(row, i)->method == method)
             return true;
     return false;
@@ -42,7 +43,7 @@ bool row_has(const struct insn_row *row, enum operand_method method)
 
 static bool row_has_size(const struct insn_row *row, unsigned size)
 {
-    for (unsigned i = 0; i < 3; i++)
+    for (unsigned i = 0; i < ROW_OPERANDS; i++)
         if (row_operand(row, i)->size == size)
             return true;
     return false;
@@ -58,6 +59,7 @@ unsigned case_operand_size(const struct native_case *c, unsigned n)
     case SIZE_Y: return c->rex & 8 ? 8 : 4;
     case SIZE_R: return c->bits == BITS_64 ? 8 : 4;
     case SIZE_P: return 2 + c->op_size;
+    case SIZE_X: return c->vex_l ? 32 : 16;
     case SIZE_S:
     case SIZE_F:
     case SIZE_A: return 0;
@@ -84,7 +86,8 @@ static bool wants_66(struct rng *rng, const struct insn_row *row)
 {
     bool sized = row_has_size(row, SIZE_V) || row_has_size(row, SIZE_Z) || row_has_size(row, SIZE_P);
     switch (row->prefix) {
-    case ANY: return rng_one_in(rng, sized ? 3 : 16);
+    case ANY:
+    case NREP: return rng_one_in(rng, sized ? 3 : 16);
     case P66: return true;
     case PF2:
     case PF3: return rng_one_in(rng, sized ? 3 : 16);
@@ -119,6 +122,8 @@ static uint8_t pick_rex(struct rng *rng, const struct insn_row *row)
 static unsigned operand_size(const struct native_case *c)
 {
     bool p66 = c->prefixes & PREFIX_66;
+    if (row_is_vex(c->row))
+        return c->rex & 8 ? 8 : 4;
     if (c->bits == BITS_16)
         return p66 ? 4 : 2;
     if (c->bits == BITS_32)
@@ -172,12 +177,49 @@ static void put_prefixes(struct rng *rng, struct native_case *c, uint8_t segment
         list[j] = list[i];
         put(c, chosen, 1);
     }
-    if (c->rex)
+    if (c->rex && !row_is_vex(c->row))
         put(c, c->rex, 1);
+}
+
+/* Choose what the row leaves open. Outside 64-bit mode R, X, B and the top bit of vvvv name no registers. */
+static void pick_vex(struct rng *rng, struct native_case *c)
+{
+    const struct insn_row *row = c->row;
+    bool long_mode = c->bits == BITS_64, has_vvvv = row_has(row, METHOD_HREG) || row_has(row, METHOD_BREG);
+    c->vex_l = row->vex_length == L256 || (row->vex_length != L128 && rng_one_in(rng, 2));
+    c->vex_w = row->vex_w == W1 || (row->vex_w == WIG && rng_one_in(rng, 2));
+    c->vvvv = has_vvvv ? (uint8_t)rng_below(rng, long_mode ? 16 : 8) : 0;
+    if (long_mode)
+        c->rex = (uint8_t)(0x40 | c->vex_w << 3 | rng_below(rng, 8));
+}
+
+/* SDM vol. 2, figure 2-9. */
+static void put_vex(struct rng *rng, struct native_case *c)
+{
+    static const uint8_t pp[] = {[NP] = 0, [P66] = 1, [PF3] = 2, [PF2] = 3};
+    unsigned not_r = c->rex & 4 ? 0 : 0x80, not_x = c->rex & 2 ? 0 : 0x40, not_b = c->rex & 1 ? 0 : 0x20;
+    unsigned last = (~(unsigned)c->vvvv & 15) << 3 | (unsigned)c->vex_l << 2 | pp[c->row->prefix];
+    if (c->row->map == V0F && !c->vex_w && not_x && not_b && rng_one_in(rng, 2)) {
+        put(c, 0xC5, 1);
+        put(c, not_r | last, 1);
+        return;
+    }
+    if (c->bits != BITS_64 && rng_one_in(rng, 4)) { /* ignored there */
+        not_b = 0;
+        last ^= c->vvvv ? 0x40 : 0;
+    }
+    put(c, 0xC4, 1);
+    put(c, not_r | not_x | not_b | (unsigned)(c->row->map - V0F + 1), 1);
+    put(c, (unsigned)c->vex_w << 7 | last, 1);
 }
 
 static void put_opcode(struct rng *rng, struct native_case *c)
 {
+    if (row_is_vex(c->row)) {
+        put_vex(rng, c);
+        put(c, c->row->opcode, 1);
+        return;
+    }
     if (c->row->map != M1)
         put(c, 0x0F, 1);
     if (c->row->map == M0F38)
@@ -297,7 +339,7 @@ static void put_modrm(struct rng *rng, struct native_case *c, uint8_t segment)
         put(c, c->modrm, 1);
         return;
     }
-    for (unsigned i = 0; i < 3; i++)
+    for (unsigned i = 0; i < ROW_OPERANDS; i++)
         if (is_memory_method(row_operand(c->row, i)->method))
             c->ea.size = case_operand_size(c, i);
     if (c->addr_size == 2)
@@ -338,11 +380,12 @@ static void put_moffs(struct rng *rng, struct native_case *c, uint8_t segment, u
 
 static void put_rest(struct rng *rng, struct native_case *c, uint8_t segment)
 {
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < ROW_OPERANDS; i++) {
         unsigned size = case_operand_size(c, i);
         switch (row_operand(c->row, i)->method) {
         case METHOD_IMM:
         case METHOD_SIMM: put_immediate(rng, c, size); break;
+        case METHOD_XIS4: put_immediate(rng, c, 1); break;
         case METHOD_REL: put_branch(rng, c, size); break;
         case METHOD_MOFFS: put_moffs(rng, c, segment, size); break;
         case METHOD_FARPTR: put(c, rng_next(rng), size); break;
@@ -361,6 +404,22 @@ static void patch_rip(struct native_case *c)
     memcpy(c->bytes + c->ea.disp_at, &(int32_t){(int32_t)c->ea.disp}, 4);
 }
 
+static void pick_prefixes(struct rng *rng, struct native_case *c)
+{
+    const struct insn_row *row = c->row;
+    c->prefixes |= rng_one_in(rng, 8) ? PREFIX_67 : 0;
+    if (row_is_vex(row)) {
+        pick_vex(rng, c);
+    } else {
+        c->prefixes |= pick_repeat(rng, row);
+        c->prefixes |= wants_66(rng, row) ? PREFIX_66 : 0;
+        c->rex = c->bits == BITS_64 ? pick_rex(rng, row) : 0;
+        c->prefixes |= rng_one_in(rng, row->attr & ATTR_LOCK ? 4 : 64) ? PREFIX_LOCK : 0;
+    }
+    c->op_size = operand_size(c);
+    c->addr_size = address_size(c);
+}
+
 /* ---- Interface ---- */
 
 bool case_encode(struct rng *rng, const struct insn_row *row, const struct native_machine *machine,
@@ -373,14 +432,7 @@ bool case_encode(struct rng *rng, const struct insn_row *row, const struct nativ
         *c = (struct native_case){.machine = machine, .bits = bits, .row = row};
         c->ea.base = c->ea.index = REG_NONE;
         c->code = CODE_BASE + 256 + rng_below(rng, CODE_SIZE - 512);
-        c->prefixes = pick_repeat(rng, row);
-        c->prefixes |= wants_66(rng, row) ? PREFIX_66 : 0;
-        c->prefixes |= rng_one_in(rng, 8) ? PREFIX_67 : 0;
-        c->rex = bits == BITS_64 ? pick_rex(rng, row) : 0;
-        c->op_size = operand_size(c);
-        c->addr_size = address_size(c);
-        bool lockable = (row->attr & ATTR_LOCK) != 0;
-        c->prefixes |= rng_one_in(rng, lockable ? 4 : 64) ? PREFIX_LOCK : 0;
+        pick_prefixes(rng, c);
         uint8_t segment = pick_segment(rng, c);
         put_prefixes(rng, c, segment);
         put_opcode(rng, c);

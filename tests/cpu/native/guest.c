@@ -201,7 +201,7 @@ static void set_system_state(struct native_guest *guest)
     s->cr3 = GPA_PML4;
     s->cr4 = CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_OSXSAVE;
     s->efer = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE;
-    s->xcr0 = 3;
+    s->xcr0 = 7;
     s->gdtr = (struct table_register){KERNEL + GPA_GDT, 0x7F, 0};
     s->idtr = (struct table_register){KERNEL + GPA_IDT, 0x1FF, 0};
     s->ldtr = (struct segment){KERNEL + GPA_LDT, 0xFF, LDT_SELECTOR_VALUE, 0x82};
@@ -211,8 +211,9 @@ static void set_system_state(struct native_guest *guest)
     cpu_state_changed(guest->cpu);
 }
 
-static void load_fx(struct cpu_state *s, const uint8_t fx[512])
+static void load_fx(struct cpu_state *s, const struct native_state *in)
 {
+    const uint8_t *fx = in->fx;
     struct x87_state *x87 = &s->x87;
     memcpy(&x87->control, fx + FX_FCW, 2);
     memcpy(&x87->status, fx + FX_FSW, 2);
@@ -227,12 +228,15 @@ static void load_fx(struct cpu_state *s, const uint8_t fx[512])
         memcpy(&x87->sign_exp[physical], fx + FX_ST + 16 * i + 8, 2);
     }
     memcpy(&s->mxcsr, fx + FX_MXCSR, 4);
-    for (unsigned i = 0; i < 16; i++)
+    for (unsigned i = 0; i < 16; i++) {
         memcpy(s->vec[i].q, fx + FX_XMM + 16 * i, 16);
+        memcpy(s->vec[i].q + 2, in->ymm + 16 * i, 16);
+    }
 }
 
-static void store_fx(const struct cpu_state *s, uint8_t fx[512])
+static void store_fx(const struct cpu_state *s, struct native_state *out)
 {
+    uint8_t *fx = out->fx;
     const struct x87_state *x87 = &s->x87;
     memset(fx, 0, 512);
     memcpy(fx + FX_FCW, &x87->control, 2);
@@ -247,8 +251,10 @@ static void store_fx(const struct cpu_state *s, uint8_t fx[512])
         memcpy(fx + FX_ST + 16 * i + 8, &x87->sign_exp[physical], 2);
     }
     memcpy(fx + FX_MXCSR, &s->mxcsr, 4);
-    for (unsigned i = 0; i < 16; i++)
+    for (unsigned i = 0; i < 16; i++) {
         memcpy(fx + FX_XMM + 16 * i, s->vec[i].q, 16);
+        memcpy(out->ymm + 16 * i, s->vec[i].q + 2, 16);
+    }
 }
 
 /* ---- Interface ---- */
@@ -262,7 +268,7 @@ struct native_guest *guest_open(const struct native_machine *machine)
     CHECK(guest_memory_create(&guest->memory, MEMORY_BYTES, &err) == STATUS_OK);
     guest_memory_map(&guest->memory, &guest->pool, (ppn_t){0}, (mpn_t){0}, MEMORY_BYTES / PAGE_SIZE);
     guest->bus = empty_board;
-    struct cpu_config config = {.model = cpu_model_find("x86-64-v2"), .hz = 1000000000, .fast_paths = true};
+    struct cpu_config config = {.model = cpu_model_find("max"), .hz = 1000000000, .fast_paths = true};
     for (unsigned i = 0; i < COST_CLASS_COUNT; i++)
         config.cost[0][i] = config.cost[1][i] = 1;
     config.cost[0][COST_INT] = config.cost[1][COST_INT] = DELIVERY_COST;
@@ -363,7 +369,7 @@ static void load_state(struct native_guest *guest, const struct native_case *c)
     s->intr_shadow = 0;
     s->debug_pending = 0;
     cpu->lazy.op = 0;
-    load_fx(s, c->in.fx);
+    load_fx(s, &c->in);
     cpu_update_mode(cpu);
 }
 
@@ -371,7 +377,7 @@ static void store_state(struct native_guest *guest, struct native_result *out)
 {
     const struct cpu_state *s = &guest->cpu->s;
     memcpy(out->s.gpr, s->gpr, sizeof s->gpr);
-    store_fx(s, out->s.fx);
+    store_fx(s, &out->s);
     out->s.rip = s->rip;
     out->s.rflags = s->rflags;
     out->fault = FAULT_NONE;

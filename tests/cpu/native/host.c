@@ -1,9 +1,9 @@
 /* Runs one instruction on the host CPU.
  *
- * A stub in low memory loads the x87 and SSE state (FXRSTOR), the segment registers, RFLAGS and all general
- * registers, and jumps, near or far, to the instruction. What follows the instruction is INT3, and so is
- * every place a branch may go to, so every case ends in a signal; its frame has the complete state. The
- * handler copies it and jumps back.
+ * A stub in low memory loads the x87, SSE and AVX state (XRSTOR, or FXRSTOR where there is no AVX), the
+ * segment registers, RFLAGS and all general registers, and jumps, near or far, to the instruction. What
+ * follows the instruction is INT3, and so is every place a branch may go to, so every case ends in a signal;
+ * its frame has the complete state. The handler copies it and jumps back.
  *
  * Memory below 4 GB, fixed addresses:
  *   DATA_BASE   the memory instructions work on, with unmapped pages around
@@ -44,10 +44,13 @@ enum {
 /* Last bytes of the stub's pages, struct stub_segments: what native_signal_entry reads and writes. */
 #define STUB_SEGMENTS 0x5A6D5F00
 
+/* XSAVE header: which components follow; those this test knows (SDM vol. 1, 13.4). */
+enum { XSAVE_BV = 512, XSAVE_HAS_AVX = 4, XSAVE_ALL = 7 };
+
 #define USER_END UINT64_C(0x7FFFFFFFF000)
 
 struct stub_data {
-    _Alignas(64) uint8_t fx[512];
+    _Alignas(64) uint8_t xsave[XSAVE_BYTES];
     uint64_t gpr[GPR_COUNT];
     uint64_t rflags;
     uint64_t near_target;
@@ -56,6 +59,7 @@ struct stub_data {
         uint16_t selector;
     } far_target;
     /* for the signal handler */
+    bool ymm;
     volatile bool active;
     uint64_t serial, serial_at_tick[2]; /* of the timers */
     uint64_t start;                     /* rip of the instruction */
@@ -165,7 +169,11 @@ static void copy_registers(const ucontext_t *context, struct native_state *s)
         s->gpr[order[i]] = (uint64_t)regs[i];
     s->rip = (uint64_t)regs[FRAME_RIP];
     s->rflags = (uint64_t)regs[FRAME_FLAGS];
-    memcpy(s->fx, context->uc_mcontext.fpregs, sizeof s->fx);
+    const uint8_t *area = (const uint8_t *)context->uc_mcontext.fpregs;
+    memcpy(s->fx, area, sizeof s->fx);
+    memset(s->ymm, 0, sizeof s->ymm);
+    if (stub_data()->ymm && (area[XSAVE_BV] & XSAVE_HAS_AVX))
+        memcpy(s->ymm, area + XSAVE_AVX, sizeof s->ymm);
     copy_selectors(context, s->selector);
 }
 
@@ -343,10 +351,20 @@ static void emit_segment(struct emitter *e, unsigned sreg, uint32_t selector)
     emit(e, BYTES(0x8E, (uint8_t)(0xC0 | sreg << 3))); /* mov sreg, eax */
 }
 
+static void emit_restore(const struct native_host *host, struct emitter *e)
+{
+    if (host->machine.ymm) {
+        emit(e, BYTES(0xB8, XSAVE_ALL, 0, 0, 0, 0x31, 0xD2)); /* mov eax, mask; xor edx, edx; xrstor64 */
+        emit_absolute(e, BYTES(0x48, 0x0F, 0xAE, 0x2C, 0x25), offsetof(struct stub_data, xsave));
+    } else {
+        emit_absolute(e, BYTES(0x48, 0x0F, 0xAE, 0x0C, 0x25), offsetof(struct stub_data, xsave));
+    }
+}
+
 static void stub_build(const struct native_host *host, enum native_bits bits)
 {
     struct emitter e = {(uint8_t *)(uintptr_t)STUB_BASE};
-    emit_absolute(&e, BYTES(0x48, 0x0F, 0xAE, 0x0C, 0x25), offsetof(struct stub_data, fx)); /* fxrstor64 */
+    emit_restore(host, &e);
     emit_segment(&e, DS, host->machine.segment[DS].selector);
     emit_segment(&e, ES, host->machine.segment[ES].selector);
     if (bits != BITS_64)
@@ -361,6 +379,18 @@ static void stub_build(const struct native_host *host, enum native_bits bits)
         emit_absolute(&e, BYTES(0xFF, 0x24, 0x25), offsetof(struct stub_data, near_target));
     else
         emit_absolute(&e, BYTES(0xFF, 0x2C, 0x25), offsetof(struct stub_data, far_target));
+}
+
+/* AVX, with its state enabled and where struct native_state has it. */
+static bool has_ymm(void)
+{
+    unsigned a, b, c = 0, d, offset, enabled;
+    __cpuid(1, a, b, c, d);
+    if ((c >> 27 & 3) != 3) /* OSXSAVE, AVX */
+        return false;
+    __asm__("xgetbv" : "=a"(enabled), "=d"(d) : "c"(0));
+    __cpuid_count(0xD, 2, a, offset, c, d);
+    return (enabled & 6) == 6 && offset == XSAVE_AVX;
 }
 
 /* ---- Interface ---- */
@@ -413,6 +443,7 @@ struct native_host *host_open(enum native_bits bits, const char **reason)
         return NULL;
     }
     host->code = code;
+    host->machine.ymm = has_ymm();
     memset(code, 0xCC, CODE_SIZE);
     stub_build(host, bits);
     signals_install(host);
@@ -469,7 +500,10 @@ void host_run(struct native_host *host, const struct native_case *c, struct nati
 {
     struct stub_data *stub = stub_data();
     place_code(host, c);
-    memcpy(stub->fx, c->in.fx, sizeof stub->fx);
+    memcpy(stub->xsave, c->in.fx, sizeof c->in.fx);
+    memset(stub->xsave + XSAVE_BV, 0, 64);
+    stub->xsave[XSAVE_BV] = XSAVE_ALL;
+    memcpy(stub->xsave + XSAVE_AVX, c->in.ymm, sizeof c->in.ymm);
     memcpy(stub->gpr, c->in.gpr, sizeof stub->gpr);
     stub->rflags = c->in.rflags;
     stub->near_target = c->in.rip;
@@ -477,6 +511,7 @@ void host_run(struct native_host *host, const struct native_case *c, struct nati
     stub->far_target.selector = host->machine.segment[CS].selector;
     stub->start = c->in.rip;
     stub->out = out;
+    stub->ymm = host->machine.ymm;
     stub->serial++;
     stub_segments()->lost = row_is_system(c->row);
     if (!__builtin_setjmp(stub->back)) {
@@ -488,6 +523,19 @@ void host_run(struct native_host *host, const struct native_case *c, struct nati
 }
 
 /* ---- CPUID ---- */
+
+/* CPUID.7. */
+static bool has_structured(enum insn_feature feature)
+{
+    unsigned a, b = 0, c, d;
+    if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0)
+        return false;
+    switch (feature) {
+    case FEAT_BMI1: return b >> 3 & 1;
+    case FEAT_BMI2: return b >> 8 & 1;
+    default: return false;
+    }
+}
 
 bool host_has(enum insn_feature feature)
 {
@@ -513,13 +561,16 @@ bool host_has(enum insn_feature feature)
     case FEAT_CX16: return c >> 13 & 1;
     case FEAT_SSE41: return c >> 19 & 1;
     case FEAT_SSE42: return c >> 20 & 1;
+    case FEAT_MOVBE: return c >> 22 & 1;
     case FEAT_POPCNT: return c >> 23 & 1;
+    case FEAT_AVX: return has_ymm();
     case FEAT_XSAVE: return c >> 27 & 1; /* OSXSAVE: the kernel has enabled it */
     case FEAT_SYSCALL: return ext_d >> 11 & 1;
     case FEAT_LAHF_LM: return ext_c & 1;
+    case FEAT_LZCNT: return ext_c >> 5 & 1;
     case FEAT_PREFETCHW: return ext_c >> 8 & 1;
     case FEAT_LM: return ext_d >> 29 & 1;
-    default: return false;
+    default: return has_structured(feature);
     }
 }
 

@@ -38,11 +38,13 @@ struct native_machine {
     enum native_bits bits;
     struct native_segment segment[SREG_COUNT];
     uint64_t fs_base;
+    bool ymm; /* the upper halves of YMM registers are there */
 };
 
 /* What an instruction can change. */
 struct native_state {
     _Alignas(16) uint8_t fx[512]; /* FXSAVE64 image */
+    uint8_t ymm[256];             /* upper halves of YMM0 to YMM15 */
     uint64_t gpr[GPR_COUNT];
     uint64_t rip; /* offset in CS */
     uint64_t rflags;
@@ -58,7 +60,9 @@ enum {
     FX_FDP = 16,
     FX_MXCSR = 24,
     FX_ST = 32,
-    FX_XMM = 160
+    FX_XMM = 160,
+    XSAVE_AVX = 576, /* of a standard XSAVE area: the upper halves of the YMM registers */
+    XSAVE_BYTES = 832,
 };
 
 enum { FAULT_NONE = 0xFF, FAULT_HANG = 0xFE };
@@ -89,7 +93,8 @@ struct native_case {
     const struct insn_row *row;
     uint8_t bytes[CASE_BYTES];
     unsigned length, op_size, addr_size, prefixes; /* prefixes: enum insn_prefix_bit */
-    uint8_t rex, modrm;
+    uint8_t rex, modrm; /* of a VEX prefix, rex has W, R, X, B; 0 outside 64-bit mode */
+    uint8_t vex_l, vex_w, vvvv;
     uint64_t imm;
     struct native_ea ea;
     uint32_t code; /* linear address of the instruction */

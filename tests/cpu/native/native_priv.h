@@ -28,6 +28,10 @@ enum operand_method {
     METHOD_XREG,
     METHOD_XRM,
     METHOD_XONLY,
+    METHOD_HREG,
+    METHOD_BREG,
+    METHOD_XIS4,
+    METHOD_VSIB,
     METHOD_ST,
     METHOD_ST_TOP,
     METHOD_FIXED_AX,
@@ -49,6 +53,13 @@ struct operand_shape {
 const struct operand_shape *row_operand(const struct insn_row *row, unsigned n);
 bool row_has(const struct insn_row *row, enum operand_method method);
 unsigned case_operand_size(const struct native_case *c, unsigned n);
+
+enum { ROW_OPERANDS = 4 };
+
+static inline bool row_is_vex(const struct insn_row *row)
+{
+    return row->map >= V0F;
+}
 
 static inline uint64_t address_mask(unsigned addr_size)
 {

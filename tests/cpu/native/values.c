@@ -126,7 +126,7 @@ uint32_t random_data_address(struct rng *rng, unsigned size)
     }
     if (size == 0)
         return address & ~UINT32_C(63);
-    return rng_one_in(rng, 4) ? address : address & ~UINT32_C(15);
+    return rng_one_in(rng, 4) ? address : address & ~(uint32_t)(size == 32 && !rng_one_in(rng, 4) ? 31 : 15);
 }
 
 uint32_t random_code_address(struct rng *rng, const struct native_case *c)
@@ -293,6 +293,22 @@ static void random_fx(struct rng *rng, uint8_t fx[512], enum value_kind kind)
                    fx + FX_XMM + 16 * rng_below(rng, 16) + 8 * rng_below(rng, 2), 8);
 }
 
+/* Upper halves, from a sequence of their own, so that the rest is the same without them; often a register's
+ * two halves have something in common, or the upper one is clear. */
+static void random_ymm(const struct rng *seed, struct native_state *s, enum value_kind kind)
+{
+    struct rng own = {seed->state ^ UINT64_C(0x59B997FA9ABA21C7)}, *rng = &own;
+    for (unsigned i = 0; i < 16; i++) {
+        unsigned what = rng_below(rng, 8);
+        if (what == 0)
+            memcpy(s->ymm + 16 * i, s->fx + FX_XMM + 16 * rng_below(rng, 16), 16);
+        else if (what == 1)
+            memset(s->ymm + 16 * i, 0, 16);
+        else
+            random_vector(rng, s->ymm + 16 * i, kind);
+    }
+}
+
 /* ---- Steering ---- */
 
 static bool handler_is(const struct native_case *c, const char *name)
@@ -400,6 +416,8 @@ void case_randomize(struct rng *rng, struct native_case *c, uint8_t *memory)
     }
     c->in.rflags = random_flags(rng);
     random_fx(rng, c->in.fx, kind);
+    if (c->machine->ymm)
+        random_ymm(rng, &c->in, kind);
     steer_stack(rng, c);
     steer_strings(rng, c);
     steer_special(rng, c);
