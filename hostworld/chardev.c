@@ -1,6 +1,7 @@
 /* Character back ends: choice by specification, buffers, Ctrl-A commands.
  *
- * Output is collected and written when the buffer is full and at every poll. Standard output and files take
+ * Output is collected and written when the buffer is full, at every poll and, where nothing is dropped, at
+ * the end of a line: who times a guest from outside does it at its lines. Standard output and files take
  * everything, waiting if they must; a socket or pseudo-terminal takes what it can, the rest is kept up to the
  * buffer's size, then dropped: nobody listens. Input waits in a buffer until the port is ready.
  *
@@ -54,7 +55,7 @@ void chardev_flush(struct chardev *chardev)
     memmove(chardev->out_bytes, chardev->out_bytes + done, chardev->out_count);
 }
 
-/* Called for each byte the guest sends: no system call unless the buffer is full. */
+/* Called for each byte the guest sends: no system call unless the buffer is full or a line is complete. */
 static void backend_write(void *ctx, uint8_t byte)
 {
     struct chardev *chardev = ctx;
@@ -62,6 +63,8 @@ static void backend_write(void *ctx, uint8_t byte)
         chardev_flush(chardev);
     if (chardev->out >= 0 && chardev->out_count < CHARDEV_OUT)
         chardev->out_bytes[chardev->out_count++] = byte;
+    if (byte == '\n' && chardev->ops->lossless)
+        chardev_flush(chardev);
 }
 
 /* ---- Input ---- */

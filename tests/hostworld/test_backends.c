@@ -246,20 +246,38 @@ Test(chardev, file_output)
     cr_assert_eq(chardev_open(&chardev, spec, &err), STATUS_OK, "%s", err.text);
     struct port port = {0};
     struct char_backend backend = connect_port(chardev, &port);
-    for (unsigned i = 0; i < 70000; i++) /* more than the buffer */
-        backend.ops->write(backend.ctx, (uint8_t)(i * 7));
+    for (unsigned i = 0; i < 70000; i++) /* more than the buffer, and no end of line */
+        backend.ops->write(backend.ctx, (uint8_t)(i * 7 | 0x80));
     cr_assert_eq(chardev_close(chardev, &err), STATUS_OK);
     FILE *file = fopen(name, "r");
     cr_assert_eq(fread(text, 1, sizeof text, file), 70000);
     fclose(file);
     for (unsigned i = 0; i < 70000; i++)
-        cr_assert_eq((uint8_t)text[i], (uint8_t)(i * 7));
+        cr_assert_eq((uint8_t)text[i], (uint8_t)(i * 7 | 0x80));
     if (access("/dev/full", W_OK) == 0) {
         cr_assert_eq(chardev_open(&chardev, "file:/dev/full", &err), STATUS_OK);
         backend = connect_port(chardev, &port);
         say(&backend, "x");
         cr_assert_eq(chardev_close(chardev, &err), STATUS_NO_FILE, "lost output is reported");
     }
+}
+
+Test(chardev, a_complete_line_is_out_at_once)
+{
+    struct error err;
+    struct chardev *chardev;
+    char spec[160], text[32] = "";
+    const char *name = make_file("serial", "", 0);
+    snprintf(spec, sizeof spec, "file:%s", name);
+    cr_assert_eq(chardev_open(&chardev, spec, &err), STATUS_OK, "%s", err.text);
+    struct port port = {0};
+    struct char_backend backend = connect_port(chardev, &port);
+    say(&backend, "one\ntw");
+    FILE *file = fopen(name, "r");
+    cr_assert_eq(fread(text, 1, sizeof text, file), 4, "without a poll");
+    cr_assert_str_eq(text, "one\n");
+    fclose(file);
+    cr_assert_eq(chardev_close(chardev, &err), STATUS_OK);
 }
 
 Test(chardev, tcp_server_takes_one_caller_after_the_other)
