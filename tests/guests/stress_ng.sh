@@ -24,23 +24,11 @@ nettest=$(dirname "$crosspage")/../guests/linux/nettest
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT INT TERM
 
-# collect TREE TARGET FILE: the program or library and, in turn, what it needs, into TARGET's same place.
-collect() {
-    [ ! -e "$2/$3" ] || return 0
-    mkdir -p "$2/$(dirname "$3")"
-    cp -L "$1/$3" "$2/$3"
-    for needed in $(readelf -d "$2/$3" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'); do
-        library=$(cd "$1" && find lib* usr/lib* -name "$needed" 2>/dev/null | head -n 1)
-        [ -n "$library" ] || { echo "stress_ng: $needed is in no package" >&2; return 1; }
-        collect "$1" "$2" "$library"
-    done
-}
-
 failures=0
 for arch; do
     case $arch in
-    i686) debarch=i386 cpu=pentium3 loader=lib/ld-linux.so.2 ;;
-    amd64) debarch=amd64 cpu=x86-64-v2 loader=lib64/ld-linux-x86-64.so.2 ;;
+    i686) debarch=i386 cpu=pentium3 ;;
+    amd64) debarch=amd64 cpu=x86-64-v2 ;;
     *) echo "stress_ng: unknown ARCH $arch" >&2; exit 2 ;;
     esac
     packages=out/stress-ng-$debarch status=0
@@ -58,8 +46,7 @@ for arch; do
     fi
     rm -rf "$work/root"
     mkdir "$work/root"
-    collect "$packages/tree" "$work/root" usr/bin/stress-ng
-    collect "$packages/tree" "$work/root" $loader
+    tools/collect-program "$packages/tree" "$work/root" usr/bin/stress-ng
     echo "/usr/bin/stress-ng --cpu 1 --cpu-method all --verify --cpu-ops $ops --no-rand-seed --metrics-brief" >"$work/script"
     tools/mkinitramfs -n "$nettest-$debarch" -s "$work/script" -x "$work/root" "out/kernel-$arch" "$work/initrd"
     "$crosspage" run -hypervisor "$hypervisor" -cpu $cpu -m 256 -kernel "out/kernel-$arch/vmlinuz" \
