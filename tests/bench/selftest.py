@@ -1,0 +1,141 @@
+"""The benchmark harness finds what it is for: wrong checksums, crashes and silence fail one kernel and not the rest; ratios
+and means are what they say; the documents are well-formed. Emulators are stand-ins in sh."""
+
+import sys
+
+sys.dont_write_bytecode = True
+
+import json
+import unittest
+import xml.etree.ElementTree
+
+import bench_engines
+import bench_plot
+import bench_report
+
+
+class Script(bench_engines.Engine):
+    """An emulator that is a shell script; $1 is the list of kernels."""
+
+    def __init__(self, text):
+        super().__init__("script")
+        self.text = text
+
+    def command(self, guest, kernels):
+        return ["sh", "-c", self.text, "sh", kernels]
+
+
+# Runs the list as the guest does; kernels a, b... behave as they are called.
+GUEST = """
+echo "BENCH boot end 00000000"
+for item in $(echo $1 | tr , ' '); do
+    name=${item%%:*}
+    printf "BENCH $name start"; sleep 0.5; echo
+    case $name in
+    slow) sleep 0.8 ;;
+    crash) echo "something broke" >&2; exit 3 ;;
+    silent) sleep 30 ;;
+    lost) echo "BENCH lost fail no such file"; continue ;;
+    old) echo "BENCH old skip this CPU lacks it"; continue ;;
+    esac
+    echo "BENCH $name end 00000000"
+done
+echo "BENCH run end 00000000"
+"""
+
+
+def run(text, *names, limit=5):
+    one = bench_engines.Run(Script(text), None, limit)
+    one.all([(name, 1) for name in names])
+    return one.results
+
+
+class Engines(unittest.TestCase):
+    def test_times_are_from_the_newline_to_the_next_line(self):
+        results = run(GUEST, "quick", "slow")
+        self.assertLess(results["quick"]["seconds"], 0.45, "the pause before the newline is not part")
+        self.assertGreater(results["slow"]["seconds"], 0.79)
+        self.assertEqual(results["boot"]["status"], "ok")
+
+    def test_a_crash_fails_one_kernel(self):
+        results = run(GUEST, "a", "crash", "b")
+        self.assertEqual([results[name]["status"] for name in ("a", "crash", "b")], ["ok", "failed", "ok"])
+        self.assertEqual(results["crash"]["reason"], "something broke")
+
+    def test_silence_fails_one_kernel(self):
+        results = run(GUEST, "a", "silent", "b", limit=2)
+        self.assertEqual([results[name]["status"] for name in ("a", "silent", "b")], ["ok", "failed", "ok"])
+
+    def test_the_guest_may_fail_or_skip(self):
+        results = run(GUEST, "lost", "old", "a")
+        self.assertEqual(results["lost"], {"status": "failed", "reason": "no such file"})
+        self.assertEqual(results["old"]["status"], "skipped")
+        self.assertEqual(results["a"]["status"], "ok")
+
+    def test_no_boot_fails_all(self):
+        results = run("echo 'no translator' >&2; exit 2", "a", "b")
+        self.assertEqual([results[name]["status"] for name in ("boot", "a", "b")], ["failed"] * 3)
+        self.assertIn("no translator", results["b"]["reason"])
+
+    def test_a_guest_that_panics_between_kernels_does_not_go_on_for_ever(self):
+        results = run('echo "BENCH boot end 0"', "a", "b")
+        self.assertEqual([results[name]["status"] for name in ("a", "b")], ["failed"] * 2)
+
+    def test_firmware_may_write_before_the_line(self):
+        results = run('printf "SeaBIOS...BENCH boot end 0\\nBENCH a start\\nBENCH a end 1\\n"', "a")
+        self.assertEqual(results["a"]["checksum"], "1")
+
+
+class FakeGuest:
+    arch, release = "i686", "6.1"
+
+
+def measured(seconds, checksum="1"):
+    return {"status": "ok", "seconds": seconds, "cpu_seconds": 0, "checksum": checksum}
+
+
+def document():
+    engines = [bench_engines.Engine(name) for name in ("interp", "qemu", "native")]
+    runs = {
+        "interp": [{"boot": measured(4), "a": measured(2), "b": measured(1, "2"), "c": measured(3)},
+                   {"boot": measured(5), "a": measured(3), "b": measured(1, "2"), "c": measured(4)}],
+        "qemu": [{"boot": measured(2), "a": measured(4), "b": measured(1), "c": measured(3)}],
+        "native": [{"a": measured(1), "b": measured(1), "c": {"status": "skipped", "reason": "no"}}],
+    }
+    requests = [("a", "compute", 1), ("b", "compute", 1), ("c", "compute", 1)]
+    run = bench_report.summarize(FakeGuest, "x86-64-v2", requests, engines, runs, "seconds")
+    return {"format": 1, "runs": [run]}
+
+
+class Report(unittest.TestCase):
+    def test_a_wrong_checksum_fails(self):
+        rows = {row["name"]: row for row in document()["runs"][0]["rows"]}
+        self.assertEqual(rows["b"]["engines"]["interp"]["status"], "failed")
+        self.assertIn("checksum", rows["b"]["engines"]["interp"]["reason"])
+        self.assertEqual(rows["b"]["engines"]["qemu"]["status"], "ok")
+        self.assertEqual(bench_report.failures(document()), 1)
+
+    def test_ratios_are_of_the_shortest_times(self):
+        rows = {row["name"]: row for row in document()["runs"][0]["rows"]}
+        self.assertEqual(rows["a"]["ratios"], {"qemu/interp": 2, "interp/native": 2, "qemu/native": 4})
+        self.assertEqual(rows["b"]["ratios"], {"qemu/native": 1}, "a failed time has no ratio")
+        self.assertEqual(rows["boot"]["ratios"], {"qemu/interp": 0.5})
+
+    def test_means_are_geometric(self):
+        means = document()["runs"][0]["means"]["compute"]
+        self.assertEqual(means["qemu/interp"], {"mean": round(2 ** 0.5, 4), "kernels": 2, "lowest": 1})
+
+    def test_an_unsteady_checksum_fails(self):
+        one = bench_report.best([{"a": measured(1)}, {"a": measured(1, "2")}], "a", "seconds")
+        self.assertEqual(one["status"], "failed")
+
+    def test_the_documents_are_well_formed(self):
+        json.loads(json.dumps(document()))
+        xml.etree.ElementTree.fromstring(bench_plot.svg(document()))
+        text = bench_report.table(document()["runs"][0])
+        self.assertIn("geometric mean, compute", text)
+        self.assertIn("b, interp: failed: checksum 2, native has 1", text)
+
+
+if __name__ == "__main__":
+    unittest.main()
