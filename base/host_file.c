@@ -15,10 +15,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* O_NONBLOCK: to open a pipe must not wait for its other end. Files and disks do not care. */
 enum status host_file_open(struct host_file *file, const char *path, bool writable, struct error *err)
 {
     struct stat info;
-    *file = (struct host_file){.fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC)};
+    *file = (struct host_file){.fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK)};
     if (file->fd < 0)
         return status_fail(err, STATUS_NO_FILE, "cannot open '%s'%s: %s", path,
                            writable ? " for writing" : "", strerror(errno));
@@ -107,4 +108,47 @@ bool host_file_write(const struct host_file *file, uint64_t offset, const void *
 bool host_file_sync(const struct host_file *file)
 {
     return fdatasync(file->fd) == 0 || errno == EINVAL; /* EINVAL: nothing behind it that could be synced */
+}
+
+/* ---- Files read as a whole ---- */
+
+enum status host_file_open_plain(int *fd, uint64_t *size, const char *path, struct error *err)
+{
+    struct stat info;
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (*fd < 0)
+        return status_fail(err, STATUS_NO_FILE, "cannot open '%s': %s", path, strerror(errno));
+    if (fstat(*fd, &info) == 0 && S_ISREG(info.st_mode)) {
+        *size = (uint64_t)info.st_size;
+        return STATUS_OK;
+    }
+    close(*fd);
+    *fd = -1;
+    return status_fail(err, STATUS_NO_FILE, "cannot read '%s': it is not a regular file", path);
+}
+
+enum status host_file_load(const char *path, uint64_t max, uint8_t **bytes, size_t *size, struct error *err)
+{
+    struct host_file file = {0};
+    TRY(host_file_open_plain(&file.fd, &file.size, path, err));
+    enum status status = STATUS_OK;
+    *bytes = NULL;
+    *size = (size_t)file.size;
+    if (file.size == 0)
+        status = status_fail(err, STATUS_BAD_INPUT, "cannot read '%s': it is empty", path);
+    else if (file.size > max)
+        status = status_fail(err, STATUS_BAD_INPUT, "'%s' is too large: %llu bytes, at most %llu", path,
+                             (unsigned long long)file.size, (unsigned long long)max);
+    else if ((*bytes = malloc(*size + 1)) == NULL)
+        status = status_fail(err, STATUS_NO_MEMORY, "no memory for '%s'", path);
+    else if (!host_file_read(&file, 0, *bytes, *size))
+        status = status_fail(err, STATUS_NO_FILE, "cannot read '%s': %s", path, strerror(errno));
+    else
+        (*bytes)[*size] = '\0';
+    close(file.fd);
+    if (status != STATUS_OK) {
+        free(*bytes);
+        *bytes = NULL;
+    }
+    return status;
 }

@@ -1,4 +1,4 @@
-/* Files of the host, read and written at offsets: disk images. */
+/* Files of the host: disk images, read and written at offsets; kernels and profiles, read as a whole. */
 #ifndef CROSSPAGE_BASE_HOST_FILE_H
 #define CROSSPAGE_BASE_HOST_FILE_H
 
@@ -28,5 +28,14 @@ void host_file_close(struct host_file *file);
 bool host_file_read(const struct host_file *file, uint64_t offset, void *to, size_t size) MUST_CHECK;
 bool host_file_write(const struct host_file *file, uint64_t offset, const void *from, size_t size) MUST_CHECK;
 bool host_file_sync(const struct host_file *file) MUST_CHECK;
+
+/* Open a regular file to read it from start to end, without a lock. Anything else (a directory, a pipe that
+ * may never have a writer) is an error. The descriptor is the caller's. */
+enum status host_file_open_plain(int *fd, uint64_t *size, const char *path, struct error *err) MUST_CHECK;
+
+/* All bytes of a regular file and a NUL behind them, for the caller to free; an empty file or one of more
+ * than `max` bytes is an error. */
+enum status host_file_load(const char *path, uint64_t max, uint8_t **bytes, size_t *size,
+                           struct error *err) MUST_CHECK;
 
 #endif

@@ -10,6 +10,14 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+/* Memory is given page by page when it is touched; a guest that touched more than there is would take the
+ * process down. */
+static uint64_t physical_bytes(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size : INT64_MAX;
+}
+
 enum status host_memory_create(struct host_memory *memory, uint64_t bytes, uint64_t slack, struct error *err)
 {
     memory->base = NULL;
@@ -18,8 +26,14 @@ enum status host_memory_create(struct host_memory *memory, uint64_t bytes, uint6
     memory->fd = host_file_anonymous();
     if (memory->fd < 0)
         return status_fail(err, STATUS_HOST, "memory file: %s", strerror(errno));
-    uint64_t total = bytes + slack;
-    if (total < bytes || total > (uint64_t)INT64_MAX || ftruncate(memory->fd, (off_t)total) != 0)
+    uint64_t total = bytes + slack, physical = physical_bytes();
+    if (total < bytes || total > physical) {
+        close(memory->fd);
+        memory->fd = -1;
+        return status_fail(err, STATUS_NO_MEMORY, "cannot map %llu MB of memory: this host has %llu MB",
+                           (unsigned long long)(bytes >> 20), (unsigned long long)(physical >> 20));
+    }
+    if (ftruncate(memory->fd, (off_t)total) != 0)
         goto no_memory;
     void *base = mmap(NULL, total, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, memory->fd, 0);
     if (base == MAP_FAILED)

@@ -26,6 +26,13 @@ static enum status one_of(const char *arg, const char *const *names, unsigned co
     return status_fail(err, STATUS_BAD_INPUT, "unknown value; known: %s", list);
 }
 
+/* Options that take one word so far. */
+static enum status only(const char *word, const char *arg, struct error *err)
+{
+    unsigned index;
+    return one_of(arg, &word, 1, &index, err);
+}
+
 static enum status set_memory(void *target, const char *arg, struct error *err)
 {
     struct run_options *options = target;
@@ -41,12 +48,10 @@ static enum status set_memory(void *target, const char *arg, struct error *err)
 
 static enum status set_engine(void *target, const char *arg, struct error *err)
 {
-    static const char *const names[] = {"interp"};
-    unsigned index;
     (void)target;
     if (strcmp(arg, "translate") == 0)
         return status_fail(err, STATUS_BAD_INPUT, "this build has no translator; use interp");
-    return one_of(arg, names, ARRAY_LEN(names), &index, err);
+    return only("interp", arg, err);
 }
 
 static enum status set_fast_paths(void *target, const char *arg, struct error *err)
@@ -60,26 +65,20 @@ static enum status set_fast_paths(void *target, const char *arg, struct error *e
 
 static enum status set_timing(void *target, const char *arg, struct error *err)
 {
-    static const char *const names[] = {"table"};
-    unsigned index;
     (void)target;
-    return one_of(arg, names, ARRAY_LEN(names), &index, err);
+    return only("table", arg, err);
 }
 
 static enum status set_display(void *target, const char *arg, struct error *err)
 {
-    static const char *const names[] = {"none"};
-    unsigned index;
     (void)target;
-    return one_of(arg, names, ARRAY_LEN(names), &index, err);
+    return only("none", arg, err);
 }
 
 static enum status set_machine(void *target, const char *arg, struct error *err)
 {
-    static const char *const names[] = {"pc"};
-    unsigned index;
     (void)target;
-    return one_of(arg, names, ARRAY_LEN(names), &index, err);
+    return only("pc", arg, err);
 }
 
 static enum status add_cost(void *target, const char *arg, struct error *err)
@@ -110,6 +109,15 @@ static enum status add_serial(void *target, const char *arg, struct error *err)
     if (options->io.serial_count == BOARD_SERIAL_PORTS)
         return status_fail(err, STATUS_BAD_INPUT, "a PC has %d serial ports", BOARD_SERIAL_PORTS);
     options->io.serial[options->io.serial_count++] = arg;
+    return STATUS_OK;
+}
+
+static enum status set_serial_pace(void *target, const char *arg, struct error *err)
+{
+    static const char *const names[] = {[UART_PACE_BAUD] = "baud", [UART_PACE_INSTANT] = "instant"};
+    unsigned index;
+    TRY(one_of(arg, names, ARRAY_LEN(names), &index, err));
+    ((struct run_options *)target)->lab.board.serial_pace = (enum uart_pace)index;
     return STATUS_OK;
 }
 
@@ -200,7 +208,12 @@ static enum status drive_pair(void *target, const char *name, const char *value,
     if (one_of(name, names, ARRAY_LEN(names), &index, err) != STATUS_OK)
         return status_fail(err, STATUS_BAD_INPUT, "unknown property '%s'", name);
     switch (index) {
-    case 0: options->parsing.file = xstrdup(value); return STATUS_OK; /* lives as long as the program */
+    case 0:
+        if (strlen(value) >= sizeof options->parsing_file)
+            return status_fail(err, STATUS_BAD_INPUT, "file= is too long");
+        strcpy(options->parsing_file, value);
+        options->parsing.file = options->parsing_file;
+        return STATUS_OK;
     case 2:
         TRY(options_parse_number(value, BOARD_DRIVES - 1, &number, err));
         options->parsing_index = (unsigned)number;
@@ -226,8 +239,11 @@ static enum status set_drive(void *target, const char *arg, struct error *err)
     TRY(options_parse_pairs(arg, drive_pair, options, err));
     if (options->parsing.file == NULL && !options->parsing.cdrom)
         return status_fail(err, STATUS_BAD_INPUT, "a disk needs file=");
-    TRY(add_drive(options, options->parsing_index, options->parsing.file, options->parsing.cdrom, err));
-    options->io.drive[options->parsing_index] = options->parsing;
+    unsigned index = options->parsing_index;
+    TRY(add_drive(options, index, NULL, false, err));
+    options->io.drive[index] = options->parsing;
+    if (options->parsing.file != NULL)
+        options->io.drive[index].file = strcpy(options->drive_file[index], options->parsing_file);
     return STATUS_OK;
 }
 
@@ -348,6 +364,8 @@ const struct option run_option_table[] = {
      "NIC on a wire to a simulated peer"},
     {"device", "NAME", set_device, "isa-debug-exit is always present"},
     {"serial", "stdio|file:F|tcp:H:P[,server]|pty|null", add_serial, "next serial port (first: COM1)"},
+    {"serial-pace", "baud|instant", set_serial_pace,
+     "serial lines at the guest's baud rate (default), or without delay"},
     {"debugcon", "file:F|stdio", NULL, "port 0xE9", offsetof(struct run_options, io.debug_console)},
     {"nographic", NULL, NULL, "COM1 on standard input and output (Ctrl-A X ends the run)",
      offsetof(struct run_options, nographic)},

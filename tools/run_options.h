@@ -5,6 +5,8 @@
 #include "hostworld/run_io.h"
 #include "tools/options.h"
 
+enum { RUN_PATH = 4096 };
+
 struct run_options {
     struct lab_config lab;
     struct run_io_options io;
@@ -15,6 +17,7 @@ struct run_options {
     double stop_after;        /* simulated seconds; 0 = never */
     struct run_drive parsing; /* of the -drive being parsed */
     unsigned parsing_index;
+    char parsing_file[RUN_PATH], drive_file[BOARD_DRIVES][RUN_PATH]; /* file= without its doubled commas */
     char hypervisor[32];
 };
 

@@ -2,8 +2,8 @@
 #include "traces/reader.h"
 
 #include "base/check.h"
+#include "base/host_file.h"
 
-#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,10 +128,13 @@ enum status trace_open(struct trace_reader **out, const char *path, struct error
 {
     struct trace_reader *reader = xcalloc(1, sizeof *reader);
     reader->path = xstrdup(path);
-    reader->file = gzopen(path, "rb");
-    enum status status = reader->file == NULL ? status_fail(err, STATUS_NO_FILE, "cannot open trace '%s': %s",
-                                                            path, strerror(errno))
-                                              : read_header(reader, err);
+    int fd;
+    uint64_t size;
+    enum status status = host_file_open_plain(&fd, &size, path, err);
+    if (status == STATUS_OK) {
+        CHECK((reader->file = gzdopen(fd, "rb")) != NULL); /* fails without memory only */
+        status = read_header(reader, err);
+    }
     if (status != STATUS_OK) {
         trace_close(reader);
         reader = NULL;

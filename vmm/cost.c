@@ -13,6 +13,7 @@
  * picoseconds and cpu_hz wherever picoseconds is not 0; (3) steps[] repeats value[] for the recorder. */
 #include "vmm/cost.h"
 
+#include "base/host_file.h"
 #include "base/suggest.h"
 
 #include <ctype.h>
@@ -388,30 +389,14 @@ static enum status parse_text(struct cost_table *table, const char *text, unsign
 /* A file's text, to be freed. */
 static enum status read_profile(const char *path, char **text, struct error *err)
 {
-    FILE *file = fopen(path, "rb");
-    if (file == NULL)
-        return status_fail(err, STATUS_NO_FILE, "%s", strerror(errno));
-    char *buffer = malloc(PROFILE_MAX + 1);
-    if (buffer == NULL) {
-        fclose(file);
-        return status_fail(err, STATUS_NO_MEMORY, "no memory for a cost profile");
+    uint8_t *bytes;
+    size_t size;
+    TRY(host_file_load(path, PROFILE_MAX, &bytes, &size, err));
+    if (memchr(bytes, '\0', size) != NULL) {
+        free(bytes);
+        return status_fail(err, STATUS_BAD_INPUT, "holds binary data: not a profile");
     }
-    size_t size = fread(buffer, 1, PROFILE_MAX + 1, file);
-    bool failed = ferror(file) != 0;
-    fclose(file);
-    enum status status = STATUS_OK;
-    if (failed)
-        status = status_fail(err, STATUS_NO_FILE, "cannot be read");
-    else if (size > PROFILE_MAX)
-        status = status_fail(err, STATUS_BAD_INPUT, "larger than %d bytes: not a profile", PROFILE_MAX);
-    else if (memchr(buffer, '\0', size) != NULL)
-        status = status_fail(err, STATUS_BAD_INPUT, "holds binary data: not a profile");
-    if (status != STATUS_OK) {
-        free(buffer);
-        return status;
-    }
-    buffer[size] = '\0';
-    *text = buffer;
+    *text = (char *)bytes;
     return STATUS_OK;
 }
 

@@ -2,36 +2,17 @@
 #include "vmm/loader_priv.h"
 
 #include "base/check.h"
+#include "base/host_file.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum status image_read(struct image *image, const char *path, struct error *err)
+enum status image_read(struct image *image, const struct guest_memory *memory, const char *path,
+                       struct error *err)
 {
+    uint64_t room = memory->pages << PAGE_SHIFT;
     *image = (struct image){.path = path};
-    FILE *file = fopen(path, "rb");
-    if (file == NULL)
-        return status_fail(err, STATUS_NO_FILE, "cannot open '%s': %s", path, strerror(errno));
-    size_t capacity = 1 << 20;
-    image->bytes = xcalloc(capacity, 1);
-    for (;;) {
-        size_t n = fread(image->bytes + image->size, 1, capacity - image->size, file);
-        image->size += n;
-        if (n == 0)
-            break;
-        if (image->size == capacity && capacity < UINT32_MAX)
-            image->bytes = xrealloc(image->bytes, capacity *= 2);
-    }
-    bool failed = ferror(file) != 0;
-    int error = errno;
-    fclose(file);
-    if (!failed && image->size > 0 && image->size <= UINT32_MAX)
-        return STATUS_OK;
-    const char *why = failed ? strerror(error) : image->size == 0 ? "it is empty" : "it is larger than 4 GB";
-    image_free(image);
-    return status_fail(err, STATUS_NO_FILE, "cannot read '%s': %s", path, why);
+    return host_file_load(path, room < UINT32_MAX ? room : UINT32_MAX, &image->bytes, &image->size, err);
 }
 
 void image_free(struct image *image)
@@ -92,7 +73,7 @@ enum status loader_boot(const struct boot_config *config, struct guest_memory *m
                         struct error *err)
 {
     struct image kernel;
-    TRY(image_read(&kernel, config->kernel, err));
+    TRY(image_read(&kernel, memory, config->kernel, err));
     enum status status = multiboot_recognize(&kernel) ? multiboot_load(config, &kernel, memory, cpu, err)
                                                       : linux_load(config, &kernel, memory, cpu, err);
     image_free(&kernel);

@@ -87,7 +87,7 @@ static enum status load_initrd(const struct boot_config *config, const struct im
                                struct guest_memory *memory, uint8_t *params, struct error *err)
 {
     struct image initrd;
-    TRY(image_read(&initrd, config->initrd, err));
+    TRY(image_read(&initrd, memory, config->initrd, err));
     uint64_t top = ram_end(config, KERNEL_ADDR);
     uint64_t limit =
         get_le16(params + VERSION) >= 0x0203 ? (uint64_t)get_le32(params + INITRD_ADDR_MAX) + 1 : 0x38000000;

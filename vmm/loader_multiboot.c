@@ -196,7 +196,7 @@ static enum status put_module(const char *text, size_t length, struct guest_memo
     if (arguments != NULL)
         *arguments++ = '\0';
     struct image module;
-    enum status status = image_read(&module, word, err);
+    enum status status = image_read(&module, memory, word, err);
     if (status == STATUS_OK) {
         status = load_bytes(memory, *next, module.bytes, module.size, word, err);
         put_le32(entry, (uint32_t)*next);

@@ -11,8 +11,10 @@ struct image {
     size_t size;
 };
 
-/* The whole file, for the caller to free; an unreadable, empty or over-large (4 GB) file is an error. */
-enum status image_read(struct image *image, const char *path, struct error *err) MUST_CHECK;
+/* The whole file, for the caller to free; an unreadable or empty file is an error, and so is one that is
+ * larger than the guest's address space or 4 GB. */
+enum status image_read(struct image *image, const struct guest_memory *memory, const char *path,
+                       struct error *err) MUST_CHECK;
 void image_free(struct image *image);
 
 /* Copy into guest RAM; an error names the image when a part would fall outside RAM. */

@@ -30,6 +30,36 @@ run() {
     refuse "$status" "$pattern" run -quiet -m 32 -stop-after 0.05 "$@"
 }
 
+# survive STATUS ARGUMENT...: a guest that may do as it likes. The run ends with that status at the most and with one
+# line on standard error at the most, after what a triple fault prints; no sanitizer says a word.
+survive() {
+    status=$1
+    shift
+    rows=$((rows + 1))
+    got=0
+    timeout 60 "$crosspage" run -quiet -m 32 -no-reboot -serial null -stop-after 0.01 "$@" >"$work/out" 2>"$work/err" </dev/null || got=$?
+    if [ $got -gt "$status" ] || grep -q 'Sanitizer\|runtime error\|check failed' "$work/err"; then
+        failures=$((failures + 1))
+        echo "FAIL: crosspage run $* -> status $got (expected at most $status):"
+        head -n 5 "$work/err"
+    fi
+}
+
+# damaged ARGUMENT...: input damaged at random, which may still be valid: success, or status 1 and one line.
+damaged() {
+    rows=$((rows + 1))
+    got=0
+    timeout 60 "$crosspage" "$@" >"$work/out" 2>"$work/err" </dev/null || got=$?
+    lines=$(wc -l <"$work/err")
+    if [ $got -gt 1 ] || [ "$lines" -ne $got ]; then
+        failures=$((failures + 1))
+        cp "$work/bent" "$work/bent.$rows"
+        trap - EXIT # keeps the files
+        echo "FAIL: crosspage $* ($work/bent.$rows) -> status $got, $lines lines:"
+        head -n 5 "$work/err"
+    fi
+}
+
 # ---- Command line ----
 refuse 2 "did you mean 'run'" rum
 refuse 2 "unknown command" xyzzy
@@ -56,10 +86,45 @@ run 1 "profile" -kernel "$elf" -profile pc-9000
 run 1 "cost" -kernel "$elf" -cost switch.warp=1us
 run 1 "not a number" -kernel "$elf" -cost switch.cr3=fast
 
-# ---- Kernels and initial RAM disks ----
+run 2 "not a size" -kernel "$elf" -m -64
+run 2 "memory is" -kernel "$elf" -m 1
+run 2 "not a size" -kernel "$elf" -m 99999999999999999999
+run 2 "memory is" -kernel "$elf" -m 1000G
+run 2 "simulated seconds" -kernel "$elf" -stop-after -1
+run 2 "whole number" -kernel "$elf" -drive file="$elf",index=-1
+run 2 "too large" -kernel "$elf" -drive file="$elf",index=4
+run 2 "whole number" -kernel "$elf" -nic peer,rate=-10
+run 2 "at least 1" -kernel "$elf" -nic peer,rate=0
+run 2 "not a size" -kernel "$elf" -nic peer,limit=-1
+run 2 "unknown value" -kernel "$elf" -serial-pace turtle
+run 2 "unknown value" -kernel "$elf" -fast-paths maybe
+run 2 "did you mean 'table'" -kernel "$elf" -timing tabel
+run 2 "takes no value" --kernel="$elf" --snapshot=on
+run 1 "not a number\|negative\|cost" -kernel "$elf" -cost switch.cr3=-1us
+if [ $(($(getconf _PHYS_PAGES) / 256)) -lt 65536 ]; then
+    run 1 "this host has" -kernel "$elf" -m 64G
+fi
+refuse 2 "unknown option" report -frobnicate
+refuse 2 "unknown option" costs -frobnicate
+refuse 2 "not a\|unknown\|16" disasm -m 48 90
+
+# ---- Profiles ----
+mkdir "$work/folder"
+mkfifo "$work/fifo"
 : >"$work/empty"
-head -c 6000 "$elf" >"$work/short.elf"
 head -c 200000 /dev/urandom >"$work/random"
+run 1 "profile .*not a regular file" -kernel "$elf" -profile "$work/folder"
+run 1 "profile .*not a regular file" -kernel "$elf" -profile "$work/fifo"
+run 1 "profile .*empty" -kernel "$elf" -profile "$work/empty"
+run 1 "profile .*binary" -kernel "$elf" -profile "$work/random"
+run 1 "profile .*not a regular file" -kernel "$elf" -profile /dev/zero
+printf '[profile]\ncpu_mhz = -5\n' >"$work/negative"
+run 1 "profile .*cpu_mhz" -kernel "$elf" -profile "$work/negative"
+printf '[profile]\nbase = %s\n' "$work/loop" >"$work/loop"
+run 1 "profile .*base" -kernel "$elf" -profile "$work/loop"
+
+# ---- Kernels and initial RAM disks ----
+head -c 6000 "$elf" >"$work/short.elf"
 run 1 "cannot open" -kernel "$work/nosuch"
 run 1 "cannot read" -kernel "$work"
 run 1 "empty" -kernel "$work/empty"
@@ -69,27 +134,103 @@ run 1 "cannot open" -kernel "$elf" -initrd "$work/nosuch"
 printf 'x' | dd of="$work/header" bs=1 seek=510 conv=notrunc 2>/dev/null
 { dd if=/dev/zero bs=1 count=510; printf '\125\252\353\146HdrS\017\002'; dd if=/dev/zero bs=1 count=4000; } >"$work/bz" 2>/dev/null
 run 1 "no bootable kernel" -kernel "$work/bz"
+run 1 "not a regular file" -kernel "$work/fifo"
+run 1 "not a regular file" -kernel /dev/zero
+run 1 "not a regular file" -kernel "$elf" -initrd "$work/folder"
+run 1 "not a regular file" -kernel "$elf" -initrd "$work/fifo"
+run 1 "empty" -kernel "$elf" -initrd "$work/empty"
+truncate -s 1T "$work/sparse" # more than some file systems take is as good as none
+run 1 "too large\|cannot" -kernel "$work/sparse"
+run 1 "too large\|cannot" -kernel "$elf" -initrd "$work/sparse"
+head -c 40000000 /dev/zero >"$work/forty"
+run 1 "does not fit\|too large" -kernel "$elf" -initrd "$work/forty"
+
+# A bzImage of boot protocol 2.15 whose kernel is HLT in a loop: field by field (offsets from the Linux boot
+# protocol), each cut off and each with bits that no kernel has.
+bzimage() {
+    head -c 497 /dev/zero
+    printf '\001\000\000\000\001\000\000\000\000\000\000\000\000\125\252' # setup_sects 1 .. boot_flag
+    printf '\353\152HdrS\017\002'                                        # jump, magic, version
+    head -c 9 /dev/zero
+    printf '\001'                                                         # loadflags: LOADED_HIGH
+    head -c 26 /dev/zero
+    printf '\377\377\377\177'                                             # initrd_addr_max
+    head -c 8 /dev/zero
+    printf '\377\007\000\000'                                             # cmdline_size
+    head -c 456 /dev/zero
+    printf '\364\353\375'
+    head -c 8189 /dev/zero
+}
+bzimage >"$work/linux"
+survive 1 -kernel "$work/linux" # halts with interrupts off
+for offset in 497 500 510 512 513 514 518 529 531 552 556 560 564 568 572 592 600 608 616 1024; do
+    head -c $offset "$work/linux" >"$work/cut"
+    run 1 "no bootable kernel" -kernel "$work/cut"
+    { head -c $offset "$work/linux"; printf '\377\377\377\377\377\377\377\377'; tail -c +$((offset + 9)) "$work/linux"; } >"$work/bent"
+    survive 1 -kernel "$work/bent"
+    survive 1 -kernel "$work/bent" -initrd "$work/random"
+done
+for n in 1 2 3 4 5 6 7 8; do # an ELF kernel with random bytes in its headers
+    cp "$elf" "$work/bent"
+    head -c 24 /dev/urandom | dd of="$work/bent" bs=1 seek=$((n * 12)) conv=notrunc 2>/dev/null
+    survive 1 -kernel "$work/bent"
+done
 
 # ---- Disks, consoles, outputs ----
 run 1 "nosuch" -kernel "$elf" -hda "$work/nosuch"
 run 1 "empty\|truncated\|size" -kernel "$elf" -hda "$work/empty"
+for disk in folder fifo; do
+    run 1 "not a file or block device\|cannot open" -kernel "$elf" -hda "$work/$disk"
+    run 1 "not a file or block device\|cannot open" -kernel "$elf" -hda "$work/$disk" -snapshot
+    run 1 "not a file or block device\|cannot open" -kernel "$elf" -cdrom "$work/$disk"
+done
+run 1 "not a file or block device" -kernel "$elf" -hda /dev/zero
+head -c 1000 /dev/zero >"$work/odd"
+run 1 "truncated" -kernel "$elf" -hda "$work/odd"
+run 1 "truncated" -kernel "$elf" -cdrom "$work/odd"
+survive 0 -kernel "$elf" -append exit=acpi -hda "$work/sparse"
+survive 0 -kernel "$elf" -append exit=acpi -hda "$work/sparse" -snapshot
 run 1 "serial\|unknown\|character" -kernel "$elf" -serial telepathy
 run 1 "cannot\|serial" -kernel "$elf" -serial file:"$work/no/such/folder"
 run 1 "cannot write" -kernel "$elf" -trace "$work/no/such/folder"
 run 1 "cannot write" -kernel "$elf" -pcap "$work/no/such/folder"
 run 1 "cannot write" -kernel "$elf" -D "$work/no/such/folder"
 run 1 "cannot write" -kernel "$elf" -stats "$work/no/such/folder"
+for output in trace pcap D stats; do
+    run 1 "cannot write\|directory" -kernel "$elf" -append exit=acpi -$output "$work/folder"
+done
+for output in trace pcap stats; do
+    run 1 "failed\|cannot write" -kernel "$elf" -append exit=acpi -$output /dev/full
+done
 
 # ---- Traces ----
+refuse 1 "not a regular file" report "$work/folder"
+refuse 1 "not a regular file" report "$work/fifo"
+refuse 1 "not a readable trace" report "$work/sparse"
 refuse 2 "which trace" report
 refuse 2 "unknown format" report -format haiku "$elf"
 refuse 1 "cannot open" report "$work/nosuch"
 refuse 1 "not a readable trace" report "$work/random"
 refuse 1 "not a readable trace" report "$work/empty"
 "$crosspage" run -quiet -m 32 -kernel "$elf" -append "exit=acpi total=20000" -nic peer -serial null -trace "$work/trace" </dev/null
-for bytes in 10 100 1000 $(($(wc -c <"$work/trace") - 20)); do
+size=$(wc -c <"$work/trace")
+number() { od -An -N4 -tu4 /dev/urandom | tr -d ' '; }
+for n in $(seq 50); do
+    bytes=$(($(number) % (size - 8)))
     head -c $bytes "$work/trace" >"$work/cut"
     refuse 1 "not a readable trace" report "$work/cut"
+done
+for n in $(seq 20); do # the checksum, or the decompressor before it, finds every damaged byte
+    bytes=$((10 + $(number) % (size - 10)))
+    { head -c $bytes "$work/trace"; head -c 64 /dev/urandom; tail -c +$((bytes + 65)) "$work/trace"; } >"$work/bent"
+    damaged report "$work/bent"
+done
+gzip -dc "$work/trace" >"$work/plain" # reports read this form as well; nothing but the reader's own checks protects it
+size=$(wc -c <"$work/plain")
+for n in $(seq 30); do
+    bytes=$(($(number) % size))
+    { head -c $bytes "$work/plain"; printf '\377'; tail -c +$((bytes + 2)) "$work/plain"; } >"$work/bent"
+    damaged report "$work/bent"
 done
 refuse 2 "hexadecimal" disasm 9z
 
