@@ -457,13 +457,14 @@ uint64_t vm_state_hash(struct vm *vm)
 
 /* ---- The run loop ---- */
 
-/* Start over, as the reset button would. The files were readable before; if one no longer is, the machine
- * stays off. */
+/* Start over, as the reset button would: whatever the guest pulled, all chips and the processor get RESET, as
+ * from a BIOS that resets the machine when it finds itself started by INIT. Memory keeps what the loader does
+ * not overwrite. The files were readable before; if one no longer is, the machine stays off. */
 static bool restart(struct vm *vm)
 {
     struct error err;
     board_reset(vm->board);
-    cpu_reset(vm->cpu, false);
+    cpu_reset(vm->cpu, true);
     if (vm_boot(vm, &err) == STATUS_OK)
         return true;
     log_line(vm->log, LOG_GUEST_ERROR, "reset: %s", err.text);

@@ -33,11 +33,15 @@ case $name in
 pae | long | long_system) cpu=x86-64-v2 qemu_cpu=Nehalem bochs_cpu=corei5_arrandale_m520 ;;
 long_paging) cpu=x86-64-v2 qemu_cpu=Nehalem,+pdpe1gb bochs_cpu=corei7_haswell_4770 ;;
 esac
+# A guest that resets the machine goes on until it leaves by itself. Not under Bochs 2.7: its keyboard controller
+# pulls INIT, which keeps MSRs, and after a triple fault its serial port is never ready again.
+reboot=-no-reboot with_bochs=yes
+case $name in reset) reboot='' with_bochs=no ;; esac
 
 # run_crosspage HYPERVISOR
 run_crosspage() {
     status=0
-    timeout 120 "$crosspage" run -hypervisor "$1" -kernel "$images/$name.elf" -m 64 -cpu $cpu -nographic -no-reboot -quiet \
+    timeout 120 "$crosspage" run -hypervisor "$1" -kernel "$images/$name.elf" -m 64 -cpu $cpu -nographic $reboot -quiet \
         >"$work/crosspage" 2>"$work/errors" </dev/null || status=$?
     # The guest leaves with value 0, which is status 1 (0 << 1 | 1).
     [ $status -eq 1 ] || { fail "crosspage ($1) ended with status $status"; cat "$work/errors"; }
@@ -45,7 +49,7 @@ run_crosspage() {
 
 run_qemu() {
     timeout 120 qemu-system-x86_64 -cpu $qemu_cpu -m 64 -kernel "$images/$name.elf" -display none -serial stdio \
-        -monitor none -net none -device isa-debug-exit,iobase=0x501,iosize=4 -no-reboot \
+        -monitor none -net none -device isa-debug-exit,iobase=0x501,iosize=4 $reboot \
         >"$work/qemu" 2>/dev/null </dev/null || true
 }
 
@@ -94,7 +98,9 @@ for hypervisor in none workstation; do
         { fail "crosspage under $hypervisor differs:"; head -n 20 "$work/diff"; }
 done
 
-if command -v bochs >/dev/null && run_bochs; then
+if [ $with_bochs = no ]; then
+    :
+elif command -v bochs >/dev/null && run_bochs; then
     diff "$expect/$name.txt" "$work/bochs" >"$work/diff" || { fail "Bochs differs:"; head -n 20 "$work/diff"; }
 else
     echo "Bochs is not installed or has no SDL: not compared"

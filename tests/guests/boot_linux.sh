@@ -2,10 +2,12 @@
 # Unmodified Debian kernels on the simulated machine: boots to a busybox shell on the serial line, types into it,
 # powers off; and the kernel has no complaint in its log that it does not have under QEMU too.
 #
-# Usage: boot_linux.sh [-q] [-n COUNT] [-m WAYS] [-k FOLDER] CROSSPAGE [ARCH...]
+# Usage: boot_linux.sh [-q] [-n COUNT] [-m WAYS] [-r RESETS] [-k FOLDER] CROSSPAGE [ARCH...]
 #   -q         quick: no comparison of logs
 #   -n COUNT   boots in a row of each kind (default 1)
 #   -m WAYS    hypervisors to go through (default "none workstation")
+#   -r RESETS  after that, reboots from the shell: the kernel's ways to reset (words of its reboot= option, such as
+#              "acpi kbd triple pci"); the second boot must say what the first said
 #   -k FOLDER  keeps the serial log and the messages of every boot that fails
 #   ARCH       i686, i686-pae, amd64 (default: all)
 # Kernels are fetched to out/kernel-ARCH. Exit status 77 (skipped) without network.
@@ -15,18 +17,19 @@
 # (vary), its own manner of typing and of leaving (talk). Typing also depends on the host's clock, as input does.
 set -eu
 
-count=1 ways="none workstation" logs=yes keep=
-while getopts qn:m:k: letter; do
+count=1 ways="none workstation" logs=yes resets='' keep=''
+while getopts qn:m:r:k: letter; do
     case $letter in
     q) logs=no ;;
     n) count=$OPTARG ;;
     m) ways=$OPTARG ;;
+    r) resets=$OPTARG ;;
     k) keep=$OPTARG ;;
     *) exit 2 ;;
     esac
 done
 shift $((OPTIND - 1))
-[ $# -ge 1 ] || { echo "usage: boot_linux.sh [-q] [-n COUNT] [-m WAYS] [-k FOLDER] CROSSPAGE [ARCH...]" >&2; exit 2; }
+[ $# -ge 1 ] || { echo "usage: boot_linux.sh [-q] [-n COUNT] [-m WAYS] [-r RESETS] [-k FOLDER] CROSSPAGE [ARCH...]" >&2; exit 2; }
 crosspage=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
 shift
 [ $# -gt 0 ] || set -- i686 i686-pae amd64
@@ -41,10 +44,11 @@ fail() {
     failures=$((failures + 1))
 }
 
-# wait_for TEXT SECONDS: until the serial log has it; false when the machine ends or the time is over.
+# wait_for TEXT SECONDS [LINES]: until the serial log has it, in so many lines (default 1); false when the machine
+# ends or the time is over.
 wait_for() {
     left=$(($2 * 5))
-    until grep -q "$1" "$work/serial" 2>/dev/null; do
+    until [ "$(grep -c "$1" "$work/serial" 2>/dev/null)" -ge "${3:-1}" ] 2>/dev/null; do
         [ $left -gt 0 ] && kill -0 "$machine" 2>/dev/null || return 1
         left=$((left - 1))
         sleep 0.2
@@ -117,6 +121,13 @@ talk() {
     esac
 }
 
+# keep_logs NAME: for -k.
+keep_logs() {
+    [ -n "$keep" ] || return 0
+    mkdir -p "$keep"
+    for file in serial errors; do cp "$work/$file" "$keep/$arch-$way-$1.$file"; done
+}
+
 boot_shell() {
     row="$arch, hypervisor $way, boot $boot"
     failures_before=$failures
@@ -148,13 +159,65 @@ boot_shell() {
     grep -q 'Power down' "$work/serial" || fail "no power-off"
     if [ $failures -eq $failures_before ]; then
         echo "ok: $row ($memory MB, $profile, $words)"
-    elif [ -n "$keep" ]; then
-        mkdir -p "$keep"
-        for file in serial errors; do cp "$work/$file" "$keep/$arch-$way-$boot.$file"; done
+    else
+        keep_logs $boot
     fi
 }
 
-# Complaints (level "warning" and worse) without time stamps, addresses and other numbers.
+# kernel_lines NUMBER: what the kernel said in that boot, without times and other numbers, and without its good-bye.
+# Also without its opinion of clocks: writing the whole log at 115200 Bd with interrupts off costs timer ticks, here
+# as on a PC, and whether it then finds the TSC too fast (compared with its ticks) is a matter of luck.
+kernel_lines() {
+    tr -d '\r' <"$work/serial" | awk -v number="$1" '/Linux version/ { boot++ } boot == number' |
+        sed -n '/] reboot: Power down/d; /PM: Preparing to enter/d; /] clocksource: /d; /] tsc: /d; s/^\[ *[0-9.]*\] //p' |
+        sed 's/0x[0-9a-f]*\|[0-9a-f]*[0-9][0-9a-f]*/N/g' | LC_ALL=C sort -u
+}
+
+# reboot_shell WAY-TO-RESET
+reboot_shell() {
+    row="$arch, hypervisor $way, reboot=$1"
+    failures_before=$failures
+    rm -f "$work/in" "$work/serial"
+    mkfifo "$work/in"
+    timeout 1200 "$crosspage" run -hypervisor "$way" -cpu "$cpu" -m 192 -kernel "out/kernel-$arch/vmlinuz" \
+        -initrd "$work/initrd" -append "console=ttyS0,115200 cryptomgr.notests noisapnp reboot=$1 cp.run=shell" \
+        -nic peer,model=pcnet -nographic <"$work/in" >"$work/serial" 2>"$work/errors" &
+    machine=$!
+    exec 3>"$work/in"
+    if wait_for '/ #' 600; then
+        echo 'ping -c 1 10.0.0.2 >/dev/null; echo boot $((40 + 1)); reboot -f' >&3
+        if wait_for 'Linux version' 60 2 && wait_for '/ #' 600 2; then
+            echo 'echo answer $((6 * 7)), replies $(ping -c 1 10.0.0.2 | grep -c " 0% packet loss")' >&3
+            wait_for '^answer 42, replies 1' 60 || fail "the shell does not answer"
+            echo exit >&3
+        else
+            fail "no second prompt; the end of its log: $(tail -n 3 "$work/serial"; tail -n 2 "$work/errors")"
+            kill "$machine" 2>/dev/null || true
+        fi
+    else
+        fail "no prompt; the end of its log: $(tail -n 3 "$work/serial"; tail -n 2 "$work/errors")"
+        kill "$machine" 2>/dev/null || true
+    fi
+    status=0
+    wait "$machine" || status=$?
+    exec 3>&-
+    machine=
+    [ $status -eq 0 ] || fail "exit status $status: $(tail -n 2 "$work/errors")"
+    grep -q 'crosspage-guest: done' "$work/serial" || fail "the guest did not finish"
+    kernel_lines 1 >"$work/first"
+    kernel_lines 2 >"$work/second"
+    LC_ALL=C comm -13 "$work/first" "$work/second" >"$work/only"
+    [ ! -s "$work/only" ] || fail "only the second boot says: $(cat "$work/only")"
+    if [ $failures -eq $failures_before ]; then
+        echo "ok: $row"
+    else
+        keep_logs "reboot-$1"
+    fi
+}
+
+# The log is compared of a boot that does not write it to the serial line while it goes on ("quiet"): see
+# kernel_lines; QEMU's line is infinitely fast. Complaints (level "warning" and worse) without time stamps,
+# addresses and other numbers.
 complaints() {
     tr -d '\r' <"$1" | sed -n 's/^<[0-4]>\[[^]]*\] *//p' | sed 's/0x[0-9a-f]*\|[0-9][0-9]*/N/g' | LC_ALL=C sort -u
 }
@@ -206,6 +269,7 @@ for arch; do
             boot_shell
             boot=$((boot + 1))
         done
+        for reset in $resets; do reboot_shell "$reset"; done
         if [ $compare = yes ]; then compare_logs; fi
     done
 done
