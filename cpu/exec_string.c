@@ -89,8 +89,11 @@ static ALWAYS_INLINE enum exec repeat(struct cpu *cpu, const struct insn *insn, 
         cpu->s.clock += done * price;
         if (conditional && !condition_holds(cpu, insn))
             break;
-        if (count != 0 && cpu->s.clock >= cpu->limit)
-            return string_flags_restore(cpu, &before, EXEC_REPEAT);
+        if (count != 0 && cpu->s.clock >= cpu->limit) {
+            (void)string_flags_restore(cpu, &before, EXEC_REPEAT);
+            cpu->s.rflags |= FLAG_RF; /* the rest is no new instruction (SDM vol. 3, 17.3.1.1) */
+            return EXEC_REPEAT;
+        }
     }
     return EXEC_NEXT;
 }

@@ -2,7 +2,7 @@
  *
  *   cpu_run --> boundary: deadline? shutdown? halted? #DB, NMI, INTR pending and allowed? deliver one
  *      |           |
- *      |           +--> TF, RF, a shadow or a code breakpoint: careful_step(), one instruction by itself
+ *      |           +--> TF, a shadow or code breakpoints: careful_step(), one instruction by itself
  *      |           +--> otherwise: run_blocks()
  *      |                   |  a block whose cost fits below cpu->limit runs without looking at the clock;
  *      |                   |  one that does not is stepped, each instruction compared with the limit
@@ -177,7 +177,8 @@ static void careful_step(struct cpu *cpu)
 {
     bool step = (cpu->s.rflags & FLAG_TF) != 0;
     uint8_t shadow = cpu->s.intr_shadow;
-    if (cpu->debug_code && !(cpu->s.rflags & FLAG_RF) && cpu_code_breakpoint(cpu, code_linear(cpu))) {
+    bool watched = cpu->debug_code && !(cpu->s.rflags & FLAG_RF) && !(shadow & SHADOW_DEBUG);
+    if (watched && cpu_code_breakpoint(cpu, code_linear(cpu))) {
         cpu_deliver_fault(cpu);
         return;
     }
@@ -195,7 +196,7 @@ static void careful_step(struct cpu *cpu)
 
 static bool needs_care(const struct cpu *cpu)
 {
-    return (cpu->s.rflags & (FLAG_TF | FLAG_RF)) != 0 || cpu->s.intr_shadow != 0 || cpu->debug_code;
+    return (cpu->s.rflags & FLAG_TF) != 0 || cpu->s.intr_shadow != 0 || cpu->debug_code;
 }
 
 static bool intr_allowed(const struct cpu *cpu)
@@ -242,6 +243,8 @@ static enum cpu_stop run_until_stop(struct cpu *cpu)
             continue;
         if (cpu->s.activity == ACTIVITY_HALTED)
             return CPU_STOP_HALTED;
+        if (!cpu->debug_code)
+            cpu->s.rflags &= ~(uint64_t)FLAG_RF; /* nothing to suppress; a REP that stops sets it again */
         if (needs_care(cpu))
             careful_step(cpu);
         else

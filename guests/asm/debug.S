@@ -14,6 +14,8 @@ buffer:
     .skip 64
 trap_count:
     .skip 4
+trap_flags: /* those that are printed */
+    .skip 4
 trap_limit: /* clear TF and DR7 in the frame after so many */
     .skip 4
 trap_set_rf:
@@ -34,7 +36,7 @@ debug_handler:
     HEX %eax, 8
     SAY " "
     movl 40(%esp), %eax
-    andl $0x00017702, %eax
+    andl trap_flags, %eax
     HEX %eax, 8
     SAY "]"
     movl $0, %eax
@@ -54,7 +56,8 @@ debug_handler:
     popal
     iretl
 
-    .macro TRAPS text, limit=20, rf=0
+    .macro TRAPS text, limit=20, rf=0, flags=0x17702
+    movl $\flags, trap_flags
     movl $0, trap_count
     movl $\limit, trap_limit
     movl $\rf, trap_set_rf
@@ -109,7 +112,7 @@ test_step:
     nop
     STOP
     DONE
-    TRAPS "rep movsb: a step an iteration"
+    TRAPS "rep movsb: a step an iteration", flags=0x7702
     movl $buffer, %esi
     movl $buffer + 16, %edi
     movl $3, %ecx
@@ -268,7 +271,7 @@ test_breakpoints:
     movw %ax, buffer
     NO_BREAKS
     DONE
-    TRAPS "string store"
+    TRAPS "string store", flags=0x7702
     BREAK 0, (buffer+8), WRITE, BYTE
     movl $buffer, %edi
     movl $16, %ecx
