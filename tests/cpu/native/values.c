@@ -363,7 +363,7 @@ static void steer_special(struct rng *rng, struct native_case *c)
         uint64_t high = handler_is(c, "idiv") && rng_one_in(rng, 2) ? UINT64_MAX : 0;
         c->in.gpr[RDX] = high;
         if (rng_one_in(rng, 2))
-            c->in.gpr[RAX] = (c->in.gpr[RAX] & ~UINT64_C(0xFF00)) | (uint16_t)(high << 8);
+            c->in.gpr[RAX] = (c->in.gpr[RAX] & ~UINT64_C(0xFF00)) | (uint16_t)((uint64_t)high << 8);
         if (c->bits != BITS_64) {
             c->in.gpr[RAX] &= UINT32_MAX;
             c->in.gpr[RDX] &= UINT32_MAX;
