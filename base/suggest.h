@@ -17,10 +17,14 @@ static inline struct suggestion suggestion_start(const char *word)
 
 void suggestion_offer(struct suggestion *suggestion, const char *candidate);
 
-/* The best candidate, or NULL when none is near enough to be a misspelling. */
+/* The best candidate, or NULL when none is near enough to be a misspelling (of a single letter nothing is).
+ */
 const char *suggestion_result(const struct suggestion *suggestion);
 
 /* " (did you mean 'x'?)" or nothing, for the end of an error line. Returns `buffer`. */
 const char *suggestion_text(const struct suggestion *suggestion, char *buffer, size_t size);
+
+/* All of it in one call: the best of `count` names, or NULL. */
+const char *suggest(const char *word, const char *const *names, unsigned count);
 
 #endif

@@ -2,6 +2,7 @@
  * it is plugged into. */
 #include "hostworld/lab.h"
 
+#include "base/bytes.h"
 #include "base/check.h"
 #include "devices/pcnet.h"
 #include "hostworld/direct.h"
@@ -10,6 +11,7 @@
 #include "hostworld/wire.h"
 #include "traces/pcapng.h"
 
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,6 +131,11 @@ static enum status create_vm(struct lab *lab, struct error *err)
 static void capture_wire(void *ctx, const struct frame *frame, unsigned from, tick_t when)
 {
     struct lab *lab = ctx;
+    log_line(lab->config.log, LOG_NET, "frame %" PRIu64 " %s: %" PRIu32 " bytes, type 0x%04x", frame->id,
+             from == 0 ? "to the peer" : "from the peer", frame->size,
+             frame->size >= 14 ? get_be16(frame->data + 12) : 0);
+    if (lab->pcap == NULL)
+        return;
     pcapng_packet(lab->pcap, lab->pcap_wire, ticks_to(&lab->queue, when, 1000000000), frame->data,
                   frame->size, from == 0 ? PCAPNG_OUT : PCAPNG_IN, NULL);
 }
@@ -141,7 +148,7 @@ static void create_network(struct lab *lab)
         .next_frame_id = &lab->next_frame_id,
         .bits_per_second = lab->config.wire_bits_per_second,
         .delay_ns = lab->config.wire_delay_ns,
-        .tap = lab->pcap ? capture_wire : NULL,
+        .tap = lab->pcap != NULL || log_wants(lab->config.log, LOG_NET) ? capture_wire : NULL,
         .tap_ctx = lab,
     };
     lab->wire = wire_create(&wire);

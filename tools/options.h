@@ -4,6 +4,7 @@
 #define CROSSPAGE_TOOLS_OPTIONS_H
 
 #include "base/status.h"
+#include "base/suggest.h"
 #include "base/types.h"
 
 /* What an option does beyond being stored: `arg` is NULL for a switch. `target` is the command's own options
@@ -34,9 +35,6 @@ enum status options_parse_size(const char *text, uint64_t unit, uint64_t *value,
                                struct error *err) MUST_CHECK;
 enum status options_parse_number(const char *text, uint64_t max, uint64_t *value,
                                  struct error *err) MUST_CHECK;
-
-/* The most similar of `count` names, or NULL when none is close (tools/suggest.c). */
-const char *suggest(const char *word, const char *const *names, unsigned count);
 
 /* Subcommands: argv without the program and command name; the exit status. */
 int command_run(int argc, char **argv);

@@ -10,6 +10,7 @@
 #include "vmm/firmware_cpu.h"
 #include "vmm/loader.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,6 +42,9 @@ enum { RAM_MIN = 2 << 20 };
 
 void vm_visit_begin(struct vm *vm, enum vm_exit exit, uint64_t detail)
 {
+    if (exit >= VM_EXIT_HIDDEN_FAULT && exit <= VM_EXIT_TRACE)
+        log_line(vm->log, LOG_MMU, "%s 0x%" PRIx64 " at 0x%" PRIx64, vm_exit_names[exit], detail,
+                 cpu_pc(vm->cpu));
     if (vm->visits++ > 0)
         return;
     host_account_guest(vm->host, vm->cpu->cpl);

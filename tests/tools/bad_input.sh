@@ -65,6 +65,8 @@ refuse 2 "did you mean 'run'" rum
 refuse 2 "unknown command" xyzzy
 run 2 "did you mean '-kernel'" -kernal "$elf"
 run 2 "unknown option" -frobnicate
+run 2 "unknown option '-S'; 'crosspage help' lists them" -S # no guess from one letter
+run 2 "did you mean '-initrd'" -kernel "$elf" -intird x
 run 2 "needs a value" -kernel
 run 2 "nothing to boot"
 run 2 "not an option" "$elf"
