@@ -79,7 +79,7 @@ static void print_summary(const struct run *run, enum vm_stop stop, double secon
         [VM_STOP_EXIT] = "guest ended the run",
         [VM_STOP_RESET] = "guest reset",
         [VM_STOP_SHUTDOWN] = "guest died of a triple fault",
-        [VM_STOP_DEAD] = "guest halted with interrupts off",
+        [VM_STOP_DEAD] = "guest halted for good (nothing can wake it)",
         [VM_STOP_ASKED] = "stopped",
     };
     const struct host *host = lab_host(run->lab);
@@ -128,7 +128,8 @@ static enum status execute(struct run *run, int *exit_code, struct error *err)
     progress_end(&run->progress);
     double seconds = host_clock_seconds() - started;
     run_io_flush(run->io);
-    if (!run->options.quiet)
+    /* Why the status is not 0, one wants to know always. */
+    if (!run->options.quiet || stop == VM_STOP_SHUTDOWN || stop == VM_STOP_DEAD)
         print_summary(run, stop, seconds);
     if (stop == VM_STOP_SHUTDOWN)
         cpu_dump(lab_host(run->lab)->cpu, stderr);

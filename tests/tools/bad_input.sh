@@ -87,6 +87,10 @@ run 1 "unknown CPU model" -kernel "$elf" -cpu pentium9
 run 1 "profile" -kernel "$elf" -profile pc-9000
 run 1 "cost" -kernel "$elf" -cost switch.warp=1us
 run 1 "not a number" -kernel "$elf" -cost switch.cr3=fast
+# A guest without a way to switch off halts with interrupts off; that is no success.
+for way in none workstation; do
+    run 1 "guest halted for good" -kernel "$elf" -hypervisor $way -serial null -append "exit=none total=12q"
+done
 
 run 2 "not a size" -kernel "$elf" -m -64
 run 2 "memory is" -kernel "$elf" -m 1
