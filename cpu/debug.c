@@ -35,8 +35,8 @@ void debug_update(struct cpu *cpu)
             continue;
         cpu->debug_enabled |= (uint8_t)(1 << n);
         cpu->debug_code |= break_type(cpu, n) == BREAK_CODE;
+        tlb_recheck_page(&cpu->tlb, cpu->s.dr[n]);
     }
-    tlb_recheck_all(&cpu->tlb);
 }
 
 static bool type_watches(unsigned type, enum access access)

@@ -333,6 +333,15 @@ void tlb_recheck_physical(struct tlb *tlb, gpa_t page, bool remapped)
     }
 }
 
+void tlb_recheck_page(struct tlb *tlb, uint64_t linear)
+{
+    for (unsigned user = 0; user < 2; user++) {
+        struct tlb_entry *entry = tlb_find(tlb, user, linear);
+        if (entry != NULL)
+            unmap(tlb, entry);
+    }
+}
+
 void tlb_recheck_all(struct tlb *tlb)
 {
     for (uint32_t number = FIRST_ENTRY; number < tlb->used; number++)

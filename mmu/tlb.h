@@ -61,9 +61,12 @@ static ALWAYS_INLINE uint8_t *tlb_hit(const struct tlb_map *map, uint64_t linear
 {
     unsigned slot = tlb_slot(linear);
     uint64_t key = access == ACCESS_READ ? map->read_key[slot] : map->write_key[slot];
-    if (LIKELY((linear + key + size - 1) >> PAGE_SHIFT == 0))
-        return (uint8_t *)(uintptr_t)(linear + map->addend[slot]);
-    return NULL;
+    if (UNLIKELY((linear + key + size - 1) >> PAGE_SHIFT != 0))
+        return NULL;
+    uint8_t *host = (uint8_t *)(uintptr_t)(linear + map->addend[slot]);
+    if (host == NULL)
+        __builtin_unreachable(); /* saves callers their second test */
+    return host;
 }
 
 /* ---- The TLB proper ---- */
@@ -178,8 +181,9 @@ void tlb_flush_physical(struct tlb *tlb, gpa_t page);
 /* The watches of a guest-physical page became stricter, or it got another frame (`remapped`): the map forgets
  * it. The walks stay good. */
 void tlb_recheck_physical(struct tlb *tlb, gpa_t page, bool remapped);
-/* The map and the fetches forget everything: other accesses than before need the slow path (breakpoints), or
- * to show that forgetting cannot be noticed. */
+/* A linear page needs the slow path where it did not before (breakpoints): the map forgets it. */
+void tlb_recheck_page(struct tlb *tlb, uint64_t linear);
+/* The map and the fetches forget everything, to show that it cannot be noticed. */
 void tlb_recheck_all(struct tlb *tlb);
 
 /* For tests: NULL, or what is wrong with the structure. */

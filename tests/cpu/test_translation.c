@@ -3,6 +3,7 @@
 #include "tests/cpu/harness.h"
 
 #include "cpu/cpu_priv.h"
+#include "cpu/exec.h"
 
 #include <criterion/criterion.h>
 
@@ -178,6 +179,31 @@ Test(translation, a_monitor_is_asked_again_after_each_load_of_cr3)
         load_cr3(h);
         load(h, WINDOW);
         cr_assert_eq(monitor.asked, 4);
+    }
+}
+
+/* mov dr0, rcx; mov dr7, rdx; mov [rbx], eax */
+static const uint8_t code_breakpoint[] = {0x0F, 0x23, 0xC1, 0x0F, 0x23, 0xFA, 0x89, 0x03};
+
+Test(translation, a_breakpoint_on_a_hot_page_stops_and_does_not_walk)
+{
+    BOTH(h)
+    {
+        const uint64_t addr = WINDOW + 0x1008;
+        for (unsigned i = 0; i < 2; i++) { /* a second time after it was taken away */
+            harness_code(h, code_breakpoint, sizeof code_breakpoint);
+            h->cpu->s.gpr[RBX] = h->cpu->s.gpr[RCX] = addr;
+            h->cpu->s.gpr[RDX] = DR7_FIXED;
+            harness_step(h, 3);
+            cr_assert_eq(harness_fault(h), -1);
+            clear_accessed(h, addr);
+            h->cpu->s.rip = HARNESS_CODE;
+            h->cpu->s.gpr[RDX] = DR7_FIXED | 2 | UINT64_C(0xD) << 16; /* global, 4 bytes, writes */
+            cr_assert(harness_run(h));
+            cr_assert_eq(harness_fault(h), VEC_DB);
+            cr_assert_not(accessed(h, addr));
+            h->cpu->s.activity = ACTIVITY_RUNNING;
+        }
     }
 }
 

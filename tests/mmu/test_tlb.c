@@ -252,6 +252,18 @@ Test(tlb, physical_pages_are_found_under_every_alias)
     finish(tlb);
 }
 
+Test(tlb, recheck_page_takes_it_out_of_the_map)
+{
+    struct tlb *tlb = tlb_create();
+    enter(tlb, false, 0x5000, 0x1000);
+    enter(tlb, true, 0x5000, 0x1000);
+    enter(tlb, true, 0x6000, 0x1000);
+    tlb_recheck_page(tlb, 0x5008);
+    cr_assert_not(mapped(tlb, false, 0x5000) || mapped(tlb, true, 0x5000));
+    cr_assert(holds(tlb, false, 0x5000) && holds(tlb, true, 0x5000) && mapped(tlb, true, 0x6000));
+    finish(tlb);
+}
+
 Test(tlb, recheck_all_empties_the_map)
 {
     struct tlb *tlb = tlb_create();
