@@ -180,13 +180,31 @@ static void write_piece(struct io_space *space, const struct io_mapping *mapping
     window->write(mapping->device, offset, size, value);
 }
 
+/* What one call of a device gets of an access. */
+struct piece {
+    struct io_mapping mapping; /* a copy: the device may remap windows while it answers */
+    uint32_t offset;
+    unsigned size;
+};
+
+/* The first piece of an access of `left` bytes at `addr`; false when nobody claims the first byte. */
+static bool first_piece(struct io_space *space, uint64_t addr, unsigned left, struct piece *piece)
+{
+    const struct io_mapping *found = io_find(space, addr);
+    if (found == NULL)
+        return false;
+    piece->mapping = *found;
+    piece->offset = (uint32_t)(addr - found->base) + found->window_offset;
+    piece->size = piece_size(found->window, piece->offset, mapping_last(found) - addr + 1, left);
+    return true;
+}
+
 uint64_t io_read(struct io_space *space, uint64_t addr, unsigned size)
 {
     uint64_t value = 0;
     for (unsigned done = 0; done < size;) {
-        /* A copy: the device may remap windows while it answers. */
-        const struct io_mapping *found = io_find(space, addr + done);
-        if (found == NULL) {
+        struct piece piece;
+        if (!first_piece(space, addr + done, size - done, &piece)) {
             if (done == 0) /* one line for an access, not one for each byte */
                 log_line(space->log, LOG_UNIMP, "%s: %u-byte read of unclaimed address 0x%" PRIx64,
                          space->name, size, addr);
@@ -194,12 +212,8 @@ uint64_t io_read(struct io_space *space, uint64_t addr, unsigned size)
             done++;
             continue;
         }
-        struct io_mapping mapping = *found;
-        uint32_t offset = (uint32_t)(addr + done - mapping.base) + mapping.window_offset;
-        unsigned piece =
-            piece_size(mapping.window, offset, mapping_last(&mapping) - (addr + done) + 1, size - done);
-        value |= read_piece(&mapping, offset, piece) << (8 * done);
-        done += piece;
+        value |= read_piece(&piece.mapping, piece.offset, piece.size) << (8 * done);
+        done += piece.size;
     }
     return value;
 }
@@ -207,19 +221,16 @@ uint64_t io_read(struct io_space *space, uint64_t addr, unsigned size)
 void io_write(struct io_space *space, uint64_t addr, unsigned size, uint64_t value)
 {
     for (unsigned done = 0; done < size;) {
-        const struct io_mapping *found = io_find(space, addr + done);
-        if (found == NULL) {
+        struct piece piece;
+        if (!first_piece(space, addr + done, size - done, &piece)) {
             if (done == 0)
                 log_line(space->log, LOG_UNIMP, "%s: %u-byte write of 0x%" PRIx64 " to unclaimed 0x%" PRIx64,
                          space->name, size, value, addr);
             done++;
             continue;
         }
-        struct io_mapping mapping = *found;
-        uint32_t offset = (uint32_t)(addr + done - mapping.base) + mapping.window_offset;
-        unsigned piece =
-            piece_size(mapping.window, offset, mapping_last(&mapping) - (addr + done) + 1, size - done);
-        write_piece(space, &mapping, offset, piece, (value >> (8 * done)) & size_mask(piece));
-        done += piece;
+        write_piece(space, &piece.mapping, piece.offset, piece.size,
+                    (value >> (8 * done)) & size_mask(piece.size));
+        done += piece.size;
     }
 }
