@@ -27,21 +27,41 @@ static ALWAYS_INLINE int64_t lane_right_signed(int64_t v, uint64_t count, unsign
     return v >> (count < width ? count : width - 1);
 }
 
-/* A shift's second operand is a vector whose low quadword counts, or an immediate. */
+/* A shift's last operand is a vector of 16 bytes whose low quadword counts, or an immediate. */
 static ALWAYS_INLINE enum exec simd_shift(struct cpu *cpu, const struct insn *insn, simd_fn *fn)
 {
-    if (insn->op[1].kind != OPK_IMM)
-        return simd_apply(cpu, insn, fn);
     union simd count = {.u64 = {(uint8_t)insn->imm, 0}};
-    if (insn->op[0].kind == OPK_MMX) {
-        if (!x87_wait(cpu))
-            return x87_stall(cpu);
+    bool immediate = insn->op[1].kind == OPK_IMM || insn->op[2].kind == OPK_IMM;
+    bool mmx = insn->op[0].kind == OPK_MMX;
+    if (mmx && !x87_wait(cpu))
+        return x87_stall(cpu);
+    if (!immediate && !simd_read(cpu, insn, 1, &count))
+        return EXEC_FAULT;
+    if (mmx) {
         union simd a = {.u64 = {cpu->s.x87.significand[insn->op[0].reg & 7], 0}};
         fn(&a, &count, MMX_BYTES, 0);
         mmx_set(cpu, insn->op[0].reg, a.u64[0]);
     } else {
-        fn(simd_xmm(cpu, insn->op[0].reg), &count, XMM_BYTES, 0);
+        union simd256 a = simd_source256(cpu, insn);
+        for (unsigned i = 0; i < simd_lanes(insn); i++)
+            fn(&a.lane[i], &count, XMM_BYTES, 0);
+        simd_commit256(cpu, insn, &a);
     }
+    return EXEC_NEXT;
+}
+
+/* Widening by `ratio`: the upper lane has the elements behind those of the lower one. */
+static ALWAYS_INLINE enum exec simd_extend(struct cpu *cpu, const struct insn *insn, simd_fn *fn,
+                                           unsigned ratio)
+{
+    union simd b, upper = {.u64 = {0, 0}};
+    union simd256 a;
+    if (!simd_read(cpu, insn, 1, &b))
+        return EXEC_FAULT;
+    fn(&a.lane[0], &b, XMM_BYTES, 0);
+    memcpy(&upper, b.u8 + XMM_BYTES / ratio, XMM_BYTES / ratio);
+    fn(&a.lane[1], &upper, XMM_BYTES, 0);
+    simd_commit256(cpu, insn, &a);
     return EXEC_NEXT;
 }
 
@@ -123,7 +143,11 @@ static ALWAYS_INLINE enum exec simd_shift(struct cpu *cpu, const struct insn *in
         for (unsigned i = 0; i < bytes / sizeof a->to[0]; i++)                                               \
             a->to[i] = b->from[i];                                                                           \
     }                                                                                                        \
-    HANDLER(handler, simd_apply_xmm)
+    enum exec exec_##handler(struct cpu *cpu, const struct insn *insn)                                       \
+    {                                                                                                        \
+        union simd *lane = NULL;                                                                             \
+        return simd_extend(cpu, insn, vector_##handler, sizeof lane->to[0] / sizeof lane->from[0]);          \
+    }
 
 #include "cpu/simd.def"
 

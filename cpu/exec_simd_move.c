@@ -9,14 +9,14 @@
 
 /* ---- Whole registers ---- */
 
-/* XMM or memory, 16 bytes, either way. */
+/* XMM, YMM or memory, all 16 or 32 bytes, either way. */
 enum exec exec_mov_vec(struct cpu *cpu, const struct insn *insn)
 {
-    union simd value;
-    if (!simd_read(cpu, insn, 1, &value))
+    union simd256 value;
+    if (!simd_read256(cpu, insn, 1, &value))
         return EXEC_FAULT;
     if (insn->op[0].kind == OPK_XMM)
-        *simd_xmm(cpu, insn->op[0].reg) = value;
+        simd_commit256(cpu, insn, &value);
     else if (!operand_write_vec(cpu, insn, 0, value.u64))
         return EXEC_FAULT;
     return EXEC_NEXT;
@@ -42,8 +42,8 @@ enum exec exec_movq_mmx(struct cpu *cpu, const struct insn *insn)
 
 /* ---- Parts of a register ---- */
 
-/* MOVSS, MOVSD, and the stores of MOVLPS, MOVLPD: a register destination keeps its upper part when the source
- * is a register and is cleared above when it is memory. */
+/* MOVSS, MOVSD, and the stores of MOVLPS, MOVLPD: above the element a register destination is cleared when it
+ * comes from memory, and is the first source when it comes from a register. */
 enum exec exec_mov_scalar(struct cpu *cpu, const struct insn *insn)
 {
     union simd value;
@@ -52,13 +52,14 @@ enum exec exec_mov_scalar(struct cpu *cpu, const struct insn *insn)
     if (insn->op[0].kind == OPK_MEM)
         return mem_write(cpu, insn->seg, insn_ea(cpu, insn), insn->op[0].size, value.u64[0]) ? EXEC_NEXT
                                                                                              : EXEC_FAULT;
-    union simd *to = simd_xmm(cpu, insn->op[0].reg);
+    union simd to = simd_source(cpu, insn);
     if (insn->op[1].kind == OPK_MEM)
-        *to = value;
+        to = value;
     else if (insn->op[0].size == 4)
-        to->u32[0] = value.u32[0];
+        to.u32[0] = value.u32[0];
     else
-        to->u64[0] = value.u64[0];
+        to.u64[0] = value.u64[0];
+    simd_commit(cpu, insn, to);
     return EXEC_NEXT;
 }
 
@@ -70,7 +71,7 @@ enum exec exec_movq_xmm(struct cpu *cpu, const struct insn *insn)
         return EXEC_FAULT;
     if (insn->op[0].kind == OPK_MEM)
         return mem_write(cpu, insn->seg, insn_ea(cpu, insn), 8, value.u64[0]) ? EXEC_NEXT : EXEC_FAULT;
-    *simd_xmm(cpu, insn->op[0].reg) = (union simd){.u64 = {value.u64[0], 0}};
+    simd_commit(cpu, insn, (union simd){.u64 = {value.u64[0], 0}});
     return EXEC_NEXT;
 }
 
@@ -80,7 +81,7 @@ enum exec exec_mov_low(struct cpu *cpu, const struct insn *insn)
     union simd value;
     if (!simd_read(cpu, insn, 1, &value))
         return EXEC_FAULT;
-    simd_xmm(cpu, insn->op[0].reg)->u64[0] = value.u64[0];
+    simd_commit(cpu, insn, (union simd){.u64 = {value.u64[0], simd_source(cpu, insn).u64[1]}});
     return EXEC_NEXT;
 }
 
@@ -90,7 +91,7 @@ enum exec exec_mov_high(struct cpu *cpu, const struct insn *insn)
     union simd value;
     if (!simd_read(cpu, insn, 1, &value))
         return EXEC_FAULT;
-    simd_xmm(cpu, insn->op[0].reg)->u64[1] = value.u64[0];
+    simd_commit(cpu, insn, (union simd){.u64 = {simd_source(cpu, insn).u64[0], value.u64[0]}});
     return EXEC_NEXT;
 }
 
@@ -103,7 +104,8 @@ enum exec exec_mov_high_store(struct cpu *cpu, const struct insn *insn)
 
 enum exec exec_movhlps(struct cpu *cpu, const struct insn *insn)
 {
-    simd_xmm(cpu, insn->op[0].reg)->u64[0] = simd_xmm(cpu, insn->op[1].reg)->u64[1];
+    uint64_t low = simd_xmm(cpu, insn->op[1].reg)->u64[1];
+    simd_commit(cpu, insn, (union simd){.u64 = {low, simd_source(cpu, insn).u64[1]}});
     return EXEC_NEXT;
 }
 
@@ -156,7 +158,7 @@ enum exec exec_movd_load(struct cpu *cpu, const struct insn *insn)
     if (mmx)
         mmx_set(cpu, insn->op[0].reg, value);
     else
-        *simd_xmm(cpu, insn->op[0].reg) = (union simd){.u64 = {value, 0}};
+        simd_commit(cpu, insn, (union simd){.u64 = {value, 0}});
     return EXEC_NEXT;
 }
 

@@ -69,7 +69,7 @@ static ALWAYS_INLINE void sliding_distances(union simd *a, const union simd *b, 
 
 enum exec exec_mpsadbw(struct cpu *cpu, const struct insn *insn)
 {
-    return simd_apply_xmm(cpu, insn, sliding_distances);
+    return simd_apply_lanes(cpu, insn, sliding_distances, 3);
 }
 
 static ALWAYS_INLINE void minimum_position(union simd *a, const union simd *b, unsigned bytes, unsigned imm)

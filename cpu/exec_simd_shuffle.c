@@ -2,7 +2,7 @@
  * sign masks (MMX, SSE to SSE4.1; SDM vol. 2). Regular interleaving, packing and widening are in
  * exec_simd_element.c.
  *
- * Leaves out: the 256-bit forms.
+ * Leaves out: what crosses 128-bit lanes or came with AVX (exec_avx_*.c).
  *
  * Invariant: a and b of a simd_fn are copies, so a result may be built in a only where no later lane needs
  * the old value; everything else goes through r. */
@@ -87,7 +87,7 @@ static ALWAYS_INLINE void shuffle_pd(union simd *a, const union simd *b, unsigne
 
 enum exec exec_shufpd(struct cpu *cpu, const struct insn *insn)
 {
-    return simd_apply_xmm(cpu, insn, shuffle_pd);
+    return simd_apply_lanes(cpu, insn, shuffle_pd, 2);
 }
 
 /* ---- Byte shifts of the whole register ---- */
@@ -106,27 +106,31 @@ enum exec exec_palignr(struct cpu *cpu, const struct insn *insn)
     return simd_apply(cpu, insn, align_right);
 }
 
+/* Each lane between two lanes of zeros, seen through a window that moves by the immediate. */
+static ALWAYS_INLINE enum exec shift_bytes(struct cpu *cpu, const struct insn *insn, bool left)
+{
+    int count = (uint8_t)insn->imm < XMM_BYTES ? (uint8_t)insn->imm : XMM_BYTES;
+    union simd256 a = simd_source256(cpu, insn);
+    for (unsigned i = 0; i < simd_lanes(insn); i++) {
+        uint8_t row[3 * XMM_BYTES] = {0};
+        memcpy(row + XMM_BYTES, &a.lane[i], XMM_BYTES);
+        memcpy(&a.lane[i], row + XMM_BYTES + (left ? -count : count), XMM_BYTES);
+    }
+    simd_commit256(cpu, insn, &a);
+    return EXEC_NEXT;
+}
+
 enum exec exec_pslldq(struct cpu *cpu, const struct insn *insn)
 {
-    unsigned count = (uint8_t)insn->imm < XMM_BYTES ? (uint8_t)insn->imm : XMM_BYTES;
-    uint8_t pair[2 * XMM_BYTES] = {0};
-    union simd *reg = simd_xmm(cpu, insn->op[0].reg);
-    memcpy(pair + XMM_BYTES, reg, XMM_BYTES);
-    memcpy(reg, pair + XMM_BYTES - count, XMM_BYTES);
-    return EXEC_NEXT;
+    return shift_bytes(cpu, insn, true);
 }
 
 enum exec exec_psrldq(struct cpu *cpu, const struct insn *insn)
 {
-    unsigned count = (uint8_t)insn->imm < XMM_BYTES ? (uint8_t)insn->imm : XMM_BYTES;
-    uint8_t pair[2 * XMM_BYTES] = {0};
-    union simd *reg = simd_xmm(cpu, insn->op[0].reg);
-    memcpy(pair, reg, XMM_BYTES);
-    memcpy(reg, pair + count, XMM_BYTES);
-    return EXEC_NEXT;
+    return shift_bytes(cpu, insn, false);
 }
 
-/* ---- Blends: lanes of b where the immediate or the sign in XMM0 says so ---- */
+/* ---- Blends: elements of b where the immediate or the sign in a mask register says so ---- */
 
 static ALWAYS_INLINE void blend_words(union simd *a, const union simd *b, unsigned bytes, unsigned imm)
 {
@@ -156,46 +160,47 @@ enum exec exec_pblendw(struct cpu *cpu, const struct insn *insn)
 
 enum exec exec_blendps(struct cpu *cpu, const struct insn *insn)
 {
-    return simd_apply_xmm(cpu, insn, blend_dwords);
+    return simd_apply_lanes(cpu, insn, blend_dwords, 4); /* also VPBLENDD */
 }
 
 enum exec exec_blendpd(struct cpu *cpu, const struct insn *insn)
 {
-    return simd_apply_xmm(cpu, insn, blend_qwords);
+    return simd_apply_lanes(cpu, insn, blend_qwords, 2);
 }
 
-/* Widens each lane's sign in the mask to the lane, then selects bits. */
-static ALWAYS_INLINE enum exec blend_by_xmm0(struct cpu *cpu, const struct insn *insn, unsigned lane_bytes)
+/* Widens each element's sign in the mask to the element, then selects bits. The mask is XMM0, with VEX the
+ * register in the immediate. */
+static ALWAYS_INLINE enum exec blend_by_mask(struct cpu *cpu, const struct insn *insn, unsigned bytes)
 {
-    union simd b, mask = *simd_xmm(cpu, 0);
-    if (!simd_read(cpu, insn, 1, &b))
+    union simd256 a = simd_source256(cpu, insn), b, mask;
+    if (!simd_read256(cpu, insn, 1, &b))
         return EXEC_FAULT;
-    for (unsigned i = 0; i < XMM_BYTES; i++)
-        if (lane_bytes == 1)
-            mask.s8[i] = (int8_t)(mask.s8[i] < 0 ? -1 : 0);
-    for (unsigned i = 0; i < 4 && lane_bytes == 4; i++)
+    memcpy(&mask, cpu->s.vec[insn->prefixes & PREFIX_VEX ? insn->op[2].reg : 0].q, sizeof mask);
+    for (unsigned i = 0; i < YMM_BYTES && bytes == 1; i++)
+        mask.s8[i] = (int8_t)(mask.s8[i] < 0 ? -1 : 0);
+    for (unsigned i = 0; i < YMM_BYTES / 4 && bytes == 4; i++)
         mask.s32[i] = mask.s32[i] < 0 ? -1 : 0;
-    for (unsigned i = 0; i < 2 && lane_bytes == 8; i++)
+    for (unsigned i = 0; i < YMM_BYTES / 8 && bytes == 8; i++)
         mask.s64[i] = mask.s64[i] < 0 ? -1 : 0;
-    union simd *a = simd_xmm(cpu, insn->op[0].reg);
-    for (unsigned i = 0; i < 2; i++)
-        a->u64[i] = (a->u64[i] & ~mask.u64[i]) | (b.u64[i] & mask.u64[i]);
+    for (unsigned i = 0; i < YMM_BYTES / 8; i++)
+        a.u64[i] = (a.u64[i] & ~mask.u64[i]) | (b.u64[i] & mask.u64[i]);
+    simd_commit256(cpu, insn, &a);
     return EXEC_NEXT;
 }
 
 enum exec exec_pblendvb(struct cpu *cpu, const struct insn *insn)
 {
-    return blend_by_xmm0(cpu, insn, 1);
+    return blend_by_mask(cpu, insn, 1);
 }
 
 enum exec exec_blendvps(struct cpu *cpu, const struct insn *insn)
 {
-    return blend_by_xmm0(cpu, insn, 4);
+    return blend_by_mask(cpu, insn, 4);
 }
 
 enum exec exec_blendvpd(struct cpu *cpu, const struct insn *insn)
 {
-    return blend_by_xmm0(cpu, insn, 8);
+    return blend_by_mask(cpu, insn, 8);
 }
 
 /* ---- One lane in or out ---- */
@@ -205,7 +210,9 @@ enum exec exec_pinsrb(struct cpu *cpu, const struct insn *insn)
     uint64_t value;
     if (!operand_read(cpu, insn, 1, &value))
         return EXEC_FAULT;
-    simd_xmm(cpu, insn->op[0].reg)->u8[insn->imm & 15] = (uint8_t)value;
+    union simd a = simd_source(cpu, insn);
+    a.u8[insn->imm & 15] = (uint8_t)value;
+    simd_commit(cpu, insn, a);
     return EXEC_NEXT;
 }
 
@@ -222,7 +229,9 @@ enum exec exec_pinsrw(struct cpu *cpu, const struct insn *insn)
         a.u16[insn->imm & 3] = (uint16_t)value;
         mmx_set(cpu, insn->op[0].reg, a.u64[0]);
     } else {
-        simd_xmm(cpu, insn->op[0].reg)->u16[insn->imm & 7] = (uint16_t)value;
+        union simd a = simd_source(cpu, insn);
+        a.u16[insn->imm & 7] = (uint16_t)value;
+        simd_commit(cpu, insn, a);
     }
     return EXEC_NEXT;
 }
@@ -233,11 +242,12 @@ enum exec exec_pinsrd(struct cpu *cpu, const struct insn *insn)
     uint64_t value;
     if (!operand_read(cpu, insn, 1, &value))
         return EXEC_FAULT;
-    union simd *a = simd_xmm(cpu, insn->op[0].reg);
+    union simd a = simd_source(cpu, insn);
     if (insn->op[1].size == 8)
-        a->u64[insn->imm & 1] = value;
+        a.u64[insn->imm & 1] = value;
     else
-        a->u32[insn->imm & 3] = (uint32_t)value;
+        a.u32[insn->imm & 3] = (uint32_t)value;
+    simd_commit(cpu, insn, a);
     return EXEC_NEXT;
 }
 
@@ -276,12 +286,13 @@ enum exec exec_insertps(struct cpu *cpu, const struct insn *insn)
     union simd b;
     if (!simd_read(cpu, insn, 1, &b))
         return EXEC_FAULT;
-    union simd *a = simd_xmm(cpu, insn->op[0].reg);
+    union simd a = simd_source(cpu, insn);
     unsigned from = insn->op[1].kind == OPK_XMM ? insn->imm >> 6 & 3 : 0;
-    a->u32[insn->imm >> 4 & 3] = b.u32[from];
+    a.u32[insn->imm >> 4 & 3] = b.u32[from];
     for (unsigned i = 0; i < 4; i++)
         if (insn->imm >> i & 1)
-            a->u32[i] = 0;
+            a.u32[i] = 0;
+    simd_commit(cpu, insn, a);
     return EXEC_NEXT;
 }
 
@@ -289,14 +300,14 @@ enum exec exec_insertps(struct cpu *cpu, const struct insn *insn)
 
 enum exec exec_pmovmskb(struct cpu *cpu, const struct insn *insn)
 {
-    union simd b;
+    union simd256 b;
     bool mmx = insn->op[1].kind == OPK_MMX;
     if (mmx && !x87_wait(cpu))
         return x87_stall(cpu);
-    if (!simd_read(cpu, insn, 1, &b))
+    if (!simd_read256(cpu, insn, 1, &b))
         return EXEC_FAULT;
     uint64_t signs = 0;
-    for (unsigned i = 0; i < XMM_BYTES; i++)
+    for (unsigned i = 0; i < YMM_BYTES; i++)
         signs |= (uint64_t)(b.u8[i] >> 7) << i;
     if (!operand_write(cpu, insn, 0, signs))
         return EXEC_FAULT;
@@ -307,30 +318,38 @@ enum exec exec_pmovmskb(struct cpu *cpu, const struct insn *insn)
 
 enum exec exec_movmskps(struct cpu *cpu, const struct insn *insn)
 {
-    const union simd *b = simd_xmm(cpu, insn->op[1].reg);
-    uint64_t signs = b->u32[0] >> 31 | b->u32[1] >> 31 << 1 | b->u32[2] >> 31 << 2 | b->u32[3] >> 31 << 3;
+    union simd256 b;
+    uint64_t signs = 0;
+    if (!simd_read256(cpu, insn, 1, &b))
+        return EXEC_FAULT;
+    for (unsigned i = 0; i < YMM_BYTES / 4; i++)
+        signs |= (uint64_t)(b.u32[i] >> 31) << i;
     return operand_write(cpu, insn, 0, signs) ? EXEC_NEXT : EXEC_FAULT;
 }
 
 enum exec exec_movmskpd(struct cpu *cpu, const struct insn *insn)
 {
-    const union simd *b = simd_xmm(cpu, insn->op[1].reg);
-    uint64_t signs = b->u64[0] >> 63 | b->u64[1] >> 63 << 1;
+    union simd256 b;
+    uint64_t signs = 0;
+    if (!simd_read256(cpu, insn, 1, &b))
+        return EXEC_FAULT;
+    for (unsigned i = 0; i < YMM_BYTES / 8; i++)
+        signs |= b.u64[i] >> 63 << i;
     return operand_write(cpu, insn, 0, signs) ? EXEC_NEXT : EXEC_FAULT;
 }
 
 /* ZF: no bit of b is in a; CF: no bit of b is outside a. */
 enum exec exec_ptest(struct cpu *cpu, const struct insn *insn)
 {
-    union simd b;
-    if (!simd_read(cpu, insn, 1, &b))
+    union simd256 b, a = simd_source256(cpu, insn);
+    if (!simd_read256(cpu, insn, 1, &b))
         return EXEC_FAULT;
-    const union simd *a = simd_xmm(cpu, insn->op[0].reg);
-    uint64_t flags = 0;
-    if (!((a->u64[0] & b.u64[0]) | (a->u64[1] & b.u64[1])))
-        flags |= FLAG_ZF;
-    if (!((~a->u64[0] & b.u64[0]) | (~a->u64[1] & b.u64[1])))
-        flags |= FLAG_CF;
+    uint64_t both = 0, only_b = 0;
+    for (unsigned i = 0; i < 2 * simd_lanes(insn); i++) {
+        both |= a.u64[i] & b.u64[i];
+        only_b |= ~a.u64[i] & b.u64[i];
+    }
+    uint64_t flags = (both == 0 ? FLAG_ZF : 0) | (only_b == 0 ? FLAG_CF : 0);
     flags_write(cpu, flags, FLAGS_ARITH);
     return EXEC_NEXT;
 }

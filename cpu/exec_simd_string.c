@@ -144,6 +144,8 @@ static enum exec compare_mask(struct cpu *cpu, const struct insn *insn, bool exp
         for (unsigned i = 0; i < 16; i++)
             r.u8[i] = bits >> (count == 8 ? i / 2 : i) & 1 ? 0xFF : 0;
     *simd_xmm(cpu, 0) = r;
+    if (insn->prefixes & PREFIX_VEX)
+        cpu->s.vec[0].q[2] = cpu->s.vec[0].q[3] = 0;
     return EXEC_NEXT;
 }
 

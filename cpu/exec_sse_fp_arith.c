@@ -1,9 +1,10 @@
-/* SSE to SSE4.1 arithmetic: add, subtract, multiply, divide, square root, minimum, maximum, compare,
+/* SSE to SSE4.1 and AVX arithmetic: add, subtract, multiply, divide, square root, minimum, maximum, compare,
  * reciprocals, horizontal forms, dot products, rounding.
  *
- * Four drivers (packed and scalar, f32 and f64) take the element operation; they are inlined, so each handler
- * becomes a straight loop. The four names of an instruction differ only in driver.
- * Sources: SDM vol. 2 (each instruction), vol. 1, 10.4-10.6, 11.5, 12.3-12.8. */
+ * Two drivers (f32 and f64) take the element operation and how many elements of a 128-bit lane it is for: 1
+ * in the scalar forms. They are inlined, so each handler becomes a straight loop. The four names of an
+ * instruction differ only in driver and count.
+ * Sources: SDM vol. 2 (each instruction), vol. 1, 10.4-10.6, 11.5, 12.3-12.8, 14.3. */
 #include "cpu/sse.h"
 
 typedef uint32_t f32_fn(struct fp_env *env, uint32_t a, uint32_t b);
@@ -13,30 +14,24 @@ typedef uint64_t f64_fn(struct fp_env *env, uint64_t a, uint64_t b);
 
 static ALWAYS_INLINE enum exec lanes32(struct cpu *cpu, const struct insn *insn, f32_fn *op, unsigned lanes)
 {
-    union simd *destination = simd_xmm(cpu, insn->op[0].reg), a = *destination, b;
-    if (!simd_read(cpu, insn, 1, &b))
+    union simd256 a = simd_source256(cpu, insn), b;
+    if (!simd_read256(cpu, insn, 1, &b))
         return EXEC_FAULT;
     struct fp_env env = sse_env(cpu);
-    for (unsigned i = 0; i < lanes; i++)
+    for (unsigned i = 0; i < lanes * simd_lanes(insn); i++)
         a.u32[i] = op(&env, a.u32[i], b.u32[i]);
-    if (!sse_raise(cpu, &env))
-        return EXEC_FAULT;
-    *destination = a;
-    return EXEC_NEXT;
+    return sse_commit(cpu, insn, &env, &a);
 }
 
 static ALWAYS_INLINE enum exec lanes64(struct cpu *cpu, const struct insn *insn, f64_fn *op, unsigned lanes)
 {
-    union simd *destination = simd_xmm(cpu, insn->op[0].reg), a = *destination, b;
-    if (!simd_read(cpu, insn, 1, &b))
+    union simd256 a = simd_source256(cpu, insn), b;
+    if (!simd_read256(cpu, insn, 1, &b))
         return EXEC_FAULT;
     struct fp_env env = sse_env(cpu);
-    for (unsigned i = 0; i < lanes; i++)
+    for (unsigned i = 0; i < lanes * simd_lanes(insn); i++)
         a.u64[i] = op(&env, a.u64[i], b.u64[i]);
-    if (!sse_raise(cpu, &env))
-        return EXEC_FAULT;
-    *destination = a;
-    return EXEC_NEXT;
+    return sse_commit(cpu, insn, &env, &a);
 }
 
 /* --- two operands -------------------------------------------------------------------------------------- */
@@ -231,30 +226,32 @@ enum exec exec_rsqrtss(struct cpu *cpu, const struct insn *insn)
 
 /* --- compare to a mask --------------------------------------------------------------------------------- */
 
-/* Predicates 0..3: EQ, LT, LE, UNORD; 4..7 their negations. LT and LE are signalling (SDM 2, CMPPS). */
+/* SDM vol. 2, table 3-1. Predicates 0..3: EQ, LT, LE, UNORD; LT and LE are signalling. With VEX also 8..11:
+ * EQ or unordered, not GE, not GT, false. With 4 added each is negated; 16 swaps quiet and signalling. */
 static bool predicate_quiet(unsigned predicate)
 {
-    return (predicate & 3) == 0 || (predicate & 3) == 3;
+    bool quiet = (predicate & 3) == 0 || (predicate & 3) == 3;
+    return quiet != (predicate >> 4 & 1);
 }
 
 static bool predicate_holds(unsigned predicate, enum fp_relation relation)
 {
-    static const uint8_t holds[] = {1 << FP_EQUAL, 1 << FP_LESS, 1 << FP_LESS | 1 << FP_EQUAL,
-                                    1 << FP_UNORDERED};
-    bool positive = holds[predicate & 3] >> relation & 1;
+    enum { L = 1 << FP_LESS, E = 1 << FP_EQUAL, U = 1 << FP_UNORDERED };
+    static const uint8_t holds[] = {E, L, L | E, U, E | U, L | U, L | E | U, 0};
+    bool positive = holds[(predicate & 3) | (predicate >> 1 & 4)] >> relation & 1;
     return positive != (predicate >> 2 & 1);
 }
 
 static ALWAYS_INLINE enum exec compare_mask(struct cpu *cpu, const struct insn *insn, bool wide,
                                             unsigned lanes)
 {
-    union simd *destination = simd_xmm(cpu, insn->op[0].reg), a = *destination, b;
-    unsigned predicate = insn->imm & 7;
+    union simd256 a = simd_source256(cpu, insn), b;
+    unsigned predicate = insn->imm & (insn->prefixes & PREFIX_VEX ? 31 : 7);
     bool quiet = predicate_quiet(predicate);
-    if (!simd_read(cpu, insn, 1, &b))
+    if (!simd_read256(cpu, insn, 1, &b))
         return EXEC_FAULT;
     struct fp_env env = sse_env(cpu);
-    for (unsigned i = 0; i < lanes; i++) {
+    for (unsigned i = 0; i < lanes * simd_lanes(insn); i++) {
         enum fp_relation relation = wide ? f64_compare(&env, a.u64[i], b.u64[i], quiet)
                                          : f32_compare(&env, a.u32[i], b.u32[i], quiet);
         uint64_t mask = -(uint64_t)predicate_holds(predicate, relation);
@@ -263,10 +260,7 @@ static ALWAYS_INLINE enum exec compare_mask(struct cpu *cpu, const struct insn *
         else
             a.u32[i] = (uint32_t)mask;
     }
-    if (!sse_raise(cpu, &env))
-        return EXEC_FAULT;
-    *destination = a;
-    return EXEC_NEXT;
+    return sse_commit(cpu, insn, &env, &a);
 }
 
 enum exec exec_cmpps(struct cpu *cpu, const struct insn *insn)
@@ -332,20 +326,18 @@ enum exec exec_ucomisd(struct cpu *cpu, const struct insn *insn)
 
 /* --- SSE3: alternating and horizontal ------------------------------------------------------------------ */
 
-/* Whole-vector operation on both operands. */
+/* Operation on a 128-bit lane of both operands. */
 typedef void vector_fn(struct fp_env *env, union simd *a, const union simd *b);
 
 static ALWAYS_INLINE enum exec vectors(struct cpu *cpu, const struct insn *insn, vector_fn *op)
 {
-    union simd *destination = simd_xmm(cpu, insn->op[0].reg), a = *destination, b;
-    if (!simd_read(cpu, insn, 1, &b))
+    union simd256 a = simd_source256(cpu, insn), b;
+    if (!simd_read256(cpu, insn, 1, &b))
         return EXEC_FAULT;
     struct fp_env env = sse_env(cpu);
-    op(&env, &a, &b);
-    if (!sse_raise(cpu, &env))
-        return EXEC_FAULT;
-    *destination = a;
-    return EXEC_NEXT;
+    for (unsigned i = 0; i < simd_lanes(insn); i++)
+        op(&env, &a.lane[i], &b.lane[i]);
+    return sse_commit(cpu, insn, &env, &a);
 }
 
 static void addsub32(struct fp_env *env, union simd *a, const union simd *b)
@@ -434,33 +426,32 @@ enum exec exec_hsubpd(struct cpu *cpu, const struct insn *insn)
  * CPUs. */
 enum exec exec_dpps(struct cpu *cpu, const struct insn *insn)
 {
-    union simd *destination = simd_xmm(cpu, insn->op[0].reg), a = *destination, b;
-    uint32_t product[4] = {0}, pair[4], sum[4];
-    if (!simd_read(cpu, insn, 1, &b))
+    union simd256 a = simd_source256(cpu, insn), b;
+    uint32_t product[8] = {0}, pair[8], sum[8];
+    unsigned lanes = 4 * simd_lanes(insn);
+    if (!simd_read256(cpu, insn, 1, &b))
         return EXEC_FAULT;
     struct fp_env env = sse_env(cpu);
-    for (unsigned i = 0; i < 4; i++) {
-        if (insn->imm >> (4 + i) & 1)
+    for (unsigned i = 0; i < lanes; i++) {
+        if (insn->imm >> (4 + i % 4) & 1)
             product[i] = f32_mul(&env, a.u32[i], b.u32[i]);
     }
     if (!sse_raise(cpu, &env))
         return EXEC_FAULT;
-    for (unsigned i = 0; i < 4; i++)
+    for (unsigned i = 0; i < lanes; i++)
         pair[i] = f32_add(&env, product[i ^ 1], product[i]);
     if (!sse_raise(cpu, &env))
         return EXEC_FAULT;
-    for (unsigned i = 0; i < 4; i++)
+    for (unsigned i = 0; i < lanes; i++)
         sum[i] = f32_add(&env, pair[i], pair[i ^ 2]);
-    if (!sse_raise(cpu, &env))
-        return EXEC_FAULT;
-    for (unsigned i = 0; i < 4; i++)
-        destination->u32[i] = insn->imm >> i & 1 ? sum[i] : 0;
-    return EXEC_NEXT;
+    for (unsigned i = 0; i < lanes; i++)
+        a.u32[i] = insn->imm >> i % 4 & 1 ? sum[i] : 0;
+    return sse_commit(cpu, insn, &env, &a);
 }
 
 enum exec exec_dppd(struct cpu *cpu, const struct insn *insn)
 {
-    union simd *destination = simd_xmm(cpu, insn->op[0].reg), a = *destination, b;
+    union simd a = simd_source(cpu, insn), b;
     uint64_t product[2] = {0}, sum[2];
     if (!simd_read(cpu, insn, 1, &b))
         return EXEC_FAULT;
@@ -476,7 +467,8 @@ enum exec exec_dppd(struct cpu *cpu, const struct insn *insn)
     if (!sse_raise(cpu, &env))
         return EXEC_FAULT;
     for (unsigned i = 0; i < 2; i++)
-        destination->u64[i] = insn->imm >> i & 1 ? sum[i] : 0;
+        a.u64[i] = insn->imm >> i & 1 ? sum[i] : 0;
+    simd_commit(cpu, insn, a);
     return EXEC_NEXT;
 }
 
@@ -486,22 +478,19 @@ enum exec exec_dppd(struct cpu *cpu, const struct insn *insn)
 static ALWAYS_INLINE enum exec round_lanes(struct cpu *cpu, const struct insn *insn, bool wide,
                                            unsigned lanes)
 {
-    union simd *destination = simd_xmm(cpu, insn->op[0].reg), a = *destination, b;
-    if (!simd_read(cpu, insn, 1, &b))
+    union simd256 a = simd_source256(cpu, insn), b;
+    if (!simd_read256(cpu, insn, 1, &b))
         return EXEC_FAULT;
     struct fp_env env = sse_env(cpu);
     enum fp_rounding mode = insn->imm & 4 ? env.rounding : insn->imm & 3;
     bool inexact = !(insn->imm & 8);
-    for (unsigned i = 0; i < lanes; i++) {
+    for (unsigned i = 0; i < lanes * simd_lanes(insn); i++) {
         if (wide)
             a.u64[i] = f64_round_to_integral(&env, b.u64[i], mode, inexact);
         else
             a.u32[i] = f32_round_to_integral(&env, b.u32[i], mode, inexact);
     }
-    if (!sse_raise(cpu, &env))
-        return EXEC_FAULT;
-    *destination = a;
-    return EXEC_NEXT;
+    return sse_commit(cpu, insn, &env, &a);
 }
 
 enum exec exec_roundps(struct cpu *cpu, const struct insn *insn)

@@ -7,85 +7,85 @@
 
 /* --- XMM to XMM ---------------------------------------------------------------------------------------- */
 
-/* Convert all of b into the result r, which starts as the destination. */
-typedef void convert_fn(struct fp_env *env, union simd *r, const union simd *b);
+/* Convert b into the result r, which starts as the first source. `lanes` are those of the wider side. */
+typedef void convert_fn(struct fp_env *env, union simd256 *r, const union simd256 *b, unsigned lanes);
 
 static ALWAYS_INLINE enum exec convert(struct cpu *cpu, const struct insn *insn, convert_fn *op)
 {
-    union simd *destination = simd_xmm(cpu, insn->op[0].reg), r = *destination, b;
-    if (!simd_read(cpu, insn, 1, &b))
+    union simd256 r = simd_source256(cpu, insn), b;
+    if (!simd_read256(cpu, insn, 1, &b))
         return EXEC_FAULT;
     struct fp_env env = sse_env(cpu);
-    op(&env, &r, &b);
-    if (!sse_raise(cpu, &env))
-        return EXEC_FAULT;
-    *destination = r;
-    return EXEC_NEXT;
+    op(&env, &r, &b, insn->op[0].size == YMM_BYTES || insn->op[1].size == YMM_BYTES ? 2 : 1);
+    return sse_commit(cpu, insn, &env, &r);
 }
 
-static void ps_to_pd(struct fp_env *env, union simd *r, const union simd *b)
+static void ps_to_pd(struct fp_env *env, union simd256 *r, const union simd256 *b, unsigned lanes)
 {
-    r->u64[0] = f32_to_f64(env, b->u32[0]);
-    r->u64[1] = f32_to_f64(env, b->u32[1]);
+    for (unsigned i = 0; i < 2 * lanes; i++)
+        r->u64[i] = f32_to_f64(env, b->u32[i]);
 }
 
-static void pd_to_ps(struct fp_env *env, union simd *r, const union simd *b)
+/* Of one lane, the result's upper half is clear; of two, a whole lane. */
+static void pd_to_ps(struct fp_env *env, union simd256 *r, const union simd256 *b, unsigned lanes)
 {
-    r->u32[0] = f64_to_f32(env, b->u64[0]);
-    r->u32[1] = f64_to_f32(env, b->u64[1]);
     r->u64[1] = 0;
+    for (unsigned i = 0; i < 2 * lanes; i++)
+        r->u32[i] = f64_to_f32(env, b->u64[i]);
 }
 
-static void ss_to_sd(struct fp_env *env, union simd *r, const union simd *b)
+static void ss_to_sd(struct fp_env *env, union simd256 *r, const union simd256 *b, unsigned lanes)
 {
+    (void)lanes;
     r->u64[0] = f32_to_f64(env, b->u32[0]);
 }
 
-static void sd_to_ss(struct fp_env *env, union simd *r, const union simd *b)
+static void sd_to_ss(struct fp_env *env, union simd256 *r, const union simd256 *b, unsigned lanes)
 {
+    (void)lanes;
     r->u32[0] = f64_to_f32(env, b->u64[0]);
 }
 
-static void dq_to_ps(struct fp_env *env, union simd *r, const union simd *b)
+static void dq_to_ps(struct fp_env *env, union simd256 *r, const union simd256 *b, unsigned lanes)
 {
-    for (unsigned i = 0; i < 4; i++)
+    for (unsigned i = 0; i < 4 * lanes; i++)
         r->u32[i] = f32_from_int(env, b->s32[i]);
 }
 
-static void dq_to_pd(struct fp_env *env, union simd *r, const union simd *b)
+static void dq_to_pd(struct fp_env *env, union simd256 *r, const union simd256 *b, unsigned lanes)
 {
-    r->u64[0] = f64_from_int(env, b->s32[0]);
-    r->u64[1] = f64_from_int(env, b->s32[1]);
+    for (unsigned i = 0; i < 2 * lanes; i++)
+        r->u64[i] = f64_from_int(env, b->s32[i]);
 }
 
-static void ps_to_dq(struct fp_env *env, union simd *r, const union simd *b)
+static void ps_to_dq(struct fp_env *env, union simd256 *r, const union simd256 *b, unsigned lanes)
 {
-    for (unsigned i = 0; i < 4; i++)
+    for (unsigned i = 0; i < 4 * lanes; i++)
         r->s32[i] = (int32_t)f32_to_int(env, b->u32[i], 32, env->rounding);
 }
 
-static void ps_to_dq_truncate(struct fp_env *env, union simd *r, const union simd *b)
+static void ps_to_dq_truncate(struct fp_env *env, union simd256 *r, const union simd256 *b, unsigned lanes)
 {
-    for (unsigned i = 0; i < 4; i++)
+    for (unsigned i = 0; i < 4 * lanes; i++)
         r->s32[i] = (int32_t)f32_to_int(env, b->u32[i], 32, FP_TRUNCATE);
 }
 
-static ALWAYS_INLINE void pd_to_integers(struct fp_env *env, union simd *r, const union simd *b,
-                                         enum fp_rounding rounding)
+static ALWAYS_INLINE void pd_to_integers(struct fp_env *env, union simd256 *r, const union simd256 *b,
+                                         unsigned lanes, enum fp_rounding rounding)
 {
-    r->s32[0] = (int32_t)f64_to_int(env, b->u64[0], 32, rounding);
-    r->s32[1] = (int32_t)f64_to_int(env, b->u64[1], 32, rounding);
     r->u64[1] = 0;
+    for (unsigned i = 0; i < 2 * lanes; i++)
+        r->s32[i] = (int32_t)f64_to_int(env, b->u64[i], 32, rounding);
 }
 
-static void pd_to_dq(struct fp_env *env, union simd *r, const union simd *b)
+static void pd_to_dq(struct fp_env *env, union simd256 *r, const union simd256 *b, unsigned lanes)
 {
-    pd_to_integers(env, r, b, env->rounding);
+    pd_to_integers(env, r, b, lanes, env->rounding);
 }
 
-static void pd_to_dq_truncate(struct fp_env *env, union simd *r, const union simd *b)
+static void pd_to_dq_truncate(struct fp_env *env, union simd256 *r, const union simd256 *b, unsigned lanes)
 {
-    pd_to_integers(env, r, b, FP_TRUNCATE);
+    pd_to_integers(env, r, b, lanes, FP_TRUNCATE);
 }
 
 enum exec exec_cvtps2pd(struct cpu *cpu, const struct insn *insn)
@@ -142,33 +142,35 @@ enum exec exec_cvttpd2dq(struct cpu *cpu, const struct insn *insn)
 
 static ALWAYS_INLINE enum exec to_mmx(struct cpu *cpu, const struct insn *insn, convert_fn *op)
 {
-    union simd r, b;
+    union simd256 r, b;
     if (!x87_wait(cpu))
         return x87_stall(cpu);
-    if (!simd_read(cpu, insn, 1, &b))
+    if (!simd_read256(cpu, insn, 1, &b))
         return EXEC_FAULT;
     struct fp_env env = sse_env(cpu);
-    op(&env, &r, &b);
+    op(&env, &r, &b, 1);
     if (!sse_raise(cpu, &env))
         return EXEC_FAULT;
     mmx_set(cpu, insn->op[0].reg, r.u64[0]);
     return EXEC_NEXT;
 }
 
-static ALWAYS_INLINE void ps_to_integers(struct fp_env *env, union simd *r, const union simd *b,
+static ALWAYS_INLINE void ps_to_integers(struct fp_env *env, union simd256 *r, const union simd256 *b,
                                          enum fp_rounding rounding)
 {
     r->s32[0] = (int32_t)f32_to_int(env, b->u32[0], 32, rounding);
     r->s32[1] = (int32_t)f32_to_int(env, b->u32[1], 32, rounding);
 }
 
-static void ps_to_pi(struct fp_env *env, union simd *r, const union simd *b)
+static void ps_to_pi(struct fp_env *env, union simd256 *r, const union simd256 *b, unsigned lanes)
 {
+    (void)lanes;
     ps_to_integers(env, r, b, env->rounding);
 }
 
-static void ps_to_pi_truncate(struct fp_env *env, union simd *r, const union simd *b)
+static void ps_to_pi_truncate(struct fp_env *env, union simd256 *r, const union simd256 *b, unsigned lanes)
 {
+    (void)lanes;
     ps_to_integers(env, r, b, FP_TRUNCATE);
 }
 
@@ -192,8 +194,9 @@ enum exec exec_cvttpd2pi(struct cpu *cpu, const struct insn *insn)
     return to_mmx(cpu, insn, pd_to_dq_truncate);
 }
 
-static void pi_to_ps(struct fp_env *env, union simd *r, const union simd *b)
+static void pi_to_ps(struct fp_env *env, union simd256 *r, const union simd256 *b, unsigned lanes)
 {
+    (void)lanes;
     r->u32[0] = f32_from_int(env, b->s32[0]);
     r->u32[1] = f32_from_int(env, b->s32[1]);
 }
@@ -259,20 +262,17 @@ enum exec exec_cvttsd2si(struct cpu *cpu, const struct insn *insn)
 
 static ALWAYS_INLINE enum exec from_register(struct cpu *cpu, const struct insn *insn, bool wide)
 {
-    union simd *destination = simd_xmm(cpu, insn->op[0].reg);
+    union simd256 r = simd_source256(cpu, insn);
     uint64_t raw;
     if (!operand_read(cpu, insn, 1, &raw))
         return EXEC_FAULT;
     int64_t value = insn->op[1].size == 4 ? (int32_t)raw : (int64_t)raw;
     struct fp_env env = sse_env(cpu);
-    uint64_t result = wide ? f64_from_int(&env, value) : f32_from_int(&env, value);
-    if (!sse_raise(cpu, &env))
-        return EXEC_FAULT;
     if (wide)
-        destination->u64[0] = result;
+        r.u64[0] = f64_from_int(&env, value);
     else
-        destination->u32[0] = (uint32_t)result;
-    return EXEC_NEXT;
+        r.u32[0] = f32_from_int(&env, value);
+    return sse_commit(cpu, insn, &env, &r);
 }
 
 enum exec exec_cvtsi2ss(struct cpu *cpu, const struct insn *insn)

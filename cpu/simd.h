@@ -1,9 +1,14 @@
-/* What MMX and SSE handlers share: the value of a vector operand, and the drivers that fetch operands, call a
- * function over whole vectors and commit. Private to cpu/.
+/* What MMX, SSE and AVX handlers share: the value of a vector operand, and the drivers that fetch operands,
+ * call a function over whole vectors and commit. Private to cpu/.
  *
  * One function serves both register files: it works on `bytes` bytes, 8 for MMX and 16 for XMM, and the
- * drivers are inlined with `bytes` constant, so loops over lanes have constant trip counts and the host
- * compiler turns them into its own vector code.
+ * drivers are inlined with `bytes` constant, so loops over elements have constant trip counts and the host
+ * compiler turns them into its own vector code. VEX.256 forms do to each 128-bit lane what the legacy form
+ * does to an XMM register, so the same function runs twice.
+ *
+ * Legacy forms keep the upper half of a YMM register they write, VEX forms clear what they do not write (SDM
+ * vol. 1, 14.1.5). The first source of an operation is the register insn->source, which for legacy forms is
+ * the destination.
  *
  * MMX register n is the significand of physical x87 register n (SDM vol. 1, 9.2.2). Every MMX instruction
  * first waits for a pending x87 exception, and when it commits sets TOP to 0 and all tags to valid (9.5.1);
@@ -27,7 +32,19 @@ union simd {
     int64_t s64[2];
 };
 
-enum { MMX_BYTES = 8, XMM_BYTES = 16, X87_STATUS_TOP = 7 << 11 };
+/* A whole register. */
+union simd256 {
+    union simd lane[2];
+    uint8_t u8[32];
+    int8_t s8[32];
+    uint16_t u16[16];
+    uint32_t u32[8];
+    int32_t s32[8];
+    uint64_t u64[4];
+    int64_t s64[4];
+};
+
+enum { MMX_BYTES = 8, XMM_BYTES = 16, YMM_BYTES = 32, X87_STATUS_TOP = 7 << 11 };
 
 static ALWAYS_INLINE union simd *simd_xmm(struct cpu *cpu, unsigned reg)
 {
@@ -69,42 +86,96 @@ static ALWAYS_INLINE bool simd_read(struct cpu *cpu, const struct insn *insn, un
     return mem_read(cpu, insn->seg, insn_ea(cpu, insn), op->size, &value->u64[0]);
 }
 
+/* The same where the operand may have 32 bytes. */
+static ALWAYS_INLINE bool simd_read256(struct cpu *cpu, const struct insn *insn, unsigned n,
+                                       union simd256 *value)
+{
+    if (insn->op[n].size == YMM_BYTES)
+        return operand_read_vec(cpu, insn, n, value->u64);
+    value->lane[1] = (union simd){.u64 = {0, 0}};
+    return simd_read(cpu, insn, n, &value->lane[0]);
+}
+
+static ALWAYS_INLINE union simd simd_source(const struct cpu *cpu, const struct insn *insn)
+{
+    return (union simd){.u64 = {cpu->s.vec[insn->source].q[0], cpu->s.vec[insn->source].q[1]}};
+}
+
+static ALWAYS_INLINE union simd256 simd_source256(const struct cpu *cpu, const struct insn *insn)
+{
+    union simd256 value;
+    memcpy(&value, cpu->s.vec[insn->source].q, sizeof value);
+    return value;
+}
+
+/* 128-bit lanes of the destination. */
+static ALWAYS_INLINE unsigned simd_lanes(const struct insn *insn)
+{
+    return insn->op[0].size == YMM_BYTES ? 2 : 1;
+}
+
+/* Write the destination, an XMM or YMM register. */
+static ALWAYS_INLINE void simd_commit256(struct cpu *cpu, const struct insn *insn, const union simd256 *value)
+{
+    uint64_t *q = cpu->s.vec[insn->op[0].reg].q;
+    q[0] = value->u64[0];
+    q[1] = value->u64[1];
+    if (insn->prefixes & PREFIX_VEX) {
+        bool wide = insn->op[0].size == YMM_BYTES;
+        q[2] = wide ? value->u64[2] : 0;
+        q[3] = wide ? value->u64[3] : 0;
+    }
+}
+
+/* Write the destination, an XMM register. */
+static ALWAYS_INLINE void simd_commit(struct cpu *cpu, const struct insn *insn, union simd value)
+{
+    uint64_t *q = cpu->s.vec[insn->op[0].reg].q;
+    q[0] = value.u64[0];
+    q[1] = value.u64[1];
+    if (insn->prefixes & PREFIX_VEX)
+        q[2] = q[3] = 0;
+}
+
 /* ---- Drivers ---- */
 
-/* a: destination before, then after; b: source; imm: the immediate byte of rows that have one. */
+/* a: first source, then destination; b: source; imm: the immediate byte of rows that have one. */
 typedef void simd_fn(union simd *a, const union simd *b, unsigned bytes, unsigned imm);
 
-/* op0 = fn(op0, op1), both MMX or both XMM. */
-static ALWAYS_INLINE enum exec simd_apply(struct cpu *cpu, const struct insn *insn, simd_fn *fn)
+/* op0 = fn(source, op1) for rows that have no MMX form. The upper lane has the immediate's bits from
+ * `imm_step` on. */
+static ALWAYS_INLINE enum exec simd_apply_lanes(struct cpu *cpu, const struct insn *insn, simd_fn *fn,
+                                                unsigned imm_step)
 {
-    union simd a, b;
-    if (insn->op[0].kind == OPK_MMX) {
-        if (!x87_wait(cpu))
-            return x87_stall(cpu);
-        if (!simd_read(cpu, insn, 1, &b))
-            return EXEC_FAULT;
-        a = (union simd){.u64 = {cpu->s.x87.significand[insn->op[0].reg & 7], 0}};
-        fn(&a, &b, MMX_BYTES, (uint8_t)insn->imm);
-        mmx_set(cpu, insn->op[0].reg, a.u64[0]);
-    } else {
-        if (!simd_read(cpu, insn, 1, &b))
-            return EXEC_FAULT;
-        a = *simd_xmm(cpu, insn->op[0].reg);
-        fn(&a, &b, XMM_BYTES, (uint8_t)insn->imm);
-        *simd_xmm(cpu, insn->op[0].reg) = a;
-    }
+    union simd256 b;
+    if (!simd_read256(cpu, insn, 1, &b))
+        return EXEC_FAULT;
+    union simd256 a = simd_source256(cpu, insn);
+    unsigned imm = (uint8_t)insn->imm;
+    for (unsigned i = 0; i < simd_lanes(insn); i++, imm >>= imm_step)
+        fn(&a.lane[i], &b.lane[i], XMM_BYTES, imm);
+    simd_commit256(cpu, insn, &a);
     return EXEC_NEXT;
 }
 
-/* As simd_apply for rows that have no MMX form. */
 static ALWAYS_INLINE enum exec simd_apply_xmm(struct cpu *cpu, const struct insn *insn, simd_fn *fn)
 {
+    return simd_apply_lanes(cpu, insn, fn, 0);
+}
+
+/* op0 = fn(source, op1), all MMX or all XMM. */
+static ALWAYS_INLINE enum exec simd_apply(struct cpu *cpu, const struct insn *insn, simd_fn *fn)
+{
+    if (insn->op[0].kind != OPK_MMX)
+        return simd_apply_xmm(cpu, insn, fn);
     union simd b;
+    if (!x87_wait(cpu))
+        return x87_stall(cpu);
     if (!simd_read(cpu, insn, 1, &b))
         return EXEC_FAULT;
-    union simd a = *simd_xmm(cpu, insn->op[0].reg);
-    fn(&a, &b, XMM_BYTES, (uint8_t)insn->imm);
-    *simd_xmm(cpu, insn->op[0].reg) = a;
+    union simd a = {.u64 = {cpu->s.x87.significand[insn->op[0].reg & 7], 0}};
+    fn(&a, &b, MMX_BYTES, (uint8_t)insn->imm);
+    mmx_set(cpu, insn->op[0].reg, a.u64[0]);
     return EXEC_NEXT;
 }
 

@@ -1,4 +1,4 @@
-/* SSE floating point: MXCSR and its exceptions. Private to cpu/.
+/* SSE and AVX floating point: MXCSR and its exceptions. Private to cpu/.
  *
  * A handler reads its operands (page faults first), computes all elements into a copy, calls sse_raise, and
  * commits only when that says so: with an unmasked exception in any element nothing is written but the MXCSR
@@ -37,6 +37,16 @@ static inline bool sse_raise(struct cpu *cpu, const struct fp_env *env)
         return true;
     (void)cpu_fault(cpu, cpu->s.cr4 & CR4_OSXMMEXCPT ? VEC_XM : VEC_UD);
     return false;
+}
+
+/* Write the destination unless there is an unmasked exception. */
+static inline enum exec sse_commit(struct cpu *cpu, const struct insn *insn, const struct fp_env *env,
+                                   const union simd256 *value)
+{
+    if (!sse_raise(cpu, env))
+        return EXEC_FAULT;
+    simd_commit256(cpu, insn, value);
+    return EXEC_NEXT;
 }
 
 /* Bits a load of MXCSR may set (MXCSR_MASK of FXSAVE). */

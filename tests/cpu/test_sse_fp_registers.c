@@ -140,6 +140,7 @@ static unsigned run_row(struct cpu *cpu, uint8_t *code, const struct row *row, u
         insn.op[0] = operand_of(row->op[0], 1, wide);
         insn.op[1] = operand_of(row->op[1], 2, wide);
         insn.op[2] = operand_of(row->op[2], 0, wide);
+        insn.source = insn.op[0].reg;
         insn.imm = insn.op[2].kind == OPK_IMM ? fp_random_next(&random) & 0xFF : 0;
         if (row->opcode == 0xC2 || (row->map == M0F3A && row->opcode < 0x10))
             insn.imm &= row->opcode == 0xC2 ? 7 : 15; /* the other bits are reserved */
