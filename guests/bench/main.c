@@ -4,9 +4,10 @@
  *     BENCH name start
  *     BENCH name end checksum       or:  BENCH name fail reason,  BENCH name skip reason
  *
- * The work begins when the newline of the first has been sent, after all that precedes it, and ends before
- * the first character of the second. Each kernel is a process of its own, so that one may crash and the rest
- * go on.
+ * As a program of the host it adds the CPU time in seconds that the kernel and its children took:
+ * "cpu=0.123456". The work begins when the newline of the first has been sent, after all that precedes it,
+ * and ends before the first character of the second. Each kernel is a process of its own, so that one may
+ * crash and the rest go on.
  *
  *     bench list                       the table of kernels: name, set, count
  *     bench run [-r ROOT] NAME:COUNT,...   these kernels; with -r, after chroot to ROOT
@@ -26,6 +27,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -106,16 +108,33 @@ static bool cpu_has(unsigned needs)
            (!(needs & NEEDS_SSE42) || __builtin_cpu_supports("sse4.2"));
 }
 
+/* Of this process and its children so far. */
+static double cpu_seconds(void)
+{
+    double seconds = 0;
+    for (int who = RUSAGE_CHILDREN; who <= RUSAGE_SELF; who++) {
+        struct rusage usage;
+        getrusage(who, &usage);
+        seconds += (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+                   (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+    }
+    return seconds;
+}
+
 static _Noreturn void kernel_process(const struct kernel *kernel, uint32_t count)
 {
-    char line[128];
+    char line[128], cpu[32] = "";
+    bool in_guest = getppid() == 1;
+    double before = in_guest ? 0 : cpu_seconds();
     current = kernel->name;
     snprintf(line, sizeof line, "BENCH %s start", kernel->name);
     put(line);
     settle();
     put("\n");
     uint32_t sum = kernel->run(count);
-    snprintf(line, sizeof line, "BENCH %s end %08x\n", kernel->name, (unsigned)sum);
+    if (!in_guest)
+        snprintf(cpu, sizeof cpu, " cpu=%.6f", cpu_seconds() - before);
+    snprintf(line, sizeof line, "BENCH %s end %08x%s\n", kernel->name, (unsigned)sum, cpu);
     put(line);
     settle();
     _exit(0);

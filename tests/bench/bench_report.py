@@ -21,9 +21,8 @@ def best(runs, name, clock):
             return result
     if len({result["checksum"] for result in seen}) > 1:
         return {"status": "failed", "reason": "the checksum is not the same each time"}
-    key = clock if all(result["cpu_seconds"] > 0 for result in seen) else "seconds"
-    chosen = min(seen, key=lambda result: result[key])
-    return {"status": "ok", "seconds": round(chosen[key], 6), "checksum": chosen["checksum"],
+    chosen = min(seen, key=lambda result: result[clock])
+    return {"status": "ok", "seconds": round(chosen[clock], 6), "checksum": chosen["checksum"],
             "all": [[round(result["seconds"], 6), round(result["cpu_seconds"], 6)] for result in seen]}
 
 
@@ -72,12 +71,27 @@ def summarize(guest, cpu, requests, engines, runs, clock):
             ratio = f"{dividend}/{divisor}"
             values = [row["ratios"][ratio] for row in rows if row["set"] == group and ratio in row["ratios"]]
             if values:
-                means.setdefault(group, {})[ratio] = {"mean": geometric_mean(values), "kernels": len(values), "lowest": min(values)}
+                worst = max(values) if divisor == "native" else min(values)
+                means.setdefault(group, {})[ratio] = {"mean": geometric_mean(values), "kernels": len(values), "worst": worst}
     return {"arch": guest.arch, "cpu": cpu, "kernel": guest.release, "reference": reference,
             "engines": {engine.name: {"version": engine.version} for engine in engines}, "rows": rows, "means": means}
 
 
 # ---- The table ----
+
+BUSY = 1.25 # wall-clock time in CPU time from which on the machine had something else to do
+
+
+def busy(run):
+    """A warning if an emulator, which is all computing, did not get the CPU it could have used; None if it did."""
+    for name in run["engines"]:
+        times = [min(result["all"]) for row in run["rows"] for result in [row["engines"].get(name, {})]
+                 if result.get("status") == "ok" and row["name"] != "boot"]
+        wall, cpu = sum(time[0] for time in times), sum(time[1] for time in times)
+        if name != "native" and cpu > 0 and wall > BUSY * cpu:
+            return f"the machine is busy: {name} took {wall:.1f} s for {cpu:.1f} s of CPU time; repeat, or use --clock cpu"
+    return None
+
 
 def cell(result):
     if result is None:
@@ -85,7 +99,7 @@ def cell(result):
     return f"{result['seconds']:.3f}" if result["status"] == "ok" else result["status"]
 
 
-def table(run):
+def table(run, clock="wall"):
     """The table of one architecture, as text."""
     names = list(run["engines"])
     ratios = [f"{a}/{b}" for a, b in pairs(names)]
@@ -104,12 +118,15 @@ def table(run):
     for group, means in run["means"].items():
         lines.append([f"geometric mean, {group}", *["" for _ in names],
                       *[f"{means[ratio]['mean']:.2f}" if ratio in means else "-" for ratio in ratios]])
+        lines.append([f"worst, {group}", *["" for _ in names],
+                      *[f"{means[ratio]['worst']:.2f}" if ratio in means else "-" for ratio in ratios]])
     widths = [max(len(line[column]) for line in lines if column < len(line)) for column in range(len(head))]
     out = [f"{run['arch']}, Linux {run['kernel']}, CPU model {run['cpu']}"]
     for line in lines:
         out.append("  ".join(text.ljust(width) if column == 0 else text.rjust(width)
                              for column, (text, width) in enumerate(zip(line, widths))).rstrip())
-    return "\n".join(out + notes)
+    warning = busy(run) if clock == "wall" else None
+    return "\n".join(out + notes + ([warning] if warning else []))
 
 
 def failures(document):

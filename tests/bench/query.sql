@@ -1,7 +1,7 @@
 -- Work for the kernel "sqlite3": a table is filled, indexed, queried and changed.
 create table part(id integer primary key, name text, kind integer, price integer);
 insert into part
-    with recursive counter(n) as (select 1 union all select n + 1 from counter where n < 600)
+    with recursive counter(n) as (select 1 union all select n + 1 from counter where n < 300)
     select n, 'part ' || (n * 7919 % 2003), n * 31 % 17, n * 1103 % 5003 from counter;
 create index part_kind on part(kind, price);
 select kind, count(*), sum(price), min(name) from part group by kind order by kind;

@@ -81,6 +81,12 @@ class Engines(unittest.TestCase):
         results = run('echo "BENCH boot end 0"', "a", "b")
         self.assertEqual([results[name]["status"] for name in ("a", "b")], ["failed"] * 2)
 
+    def test_a_native_kernel_says_its_own_cpu_time(self):
+        one = bench_engines.Run(Script('printf "BENCH a start\\nBENCH a end 1 cpu=0.25\\nBENCH run end 0\\n"'), None, 5)
+        one.engine.emulates = False
+        one.all([("a", 1)])
+        self.assertEqual((one.results["a"]["checksum"], one.results["a"]["cpu_seconds"]), ("1", 0.25))
+
     def test_firmware_may_write_before_the_line(self):
         results = run('printf "SeaBIOS...BENCH boot end 0\\nBENCH a start\\nBENCH a end 1\\n"', "a")
         self.assertEqual(results["a"]["checksum"], "1")
@@ -123,11 +129,23 @@ class Report(unittest.TestCase):
 
     def test_means_are_geometric(self):
         means = document()["runs"][0]["means"]["compute"]
-        self.assertEqual(means["qemu/interp"], {"mean": round(2 ** 0.5, 4), "kernels": 2, "lowest": 1})
+        self.assertEqual(means["qemu/interp"], {"mean": round(2 ** 0.5, 4), "kernels": 2, "worst": 1})
+        self.assertEqual(means["interp/native"], {"mean": 2, "kernels": 1, "worst": 2})
 
     def test_an_unsteady_checksum_fails(self):
         one = bench_report.best([{"a": measured(1)}, {"a": measured(1, "2")}], "a", "seconds")
         self.assertEqual(one["status"], "failed")
+
+    def test_a_busy_machine_is_noticed(self):
+        run = document()["runs"][0]
+        self.assertIsNone(bench_report.busy(run))
+        for row in run["rows"]:
+            for result in row["engines"].values():
+                for times in result.get("all", []):
+                    times[1] = times[0] / 2
+        self.assertIn("busy: interp", bench_report.busy(run))
+        self.assertIn("busy", bench_report.table(run))
+        self.assertNotIn("busy", bench_report.table(run, "cpu"))
 
     def test_the_documents_are_well_formed(self):
         json.loads(json.dumps(document()))
