@@ -70,8 +70,10 @@ static void drop_inner_segments(struct cpu *cpu)
         struct segment *segment = &cpu->s.seg[data[i]];
         unsigned dpl = (segment->attr & SEG_DPL) >> SEG_DPL_SHIFT;
         bool conforming = (segment->attr & (SEG_CODE | SEG_CONFORMING)) == (SEG_CODE | SEG_CONFORMING);
-        /* A null selector has no descriptor to compare with: in long mode FS and GS keep the base that an MSR
-         * gave them. */
+        /* A null selector has no descriptor to compare with: it becomes plain 0, and in long mode FS and GS
+         * keep the base that an MSR gave them (seen on Intel processors). */
+        if (!(segment->attr & SEG_P))
+            segment->selector = 0;
         if ((segment->attr & SEG_P) != 0 && dpl < cpu->cpl && !conforming) {
             *segment = segment_null(0, 0);
             cpu_update_segment(cpu, data[i]);

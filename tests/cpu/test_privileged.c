@@ -191,6 +191,14 @@ static const struct msr_row msr_rows[] = {
     {"pentium3", 0x400, UINT64_MAX, true, UINT64_MAX},
     {"pentium3", 0xC0000082, 0, false, 0},
     {"pentium3", 0x12345, 0, false, 0},
+    {"pentium3", 0xC1, 0x12345678, true, 0x12345678},
+    {"pentium3", 0xC2, 0x80000001, true, UINT64_C(0xFF80000001)}, /* 40 bits, sign-extended from 32 */
+    {"pentium3", 0xC2, UINT64_C(0x7F00000001), true, 1},
+    {"pentium3", 0x186, 0x00410079, true, 0x00410079},
+    {"pentium3", 0x187, 0xFFFFFFFF, true, 0xFFFFFFFF},
+    {"pentium3", 0x187, UINT64_C(0x100000000), false, 0},
+    {"pentium3", 0xC3, 0, false, 0},
+    {"pentium", 0xC1, 0, false, 0},
     {"x86-64-v2", 0xC0000080, EFER_SCE, true, EFER_SCE},
     {"x86-64-v2", 0xC0000080, EFER_SCE | EFER_LMA, true, EFER_SCE}, /* LMA is not for WRMSR */
     {"x86-64-v2", 0xC0000080, 2, false, 0},
@@ -219,6 +227,27 @@ Test(privileged, model_specific_registers)
             harness_step(h, 3);
             cr_assert_eq(h->cpu->s.gpr[RAX] | h->cpu->s.gpr[RDX] << 32, row->reads, "%s msr %x", row->model,
                          row->index);
+        }
+        harness_destroy(h);
+    }
+}
+
+Test(privileged, rdpmc_reads_the_counters)
+{
+    static const uint8_t code[] = {0x0F, 0x30, 0x89, 0xF1, 0x0F, 0x33}; /* wrmsr; mov ecx, esi; rdpmc */
+    for (uint32_t n = 0; n < 3; n++) {
+        struct harness *h = harness_create("pentium3", HARNESS_32, true);
+        h->cpu->s.gpr[RCX] = 0xC1 + n % 2;
+        h->cpu->s.gpr[RAX] = 0x90000000 + n;
+        h->cpu->s.gpr[RSI] = n;
+        harness_code(h, code, sizeof code);
+        (void)cpu_run(h->cpu, h->cpu->s.clock + 1);
+        (void)cpu_run(h->cpu, h->cpu->s.clock + 1);
+        (void)cpu_run(h->cpu, h->cpu->s.clock + 1);
+        cr_expect_eq(harness_fault(h), n < 2 ? -1 : VEC_GP, "counter %u", n);
+        if (n < 2) {
+            cr_expect_eq(h->cpu->s.gpr[RAX], 0x90000000 + n);
+            cr_expect_eq(h->cpu->s.gpr[RDX], 0xFF);
         }
         harness_destroy(h);
     }
@@ -329,6 +358,78 @@ Test(cpuid, every_model_is_found_by_its_name)
         cr_assert_eq(cpu_model_find(cpu_model_name(model)), model);
     cr_assert_geq(n, 2);
     cr_assert_null(cpu_model_find("z80"));
+}
+
+/* ---- Data segments on the way out ---- */
+
+struct outer_row {
+    const char *name;
+    struct segment before;
+    uint16_t selector; /* after */
+    uint64_t base;
+    bool keeps;
+};
+
+/* What a return to CPL 3 makes of FS and GS, whose base a kernel may have set by MSR. */
+static const struct outer_row outer_rows[] = {
+    {"null with a base", {.selector = 0, .base = 0x123456789A}, 0, 0x123456789A, true},
+    {"null with an RPL and a base", {.selector = 3, .base = 0x123456789A}, 0, 0x123456789A, true},
+    {"the user's",
+     {.selector = HARNESS_DS3, .base = 0x1000, .limit = UINT32_MAX, .attr = 0xCF3},
+     HARNESS_DS3,
+     0x1000,
+     true},
+    {"the kernel's",
+     {.selector = HARNESS_DS0, .base = 0x1000, .limit = UINT32_MAX, .attr = 0xC93},
+     0,
+     0,
+     false},
+    {"conforming code",
+     {.selector = HARNESS_CS0, .base = 0x1000, .limit = UINT32_MAX, .attr = 0xC9F},
+     HARNESS_CS0,
+     0x1000,
+     true},
+};
+
+Test(privileged, data_segments_after_a_return_to_an_outer_level)
+{
+    static const uint8_t iretq[] = {0x48, 0xCF}, retfq[] = {0x48, 0xCB};
+    for (unsigned i = 0; i < 2 * ARRAY_LEN(outer_rows); i++) {
+        const struct outer_row *row = &outer_rows[i / 2];
+        bool iret = (i & 1) != 0;
+        struct harness *h = harness_create("x86-64-v2", HARNESS_64, true);
+        struct cpu_state *s = &h->cpu->s;
+        uint64_t frame[] = {HARNESS_CODE + 16, HARNESS_CS3, 2, HARNESS_STACK, HARNESS_DS3};
+        uint64_t far_frame[] = {HARNESS_CODE + 16, HARNESS_CS3, HARNESS_STACK, HARNESS_DS3};
+        s->gpr[RSP] = HARNESS_DATA;
+        harness_poke(h, HARNESS_DATA, iret ? frame : far_frame, iret ? sizeof frame : sizeof far_frame);
+        s->seg[FS] = s->seg[GS] = row->before;
+        cpu_state_changed(h->cpu);
+        run(h, iret ? iretq : retfq, 2);
+        cr_assert_eq(h->cpu->cpl, 3, "%s", row->name);
+        for (unsigned n = FS; n <= GS; n++) {
+            cr_expect_eq(s->seg[n].selector, row->selector, "%s: %x", row->name, s->seg[n].selector);
+            cr_expect_eq(s->seg[n].base, row->base, "%s", row->name);
+            cr_expect_eq(h->cpu->seg_base[n], row->base, "%s", row->name);
+            cr_expect_eq((s->seg[n].attr & SEG_P) != 0, row->keeps && (row->before.attr & SEG_P) != 0, "%s",
+                         row->name);
+        }
+        harness_destroy(h);
+    }
+}
+
+/* MOV of a null selector clears the base, unlike the return. */
+Test(privileged, loading_null_clears_the_base)
+{
+    static const uint8_t mov_fs[] = {0x8E, 0xE0};
+    struct harness *h = harness_create("x86-64-v2", HARNESS_64, true);
+    h->cpu->s.seg[FS] = (struct segment){.base = 0x123456789A};
+    h->cpu->s.gpr[RAX] = 2;
+    cpu_state_changed(h->cpu);
+    run(h, mov_fs, sizeof mov_fs);
+    cr_expect_eq(h->cpu->s.seg[FS].selector, 2);
+    cr_expect_eq(h->cpu->s.seg[FS].base, 0);
+    harness_destroy(h);
 }
 
 /* ---- Faults in faults ---- */
