@@ -19,12 +19,14 @@ const struct cpu_model *cpu_model_by_index(unsigned index); /* NULL past the las
 const char *cpu_model_name(const struct cpu_model *model);
 /* Front-side bus or crystal: what the board must drive the local APIC timer with. */
 uint64_t cpu_model_bus_hz(const struct cpu_model *model);
+bool cpu_model_has_apic(const struct cpu_model *model);
 
 struct cpu_config {
     const struct cpu_model *model;
     uint64_t hz;                        /* for CPUID 15h/16h and the brand string's MHz */
     uint16_t cost[2][COST_CLASS_COUNT]; /* cycles per class, [0] at CPL 0..2, [1] at CPL 3 */
     bool fast_paths;                    /* off: only the reference handlers (tests) */
+    bool no_apic;                       /* the board has no local APIC: the model's is not there */
 };
 
 enum cpu_stop {

@@ -50,8 +50,15 @@ const uint64_t *cpu_model_features(const struct cpu_model *model)
     return model->features;
 }
 
+bool cpu_model_has_apic(const struct cpu_model *model)
+{
+    return (model->features[FEAT_APIC / 64] >> (FEAT_APIC % 64) & 1) != 0;
+}
+
 bool cpu_has(const struct cpu *cpu, enum insn_feature feature)
 {
+    if (cpu->config.no_apic && (feature == FEAT_APIC || feature == FEAT_TSC_DEADLINE))
+        return false;
     return (cpu->model->features[feature / 64] >> (feature % 64) & 1) != 0;
 }
 

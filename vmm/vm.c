@@ -363,8 +363,10 @@ static enum status create_memory(struct vm *vm, struct error *err)
 
 static void create_cpu(struct vm *vm)
 {
-    struct cpu_config config = {
-        .model = vm->config.model, .hz = vm->host->hz, .fast_paths = vm->config.fast_paths};
+    struct cpu_config config = {.model = vm->config.model,
+                                .hz = vm->host->hz,
+                                .fast_paths = vm->config.fast_paths,
+                                .no_apic = vm->config.board.no_apic};
     unsigned kernel_milli = vm->hv->kernel_cost_milli ? vm->hv->kernel_cost_milli(vm->hv_ctx) : 1000;
     cost_table_cpu(vm->host->costs, kernel_milli, config.cost);
     vm->cpu = cpu_create(&config, &vm->memory, &vm->bus, vm->log);
@@ -386,6 +388,8 @@ enum status vm_create(struct vm **out, const struct vm_config *config, struct er
     *out = NULL;
     struct vm *vm = xcalloc(1, sizeof *vm);
     vm->config = *config;
+    if (!cpu_model_has_apic(config->model))
+        vm->config.board.no_apic = true;
     vm->host = config->host;
     vm->queue = config->host->queue;
     vm->log = config->host->log;

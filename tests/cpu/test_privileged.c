@@ -338,6 +338,26 @@ Test(cpuid, feature_bits_follow_the_state)
     harness_destroy(h);
 }
 
+/* The board without a local APIC: neither the feature, nor its base register. */
+Test(cpuid, a_board_may_have_no_apic)
+{
+    static const uint8_t rdmsr[] = {0x0F, 0x32};
+    for (unsigned i = 0; i < 2; i++) {
+        struct harness *h = harness_create("pentium3", HARNESS_32, true);
+        h->cpu->config.no_apic = i != 0;
+        harness_reset(h, HARNESS_32);
+        uint32_t out[4];
+        cpuid(h, 1, 0, out);
+        cr_expect_eq(out[3] >> 9 & 1, i == 0);
+        h->cpu->s.gpr[RCX] = 0x1B;
+        run(h, rdmsr, sizeof rdmsr);
+        cr_expect_eq(harness_fault(h), i == 0 ? -1 : VEC_GP);
+        harness_destroy(h);
+    }
+    cr_expect_not(cpu_model_has_apic(cpu_model_find("486")));
+    cr_expect(cpu_model_has_apic(cpu_model_find("pentium")));
+}
+
 Test(cpuid, brand_string_has_the_simulated_frequency)
 {
     struct harness *h = harness_create("x86-64-v2", HARNESS_32, true);
