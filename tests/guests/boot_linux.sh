@@ -166,7 +166,8 @@ boot_shell() {
 
 # kernel_lines NUMBER: what the kernel said in that boot, without times and other numbers, and without its good-bye.
 # Also without its opinion of clocks: writing the whole log at 115200 Bd with interrupts off costs timer ticks, here
-# as on a PC, and whether it then finds the TSC too fast (compared with its ticks) is a matter of luck.
+# as on a PC, and whether it then finds the TSC too fast (compared with its ticks) is a matter of luck; with
+# -serial-pace instant it never does.
 kernel_lines() {
     tr -d '\r' <"$work/serial" | awk -v number="$1" '/Linux version/ { boot++ } boot == number' |
         sed -n '/] reboot: Power down/d; /PM: Preparing to enter/d; /] clocksource: /d; /] tsc: /d; s/^\[ *[0-9.]*\] //p' |
