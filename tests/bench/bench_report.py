@@ -46,12 +46,17 @@ def add_ratios(row, engines):
     row["ratios"] = {}
     for dividend, divisor in pairs(engines):
         a, b = row["engines"].get(dividend, {}), row["engines"].get(divisor, {})
-        if a.get("status") == b.get("status") == "ok" and b["seconds"] > 0:
-            row["ratios"][f"{dividend}/{divisor}"] = round(a["seconds"] / b["seconds"], 4)
+        if a.get("status") == b.get("status") == "ok" and min(a["seconds"], b["seconds"]) > 0:
+            row["ratios"][f"{dividend}/{divisor}"] = rounded(a["seconds"] / b["seconds"])
+
+
+def rounded(value):
+    """To five digits, wherever they are: a ratio is never rounded to zero, which has no logarithm."""
+    return float(f"{value:.5g}")
 
 
 def geometric_mean(values):
-    return round(math.exp(sum(math.log(value) for value in values) / len(values)), 4)
+    return rounded(math.exp(sum(math.log(value) for value in values) / len(values)))
 
 
 def summarize(guest, cpu, requests, engines, runs, clock):

@@ -127,6 +127,11 @@ class Report(unittest.TestCase):
         self.assertEqual(rows["b"]["ratios"], {"qemu/native": 1}, "a failed time has no ratio")
         self.assertEqual(rows["boot"]["ratios"], {"qemu/interp": 0.5})
 
+    def test_the_smallest_ratio_has_a_mean(self):
+        row = {"engines": {"qemu": measured(0.00001), "interp": measured(30)}}
+        bench_report.add_ratios(row, ["qemu", "interp"])
+        self.assertEqual(bench_report.geometric_mean(row["ratios"].values()), 3.3333e-07)
+
     def test_means_are_geometric(self):
         means = document()["runs"][0]["means"]["compute"]
         self.assertEqual(means["qemu/interp"], {"mean": round(2 ** 0.5, 4), "kernels": 2, "worst": 1})
