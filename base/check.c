@@ -1,12 +1,15 @@
 /* The end of a run because of a bug of ours, and allocation that cannot fail. See check.h for the rules. */
 #include "base/check.h"
 
+#include "base/host_stream.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 _Noreturn void check_failed(const char *expression, const char *file, int line)
 {
+    host_terminal_rescue();
     fprintf(stderr, "crosspage: internal error: %s failed at %s:%d\n", expression, file, line);
     abort();
 }

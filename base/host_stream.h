@@ -43,6 +43,10 @@ struct host_terminal; /* remembers how it was */
 struct host_terminal *host_terminal_raw(void);
 void host_terminal_restore(struct host_terminal *terminal);
 
+/* Before an abort, which has no struct host_terminal at hand: a terminal that looks as host_terminal_raw left
+ * it gets line mode and echo back. */
+void host_terminal_rescue(void);
+
 /* Has a signal asked us to end (SIGINT, SIGTERM, SIGHUP) since host_terminal_raw? */
 bool host_terminal_interrupted(const struct host_terminal *terminal);
 

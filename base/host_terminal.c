@@ -26,6 +26,27 @@ static sigset_t ending_signals(void)
     return set;
 }
 
+/* Our own messages still end their lines. Other programs' raw modes leave OPOST out, which tells them from
+ * ours. */
+static void make_raw(struct termios *mode)
+{
+    cfmakeraw(mode);
+    mode->c_oflag |= OPOST;
+}
+
+void host_terminal_rescue(void)
+{
+    struct termios mode;
+    const tcflag_t cooked = ICANON | ECHO | ISIG | IEXTEN;
+    if (tcgetpgrp(STDIN_FILENO) != getpgrp()) /* not ours, or no terminal; and changing it would stop us */
+        return;
+    if (tcgetattr(STDIN_FILENO, &mode) != 0 || (mode.c_lflag & cooked) != 0 || !(mode.c_oflag & OPOST))
+        return;
+    mode.c_lflag |= cooked;
+    mode.c_iflag |= ICRNL | IXON | BRKINT;
+    tcsetattr(STDIN_FILENO, TCSANOW, &mode);
+}
+
 struct host_terminal *host_terminal_raw(void)
 {
     struct termios mode;
@@ -35,8 +56,7 @@ struct host_terminal *host_terminal_raw(void)
     terminal->before = mode;
     sigset_t ending = ending_signals();
     pthread_sigmask(SIG_BLOCK, &ending, &terminal->blocked_before);
-    cfmakeraw(&mode);
-    mode.c_oflag |= OPOST; /* our own messages still end their lines */
+    make_raw(&mode);
     tcsetattr(STDIN_FILENO, TCSANOW, &mode);
     return terminal;
 }
