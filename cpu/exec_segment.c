@@ -173,17 +173,7 @@ static bool selector_visible(const struct cpu *cpu, const struct descriptor *d)
     return descriptor_is_conforming_code(d) || (cpu->cpl <= descriptor_dpl(d) && rpl <= descriptor_dpl(d));
 }
 
-enum probe { PROBE_NO, PROBE_YES, PROBE_FAULT };
-
-/* Fetch a descriptor where "not there" is an answer, not a fault; page faults remain faults. */
-static enum probe descriptor_probe(struct cpu *cpu, uint16_t selector, struct descriptor *d)
-{
-    if (selector_is_null(selector))
-        return PROBE_NO;
-    if (descriptor_read(cpu, selector, VEC_GP, 0, d))
-        return PROBE_YES;
-    return cpu->fault.vector == VEC_PF ? PROBE_FAULT : PROBE_NO;
-}
+typedef bool suits_fn(const struct cpu *cpu, const struct descriptor *d);
 
 static bool lar_knows(const struct cpu *cpu, const struct descriptor *d)
 {
@@ -211,64 +201,86 @@ static bool lsl_knows(const struct cpu *cpu, const struct descriptor *d)
            ((type == SYSTEM_TSS16 || type == SYSTEM_TSS16_BUSY) && !in_long_mode(cpu));
 }
 
-enum exec exec_lar(struct cpu *cpu, const struct insn *insn)
+static bool lar_suits(const struct cpu *cpu, const struct descriptor *d)
+{
+    return lar_knows(cpu, d) && selector_visible(cpu, d);
+}
+
+static bool lsl_suits(const struct cpu *cpu, const struct descriptor *d)
+{
+    return lsl_knows(cpu, d) && selector_visible(cpu, d);
+}
+
+static bool verr_suits(const struct cpu *cpu, const struct descriptor *d)
+{
+    return readable_from(cpu, d, d->selector & 3);
+}
+
+static bool verw_suits(const struct cpu *cpu, const struct descriptor *d)
+{
+    return descriptor_is_writable_data(d) && selector_visible(cpu, d);
+}
+
+/* Does the selector in operand `n` name a descriptor that suits? One that is not there is an answer, too;
+ * false: the operand or the table could not be read. */
+static bool selector_probe(struct cpu *cpu, const struct insn *insn, unsigned n, suits_fn *suits,
+                           struct descriptor *d, bool *answer)
 {
     uint64_t selector;
+    if (!operand_read(cpu, insn, n, &selector))
+        return false;
+    *answer = false;
+    if (selector_is_null((uint16_t)selector))
+        return true;
+    if (!descriptor_read(cpu, (uint16_t)selector, VEC_GP, 0, d))
+        return cpu->fault.vector != VEC_PF;
+    *answer = suits(cpu, d);
+    return true;
+}
+
+static enum exec answer_in_zf(struct cpu *cpu, bool answer)
+{
+    flags_write(cpu, answer ? FLAG_ZF : 0, FLAG_ZF);
+    return EXEC_NEXT;
+}
+
+enum exec exec_lar(struct cpu *cpu, const struct insn *insn)
+{
     struct descriptor d;
-    if (!operand_read(cpu, insn, 1, &selector))
+    bool ok;
+    if (!selector_probe(cpu, insn, 1, lar_suits, &d, &ok))
         return EXEC_FAULT;
-    enum probe probe = descriptor_probe(cpu, (uint16_t)selector, &d);
-    if (probe == PROBE_FAULT)
-        return EXEC_FAULT;
-    bool ok = probe == PROBE_YES && lar_knows(cpu, &d) && selector_visible(cpu, &d);
     if (ok && !operand_write(cpu, insn, 0, d.low >> 32 & (insn->op_size == 2 ? 0xFF00 : 0x00FFFF00)))
         return EXEC_FAULT;
-    flags_write(cpu, ok ? FLAG_ZF : 0, FLAG_ZF);
-    return EXEC_NEXT;
+    return answer_in_zf(cpu, ok);
 }
 
 enum exec exec_lsl(struct cpu *cpu, const struct insn *insn)
 {
-    uint64_t selector;
     struct descriptor d;
-    if (!operand_read(cpu, insn, 1, &selector))
+    bool ok;
+    if (!selector_probe(cpu, insn, 1, lsl_suits, &d, &ok))
         return EXEC_FAULT;
-    enum probe probe = descriptor_probe(cpu, (uint16_t)selector, &d);
-    if (probe == PROBE_FAULT)
-        return EXEC_FAULT;
-    bool ok = probe == PROBE_YES && lsl_knows(cpu, &d) && selector_visible(cpu, &d);
     if (ok && !operand_write(cpu, insn, 0, descriptor_segment(&d, 0).limit))
         return EXEC_FAULT;
-    flags_write(cpu, ok ? FLAG_ZF : 0, FLAG_ZF);
-    return EXEC_NEXT;
+    return answer_in_zf(cpu, ok);
+}
+
+static enum exec verify(struct cpu *cpu, const struct insn *insn, suits_fn *suits)
+{
+    struct descriptor d;
+    bool ok;
+    return selector_probe(cpu, insn, 0, suits, &d, &ok) ? answer_in_zf(cpu, ok) : EXEC_FAULT;
 }
 
 enum exec exec_verr(struct cpu *cpu, const struct insn *insn)
 {
-    uint64_t selector;
-    struct descriptor d;
-    if (!operand_read(cpu, insn, 0, &selector))
-        return EXEC_FAULT;
-    enum probe probe = descriptor_probe(cpu, (uint16_t)selector, &d);
-    if (probe == PROBE_FAULT)
-        return EXEC_FAULT;
-    bool ok = probe == PROBE_YES && readable_from(cpu, &d, selector & 3);
-    flags_write(cpu, ok ? FLAG_ZF : 0, FLAG_ZF);
-    return EXEC_NEXT;
+    return verify(cpu, insn, verr_suits);
 }
 
 enum exec exec_verw(struct cpu *cpu, const struct insn *insn)
 {
-    uint64_t selector;
-    struct descriptor d;
-    if (!operand_read(cpu, insn, 0, &selector))
-        return EXEC_FAULT;
-    enum probe probe = descriptor_probe(cpu, (uint16_t)selector, &d);
-    if (probe == PROBE_FAULT)
-        return EXEC_FAULT;
-    bool ok = probe == PROBE_YES && descriptor_is_writable_data(&d) && selector_visible(cpu, &d);
-    flags_write(cpu, ok ? FLAG_ZF : 0, FLAG_ZF);
-    return EXEC_NEXT;
+    return verify(cpu, insn, verw_suits);
 }
 
 /* Memory is written only when the RPL is raised. */
@@ -280,6 +292,5 @@ enum exec exec_arpl(struct cpu *cpu, const struct insn *insn)
     bool raise = (selector & 3) < (reference & 3);
     if (raise && !operand_write(cpu, insn, 0, (selector & ~UINT64_C(3)) | (reference & 3)))
         return EXEC_FAULT;
-    flags_write(cpu, raise ? FLAG_ZF : 0, FLAG_ZF);
-    return EXEC_NEXT;
+    return answer_in_zf(cpu, raise);
 }
