@@ -35,6 +35,8 @@ static void unlink_block(struct block_cache *blocks, struct block *block)
         at = &(*at)->bucket_next;
     *at = block->bucket_next;
     block->stale = true;
+    if (block->unit != NULL)
+        blocks->cpu->engine->forget_block(blocks->cpu->engine->ctx, block);
 }
 
 static uint32_t lines_of(uint64_t first, uint64_t last)
@@ -89,6 +91,8 @@ void block_cache_drop(struct block_cache *blocks)
 void block_cache_flush(struct block_cache *blocks)
 {
     blocks->drop_pending = false;
+    if (blocks->cpu->engine != NULL)
+        blocks->cpu->engine->forget_all(blocks->cpu->engine->ctx);
     for (size_t i = 0; i < BLOCK_BUCKETS; i++)
         blocks->bucket[i] = NULL;
     for (uint64_t n = 0; n < blocks->pages; n++) {
@@ -118,6 +122,7 @@ void block_cache_destroy(struct block_cache *blocks)
 {
     if (blocks == NULL)
         return;
+    blocks->cpu->engine = NULL;
     block_cache_flush(blocks);
     free(blocks->arena);
     free(blocks->page);
@@ -137,8 +142,8 @@ static struct block *arena_room(struct block_cache *blocks)
 
 static struct block *block_add(struct block_cache *blocks, gpa_t phys, unsigned mode)
 {
+    struct block *block = arena_room(blocks); /* first: making room ends all watches */
     guest_memory_watch(blocks->cpu->memory, (ppn_t){phys.v >> PAGE_SHIFT}, WATCH_CODE);
-    struct block *block = arena_room(blocks);
     if (!block_build(blocks->cpu, phys, block))
         return NULL;
     blocks->used += sizeof *block + (block->count + 1u) * sizeof(struct insn);

@@ -1,5 +1,5 @@
 /* Decoded blocks: straight-line runs of instructions of one page, keyed by guest-physical address and mode.
- * Private to cpu/. */
+ * For cpu/ and the translator. */
 #ifndef CROSSPAGE_CPU_BLOCK_H
 #define CROSSPAGE_CPU_BLOCK_H
 
@@ -18,9 +18,12 @@ struct block {
     struct block
         *link[2]; /* successor in the same page after falling through (0) and a taken direct branch (1) */
     struct block *guess; /* the last successor that was none of these */
-    struct insn insn[];
+    /* A translator's (cpu/engine.h): its translations, and how often the block was interpreted since. */
+    struct translation_unit *unit;
+    uint32_t heat;
+    _Alignas(64) struct insn insn[];
 };
-_Static_assert(sizeof(struct block) == 64, "one cache line");
+_Static_assert(sizeof(struct block) == 128, "whole cache lines");
 
 /* What is decoded from one guest-physical page. */
 struct code_page {
@@ -100,6 +103,9 @@ bool fetch_insn(struct cpu *cpu, struct insn *insn) MUST_CHECK;
  * (cpu/block_build.c). */
 bool block_build(struct cpu *cpu, gpa_t phys, struct block *block) MUST_CHECK;
 
+/* Act on what a handler returned; s.rip, s.clock and s.instructions stand before `insn` (cpu/run.c). */
+void insn_finish(struct cpu *cpu, const struct insn *insn, enum exec result);
+
 /* ---- Running inside a block: rip, clock and instruction count stay at the block's start, and are brought up
  * to date only where somebody can see them. ---- */
 
@@ -124,6 +130,8 @@ static ALWAYS_INLINE void block_unsync(struct cpu *cpu, const struct insn *insn)
 enum {
     RUN_INDIRECT = EXEC_FAULT + 1, /* rip was set by a near indirect branch */
     RUN_LEAVE,                     /* back to the boundary checks */
+    RUN_LOOKUP,                    /* an engine ran; rip is at a boundary */
+    RUN_DECLINED,                  /* an engine did nothing */
 };
 
 /* Start a block; it fits below cpu->limit. */

@@ -21,12 +21,32 @@ static void memory_changed(void *ctx, ppn_t page, bool remapped)
         block_cache_page_changed(cpu->blocks, page);
 }
 
+/* The size of struct cpu in whole cache lines. */
+static size_t cpu_bytes(void)
+{
+    return (sizeof(struct cpu) + 63) & ~(size_t)63;
+}
+
+void *cpu_engine_room(struct cpu *cpu)
+{
+    return (uint8_t *)cpu + cpu_bytes();
+}
+
+void cpu_set_engine(struct cpu *cpu, const struct cpu_engine *engine)
+{
+    block_cache_drop(cpu->blocks);
+    block_cache_flush(cpu->blocks);
+    cpu->engine = engine;
+}
+
 struct cpu *cpu_create(const struct cpu_config *config, struct guest_memory *memory,
                        const struct cpu_bus *bus, struct log *log)
 {
-    struct cpu *cpu = aligned_alloc(64, (sizeof *cpu + 63) & ~(size_t)63);
-    CHECK(cpu != NULL);
-    memset(cpu, 0, sizeof *cpu);
+    size_t bytes = ENGINE_STACK_BYTES + cpu_bytes() + config->engine_bytes;
+    uint8_t *room = aligned_alloc(64, (bytes + 63) & ~(size_t)63);
+    CHECK(room != NULL);
+    memset(room, 0, bytes);
+    struct cpu *cpu = (struct cpu *)(void *)(room + ENGINE_STACK_BYTES);
     cpu->config = *config;
     cpu->model = config->model;
     cpu->memory = memory;
@@ -56,7 +76,7 @@ void cpu_destroy(struct cpu *cpu)
     block_cache_destroy(cpu->blocks);
     insn_tables_destroy(cpu->tables);
     tlb_destroy(&cpu->tlb);
-    free(cpu);
+    free((uint8_t *)cpu - ENGINE_STACK_BYTES);
 }
 
 void cpu_reset(struct cpu *cpu, bool power_on)

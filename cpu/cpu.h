@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "cpu/bus.h"
+#include "cpu/engine.h"
 #include "cpu/insn.h"
 #include "cpu/state.h"
 
@@ -27,6 +28,7 @@ struct cpu_config {
     uint16_t cost[2][COST_CLASS_COUNT]; /* cycles per class, [0] at CPL 0..2, [1] at CPL 3 */
     bool fast_paths;                    /* off: only the reference handlers (tests) */
     bool no_apic;                       /* the board has no local APIC: the model's is not there */
+    size_t engine_bytes; /* room behind struct cpu for a translator, which addresses it from there */
 };
 
 enum cpu_stop {
@@ -82,9 +84,10 @@ struct cpu {
     const struct cpu_model *model;
     struct insn_tables *tables;
     struct block_cache *blocks;
-    struct block *block; /* the running one */
-    uint32_t block_cost; /* its cycles */
-    uint32_t chain;      /* how many more blocks may follow before the run loop wants control */
+    struct block *block;             /* the running one */
+    uint32_t block_cost;             /* its cycles */
+    uint32_t chain;                  /* how many more blocks may follow before the run loop wants control */
+    const struct cpu_engine *engine; /* NULL: interpret everything */
     struct log *log;
     struct cpu_config config;
     struct tlb tlb; /* large, so at the end */
@@ -93,6 +96,11 @@ struct cpu {
 struct cpu *cpu_create(const struct cpu_config *config, struct guest_memory *memory,
                        const struct cpu_bus *bus, struct log *log);
 void cpu_destroy(struct cpu *cpu);
+
+/* Attach a translator, or NULL to take it away; at an instruction boundary. */
+void cpu_set_engine(struct cpu *cpu, const struct cpu_engine *engine);
+/* The config.engine_bytes behind struct cpu, zeroed at creation, 64-byte aligned. */
+void *cpu_engine_room(struct cpu *cpu);
 
 /* Power-on or INIT state (SDM vol. 3, table 9-1). The clock keeps running. */
 void cpu_reset(struct cpu *cpu, bool power_on);

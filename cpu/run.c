@@ -15,15 +15,15 @@
  * Invariants: (1) at every boundary s.rip, s.clock and s.instructions are exact and do not depend on the
  * shape of blocks, nor on where earlier cpu_run() calls stopped; (2) a REP that stops between iterations has
  * charged its iterations, the rest of its cost comes with its last one; (3) a fault commits nothing and costs
- * nothing but its delivery. */
+ * nothing but its delivery; (4) when an instruction drops the mapping of a page that code was fetched from
+ * (tlb.code_epoch), the next instruction is fetched anew, in whatever block it stands. */
 #include "cpu/block.h"
 #include "cpu/cpu_priv.h"
 #include "cpu/flags.h"
 
 enum { SHADOW_INTR = 1, SHADOW_DEBUG = 2, CHAIN_BLOCKS = 16 };
 
-/* Act on what a handler returned; s.rip, s.clock, s.instructions stand before `insn`. */
-static void insn_finish(struct cpu *cpu, const struct insn *insn, enum exec result)
+void insn_finish(struct cpu *cpu, const struct insn *insn, enum exec result)
 {
     switch (result) {
     case EXEC_FAULT:
@@ -46,12 +46,14 @@ static void insn_finish(struct cpu *cpu, const struct insn *insn, enum exec resu
 
 enum exec run_reference(struct cpu *cpu, const struct insn *insn)
 {
+    uint64_t epoch = cpu->tlb.code_epoch;
     block_sync(cpu, insn);
     enum exec result = insn->exec(cpu, insn);
     if (LIKELY(result == EXEC_NEXT)) {
         const struct insn *next = insn + 1;
-        /* Does the rest of the block still fit, and does nobody want attention? */
-        if (LIKELY(cpu->s.clock + cpu->block_cost - insn->clock_offset < cpu->limit)) {
+        /* Does the rest of the block still fit, does nobody want attention, and is the code where it was? */
+        if (LIKELY(cpu->s.clock + cpu->block_cost - insn->clock_offset < cpu->limit &&
+                   cpu->tlb.code_epoch == epoch)) {
             block_unsync(cpu, insn);
             return next->run(cpu, next);
         }
@@ -72,9 +74,10 @@ static bool run_steps(struct cpu *cpu, const struct block *block)
 {
     for (unsigned i = 0; i < block->count; i++) {
         const struct insn *insn = &block->insn[i];
+        uint64_t epoch = cpu->tlb.code_epoch;
         enum exec result = insn->exec(cpu, insn);
         insn_finish(cpu, insn, result);
-        if (result != EXEC_NEXT || cpu->s.clock >= cpu->limit)
+        if (result != EXEC_NEXT || cpu->s.clock >= cpu->limit || cpu->tlb.code_epoch != epoch)
             return false;
     }
     return true;
@@ -116,10 +119,10 @@ static struct block *next_block(struct cpu *cpu)
     return NULL;
 }
 
-/* Look up the successor of `block` and remember it for the next time. */
-static struct block *follow_slow(struct cpu *cpu, struct block *block, unsigned exit)
+/* Look up the successor of `block`, which was run in the linear page `page`, and remember it for the next
+ * time. */
+static struct block *follow_slow(struct cpu *cpu, struct block *block, unsigned exit, uint64_t page)
 {
-    uint64_t page = cpu->blocks->code_linear;
     size_t used = cpu->blocks->used;
     struct block *next = next_block(cpu);
     if (next == NULL || cpu->blocks->used < used)
@@ -136,6 +139,7 @@ static struct block *follow_slow(struct cpu *cpu, struct block *block, unsigned 
 static ALWAYS_INLINE struct block *follow(struct cpu *cpu, unsigned exit)
 {
     struct block *block = cpu->block, *next;
+    uint64_t page = cpu->blocks->code_linear; /* code_translate() changes it */
     gpa_t phys;
     if (LIKELY(exit <= EXEC_JUMP)) {
         next = block->link[exit];
@@ -146,14 +150,31 @@ static ALWAYS_INLINE struct block *follow(struct cpu *cpu, unsigned exit)
     if (next != NULL && code_translate(cpu, code_linear(cpu), &phys) && next->phys == phys.v &&
         !next->stale && block_within_limit(cpu, next))
         return next;
-    return follow_slow(cpu, block, exit);
+    return follow_slow(cpu, block, exit, page);
+}
+
+/* May a translator run `block`, is it worth it, and did it? */
+static ALWAYS_INLINE unsigned run_engine(struct cpu *cpu, struct block *block)
+{
+    const struct cpu_engine *engine = cpu->engine;
+    if (engine == NULL || (block->unit == NULL && ++block->heat < engine->threshold))
+        return RUN_DECLINED;
+    return engine->run(engine->ctx, block);
 }
 
 static void run_blocks(struct cpu *cpu)
 {
     bool trace = log_wants(cpu->log, LOG_EXEC), fast = cpu->config.fast_paths;
+    uint32_t chain = trace || cpu->engine != NULL ? 1 : CHAIN_BLOCKS;
     struct block *block = next_block(cpu);
     while (block != NULL) {
+        unsigned ran = run_engine(cpu, block);
+        if (ran == RUN_LEAVE)
+            return;
+        if (ran == RUN_LOOKUP) {
+            block = next_block(cpu);
+            continue;
+        }
         if (UNLIKELY(trace))
             log_exec(cpu, block);
         if (UNLIKELY(!fast || cpu->s.clock + block->cost >= cpu->limit)) {
@@ -162,7 +183,7 @@ static void run_blocks(struct cpu *cpu)
             block = next_block(cpu);
             continue;
         }
-        cpu->chain = trace ? 1 : CHAIN_BLOCKS;
+        cpu->chain = chain;
         unsigned exit = block_run(cpu, block);
         if (UNLIKELY(exit == RUN_LEAVE))
             return;
