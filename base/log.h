@@ -17,6 +17,8 @@ enum log_category {
     LOG_MMU = 1 << 6,         /* shadow page tables */
     LOG_NET = 1 << 7,         /* frames */
     LOG_CPU_RESET = 1 << 8,   /* CPU state at reset and triple fault */
+    LOG_OUT_ASM = 1 << 9,     /* host code when it is made */
+    LOG_JIT_STATS = 1 << 10,  /* the translator's counters, at the end */
 };
 
 struct log {

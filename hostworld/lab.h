@@ -24,6 +24,8 @@ struct lab_config {
     const char *kernel, *initrd, *cmdline;
     struct board_config board;
     bool no_reboot, fast_paths;
+    bool translate; /* by `translator`, else interpret */
+    struct translator_config translator;
     bool nic; /* a PCnet, on the wire to the peer */
     uint8_t nic_mac[6];
     uint64_t wire_bits_per_second, wire_delay_ns;

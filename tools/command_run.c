@@ -134,6 +134,9 @@ static enum status execute(struct run *run, int *exit_code, struct error *err)
     if (stop == VM_STOP_SHUTDOWN)
         cpu_dump(lab_host(run->lab)->cpu, stderr);
     *exit_code = exit_status(run, stop);
+    const struct translator *translator = vm_translator(lab_vm(run->lab));
+    if (translator != NULL && log_wants(&run->log, LOG_JIT_STATS))
+        translator_print_stats(translator, run->log.file);
     return write_stats(run, stop, seconds, err);
 }
 

@@ -46,12 +46,62 @@ static enum status set_memory(void *target, const char *arg, struct error *err)
     return STATUS_OK;
 }
 
+/* One off=PATH of -engine translate. */
+static enum status switch_path_off(struct translator_config *translator, const char *name, struct error *err)
+{
+    static const char *const names[PATH_COUNT] = {
+#define PATH(name, word, text) word,
+#include "binxlate/path.def"
+#undef PATH
+    };
+    unsigned index;
+    TRY(one_of(name, names, PATH_COUNT, &index, err));
+    translator->off |= 1u << index;
+    return STATUS_OK;
+}
+
+static enum status set_engine_option(struct translator_config *translator, const char *word,
+                                     struct error *err)
+{
+    uint64_t value;
+    if (strncmp(word, "off=", 4) == 0)
+        return switch_path_off(translator, word + 4, err);
+    if (strncmp(word, "cache=", 6) == 0) {
+        TRY(options_parse_size(word + 6, 1 << 20, &value, err));
+        if (value < 1 << 20 || value > 1 << 30)
+            return status_fail(err, STATUS_BAD_INPUT, "the code cache is 1M to 1G");
+        translator->code_bytes = value;
+        return STATUS_OK;
+    }
+    if (strncmp(word, "threshold=", 10) == 0) {
+        TRY(options_parse_size(word + 10, 1, &value, err));
+        if (value < 1 || value > 1000000)
+            return status_fail(err, STATUS_BAD_INPUT, "the threshold is 1 to 1000000 executions");
+        translator->threshold = (uint32_t)value;
+        return STATUS_OK;
+    }
+    return status_fail(err, STATUS_BAD_INPUT,
+                       "unknown engine option '%s'; known: cache=, threshold=, off=", word);
+}
+
 static enum status set_engine(void *target, const char *arg, struct error *err)
 {
-    (void)target;
-    if (strcmp(arg, "translate") == 0)
-        return status_fail(err, STATUS_BAD_INPUT, "this build has no translator; use interp");
-    return only("interp", arg, err);
+    static const char *const names[] = {"interp", "translate"};
+    struct lab_config *lab = &((struct run_options *)target)->lab;
+    char word[64];
+    unsigned index;
+    size_t length = strcspn(arg, ",");
+    snprintf(word, sizeof word, "%.*s", (int)length, arg);
+    TRY(one_of(word, names, ARRAY_LEN(names), &index, err));
+    lab->translate = index == 1;
+    for (arg += length; *arg == ','; arg += length) {
+        length = strcspn(++arg, ",");
+        snprintf(word, sizeof word, "%.*s", (int)length, arg);
+        if (!lab->translate)
+            return status_fail(err, STATUS_BAD_INPUT, "the interpreter has no option '%s'", word);
+        TRY(set_engine_option(&lab->translator, word, err));
+    }
+    return STATUS_OK;
 }
 
 static enum status set_fast_paths(void *target, const char *arg, struct error *err)
@@ -146,6 +196,8 @@ static enum status set_log(void *target, const char *arg, struct error *err)
         {"mmu", LOG_MMU},
         {"net", LOG_NET},
         {"cpu_reset", LOG_CPU_RESET},
+        {"out_asm", LOG_OUT_ASM},
+        {"jit-stats", LOG_JIT_STATS},
     };
     struct run_options *options = target;
     const char *names[ARRAY_LEN(items)];
@@ -378,14 +430,14 @@ const struct option run_option_table[] = {
      offsetof(struct run_options, lab.profile)},
     {"cost", "NAME=VALUE", add_cost, "override one cost of the profile"},
     {"timing", "table", set_timing, "instruction timing"},
-    {"engine", "interp", set_engine, "execution engine"},
+    {"engine", "interp|translate[,cache=SIZE,threshold=N,off=PATH...]", set_engine, "execution engine"},
     {"fast-paths", "on|off", set_fast_paths, "specialised handlers of the interpreter (off: reference only)"},
     {"trace", "FILE", NULL, "write a trace for 'crosspage report'", offsetof(struct run_options, lab.trace)},
     {"pcap", "FILE", NULL, "write a pcapng capture of the wire", offsetof(struct run_options, lab.pcap)},
     {"stats", "FILE", NULL, "write statistics as JSON at exit ('-': standard output)",
      offsetof(struct run_options, stats)},
     {"stop-after", "SECONDS", set_stop_after, "end the run at this simulated time"},
-    {"d", "ITEMS", set_log, "log: in_asm,int,exec,io,mmu,net,guest_errors,unimp,cpu_reset"},
+    {"d", "ITEMS", set_log, "log: in_asm,int,exec,io,mmu,net,guest_errors,unimp,cpu_reset,out_asm,jit-stats"},
     {"D", "FILE", NULL, "log file (default: standard error)", offsetof(struct run_options, log_file)},
     {"quiet", NULL, NULL, "no summary at the end", offsetof(struct run_options, quiet)},
     {"help", NULL, NULL, "list the options", offsetof(struct run_options, help)},

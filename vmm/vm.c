@@ -20,6 +20,7 @@ struct vm {
     struct event_queue *queue;
     struct log *log;
     struct cpu *cpu;
+    struct translator *translator; /* NULL: interpret */
     struct cpu_bus bus;
     struct machine_memory machine;
     struct guest_memory memory;
@@ -361,7 +362,7 @@ static enum status create_memory(struct vm *vm, struct error *err)
     return guest_memory_create(&vm->memory, top, err);
 }
 
-static void create_cpu(struct vm *vm)
+static enum status create_cpu(struct vm *vm, struct error *err)
 {
     struct cpu_config config = {.model = vm->config.model,
                                 .hz = vm->host->hz,
@@ -369,8 +370,13 @@ static void create_cpu(struct vm *vm)
                                 .no_apic = vm->config.board.no_apic};
     unsigned kernel_milli = vm->hv->kernel_cost_milli ? vm->hv->kernel_cost_milli(vm->hv_ctx) : 1000;
     cost_table_cpu(vm->host->costs, kernel_milli, config.cost);
+    if (vm->config.translator != NULL)
+        config.engine_bytes = translator_room();
     vm->cpu = cpu_create(&config, &vm->memory, &vm->bus, vm->log);
     vm->host->cpu = vm->cpu;
+    if (vm->config.translator == NULL)
+        return STATUS_OK;
+    return translator_create(&vm->translator, vm->cpu, vm->config.translator, err);
 }
 
 enum status vm_create(struct vm **out, const struct vm_config *config, struct error *err)
@@ -401,11 +407,12 @@ enum status vm_create(struct vm **out, const struct vm_config *config, struct er
         fill_bus(vm);
         status = vm->hv->create(vm, config->hypervisor_options, &vm->hv_ctx, err);
     }
+    if (status == STATUS_OK)
+        status = create_cpu(vm, err);
     if (status != STATUS_OK) {
         vm_destroy(vm);
         return status;
     }
-    create_cpu(vm);
     vm->queue->sooner = on_sooner;
     vm->queue->sooner_ctx = vm;
     if (vm->config.board.bus_hz == 0)
@@ -423,8 +430,10 @@ void vm_destroy(struct vm *vm)
         vm->queue->sooner = NULL;
         board_destroy(vm->board);
     }
-    if (vm->cpu != NULL)
+    if (vm->cpu != NULL) {
+        translator_destroy(vm->translator);
         cpu_destroy(vm->cpu);
+    }
     if (vm->hv != NULL && vm->hv->destroy != NULL && vm->hv_ctx != NULL)
         vm->hv->destroy(vm->hv_ctx);
     guest_memory_destroy(&vm->memory);
@@ -448,6 +457,11 @@ enum status vm_boot(struct vm *vm, struct error *err)
         .rsdp = board_rsdp(vm->board),
     };
     return loader_boot(&boot, &vm->memory, vm->cpu, err);
+}
+
+const struct translator *vm_translator(const struct vm *vm)
+{
+    return vm->translator;
 }
 
 uint64_t vm_state_hash(struct vm *vm)

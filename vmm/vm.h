@@ -7,6 +7,7 @@
 #ifndef CROSSPAGE_VMM_VM_H
 #define CROSSPAGE_VMM_VM_H
 
+#include "binxlate/translator.h"
 #include "vmm/board_pc.h"
 #include "vmm/hypervisor.h"
 
@@ -31,7 +32,8 @@ struct vm_config {
     const char *initrd;
     const char *cmdline;
     bool no_reboot;
-    bool fast_paths; /* interpreter's specialised handlers */
+    bool fast_paths;                            /* interpreter's specialised handlers */
+    const struct translator_config *translator; /* NULL: interpret */
 };
 
 enum status vm_create(struct vm **vm, const struct vm_config *config, struct error *err) MUST_CHECK;
@@ -48,6 +50,7 @@ void vm_ask_stop(struct vm *vm);
 uint32_t vm_exit_value(const struct vm *vm);
 
 struct board_pc *vm_board(struct vm *vm);
+const struct translator *vm_translator(const struct vm *vm); /* NULL: interpreted */
 
 /* Hash of CPU, memory and devices. */
 uint64_t vm_state_hash(struct vm *vm);

@@ -1,0 +1,215 @@
+/* The dispatcher: enters host code, and acts on the site by which it came back.
+ *
+ * Outside host code struct cpu is the whole truth, as it is for the interpreter. window_open() turns clock,
+ * limit and instruction count into the budget, window_read() turns it back.
+ *
+ * Invariant: host code is entered only with limit - clock > 0 after the cost of what is already paid, so a
+ * unit that runs ends below the limit, exactly as the interpreter's blocks do (cpu/run.c). */
+#include "binxlate/priv.h"
+
+#include "cpu/flags.h"
+
+/* ---- Time ---- */
+
+/* From now on `clock` and `instructions` are what host code has paid for. */
+static void window_open(struct translator *t, cycle_t clock, uint64_t instructions)
+{
+    cycle_t left = t->cpu->limit - clock;
+    if (left >= WINDOW_MAX)
+        left = WINDOW_MAX - 1;
+    t->window_limit = clock + left;
+    t->window_instructions = instructions;
+    t->frame->budget = -(int64_t)(left << BUDGET_SHIFT);
+}
+
+/* What host code has paid for. */
+static void window_read(struct translator *t)
+{
+    int64_t budget = t->frame->budget;
+    t->cpu->s.clock = t->window_limit + (uint64_t)(budget >> BUDGET_SHIFT);
+    t->cpu->s.instructions =
+        t->window_instructions + ((uint64_t)budget & (((uint64_t)1 << BUDGET_SHIFT) - 1));
+}
+
+/* ---- State ---- */
+
+static void flags_to_host(struct translator *t)
+{
+    uint64_t flags = flags_read(t->cpu);
+    t->frame->flags = (uint16_t)((flags & 0xFF) << 8 | (flags & FLAG_OF ? 1 : 0));
+}
+
+static void flags_from_host(struct translator *t)
+{
+    const uint64_t low = FLAGS_ARITH & 0xFF;
+    uint64_t flags = (t->frame->flags >> 8 & low) | (t->frame->flags & 1 ? FLAG_OF : 0);
+    flags_replace(t->cpu, (t->cpu->s.rflags & ~(uint64_t)FLAGS_ARITH) | flags);
+}
+
+static void enter(struct translator *t, uint32_t at)
+{
+    struct cpu *cpu = t->cpu;
+    unsigned flat = cpu->flat & cpu->flat_write;
+    t->frame->not_flat[0] = (flat >> FS & 1) == 0;
+    t->frame->not_flat[1] = (flat >> GS & 1) == 0;
+    jump_cache_salt(t);
+    flags_to_host(t);
+    t->count[COUNT_ENTRIES]++;
+    t->enter(cpu, t->code.execute + at);
+    flags_from_host(t);
+    window_read(t);
+    code_page_forget(cpu);
+}
+
+/* ---- Units ---- */
+
+/* Only code whose segment ends where offsets end, and not 16-bit code. */
+static bool can_translate(const struct cpu *cpu, const struct block *block)
+{
+    unsigned code = cpu->mode & MODE_CODE_MASK;
+    if (code == MODE_CODE16 || block->cost > UNIT_COST_MAX)
+        return false;
+    return code == MODE_CODE64 || (cpu->code_bound == UINT32_MAX && cpu->s.rip + block->bytes <= UINT32_MAX);
+}
+
+static struct translation_unit *translate(struct translator *t, struct block *block)
+{
+    struct cpu *cpu = t->cpu;
+    for (unsigned attempt = 0; attempt < 2; attempt++) {
+        struct translation_unit *unit = unit_add(t, block, cpu->s.rip);
+        if (unit != NULL) {
+            size_t used = t->used;
+            if (t->host->translate(t, unit)) {
+                t->count[COUNT_UNITS]++;
+                t->count[COUNT_INSNS] += block->count;
+                t->count[COUNT_GUEST_BYTES] += block->bytes;
+                t->count[COUNT_HOST_BYTES] += t->used - used;
+                return unit;
+            }
+            unit_drop_last(t);
+        }
+        code_flush(t);
+    }
+    return NULL;
+}
+
+/* The translation of `block`, which is at rip; NULL: it has none (yet). */
+static struct translation_unit *unit_of(struct translator *t, struct block *block)
+{
+    struct cpu *cpu = t->cpu;
+    for (struct translation_unit *unit = block->unit; unit != NULL; unit = unit->next)
+        if (unit->rip == cpu->s.rip)
+            return unit;
+    if (block->unit == NULL && block->heat < t->engine.threshold) {
+        block->heat++;
+        return NULL;
+    }
+    if (!can_translate(cpu, block)) {
+        block->heat = 0;
+        return NULL;
+    }
+    return translate(t, block);
+}
+
+/* ---- Sites ---- */
+
+/* The unit that the jump of `site` goes to, linked for the next time; NULL: back to the run loop. */
+static struct translation_unit *follow(struct translator *t, uint32_t n, enum site_kind kind)
+{
+    struct cpu *cpu = t->cpu;
+    struct block *block;
+    uint64_t flushes = t->count[COUNT_FLUSHES];
+    if (block_at_rip(cpu, &block) != BLOCK_FOUND)
+        return NULL;
+    struct translation_unit *unit = unit_of(t, block);
+    if (unit == NULL) {
+        t->count[COUNT_COLD]++;
+        return NULL;
+    }
+    if (kind == SITE_LINK && path_on(t, PATH_LINK) && t->count[COUNT_FLUSHES] == flushes)
+        site_link(t, n, unit);
+    if (kind != SITE_LINK && path_on(t, PATH_CACHE)) {
+        jump_cache_salt(t);
+        jump_cache_add(t, unit);
+        t->count[COUNT_CACHE_MISSES]++;
+    }
+    return unit;
+}
+
+/* Can only have changed rip, registers and the stack. */
+static bool is_near_branch(const struct insn *insn)
+{
+    return insn->exec == exec_ret || insn->exec == exec_call_indirect || insn->exec == exec_jmp_indirect ||
+           insn->exec == exec_call || insn->exec == exec_jmp || insn->exec == exec_jcc;
+}
+
+enum after { AFTER_RESUME, AFTER_JUMP, AFTER_LEAVE };
+
+/* The interpreter does the instruction of a site, see run_reference() in cpu/run.c. */
+static enum after interpret(struct translator *t, const struct site *site)
+{
+    struct cpu *cpu = t->cpu;
+    const struct insn *insn = site->insn;
+    const struct block *block = site->unit->block;
+    uint64_t rest_cost = block->cost - insn->clock_offset, rest_count = block->count - insn->position;
+    unsigned mode = cpu->mode;
+    uint64_t epoch = cpu->tlb.code_epoch;
+    cpu->s.rip = site->unit->rip + insn->rip_offset;
+    cpu->s.clock -= rest_cost;
+    cpu->s.instructions -= rest_count;
+    t->count[site->kind == SITE_MEMORY ? COUNT_SLOW_MEMORY : COUNT_SLOW]++;
+    t->slow_rows[insn->row]++;
+    enum exec result = insn->exec(cpu, insn);
+    if (LIKELY(result == EXEC_NEXT && cpu->s.clock + rest_cost < cpu->limit && cpu->mode == mode &&
+               cpu->tlb.code_epoch == epoch)) {
+        window_open(t, cpu->s.clock + rest_cost, cpu->s.instructions + rest_count);
+        return AFTER_RESUME;
+    }
+    insn_finish(cpu, insn, result);
+    bool plain = is_near_branch(insn) && cpu->s.clock < cpu->limit && cpu->tlb.code_epoch == epoch;
+    return result == EXEC_JUMP && plain ? AFTER_JUMP : AFTER_LEAVE;
+}
+
+unsigned translator_run(void *ctx, struct block *block)
+{
+    struct translator *t = ctx;
+    struct cpu *cpu = t->cpu;
+    if (!cpu->long64 && cpu->code_bound != UINT32_MAX)
+        return RUN_DECLINED;
+    struct translation_unit *unit = unit_of(t, block);
+    if (unit == NULL || cpu->s.clock + block->cost >= cpu->limit)
+        return RUN_DECLINED;
+    window_open(t, cpu->s.clock, cpu->s.instructions);
+    for (uint32_t at = unit->entry;;) {
+        enter(t, at);
+        uint32_t n = (uint32_t)t->frame->exit;
+        const struct site *site = &t->site[n];
+        enum site_kind kind = site->kind;
+        if (kind == SITE_BUDGET) {
+            cpu->s.rip = site->target;
+            cpu->s.clock -= site->unit->block->cost;
+            cpu->s.instructions -= site->unit->block->count;
+            t->count[COUNT_BUDGET]++;
+            return RUN_LOOKUP;
+        }
+        if (kind == SITE_LINK || kind == SITE_JUMP) {
+            cpu->s.rip = site->target;
+        } else {
+            enum after after = interpret(t, site);
+            if (after == AFTER_RESUME) {
+                at = t->site[n].resume;
+                continue;
+            }
+            if (after == AFTER_LEAVE) {
+                t->count[COUNT_LEAVES]++;
+                return RUN_LEAVE;
+            }
+        }
+        unit = follow(t, n, kind);
+        /* Fetching may have taken time, or raised an interrupt. */
+        if (unit == NULL || cpu->s.clock >= cpu->limit)
+            return RUN_LOOKUP;
+        window_open(t, cpu->s.clock, cpu->s.instructions);
+        at = unit->entry;
+    }
+}

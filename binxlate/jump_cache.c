@@ -1,0 +1,55 @@
+/* The jump cache: from where the guest jumps to, to host code, in translated code itself.
+ *
+ * A slot is chosen by the low bits of the target. Its key matches when target + salt + key is zero; the salt
+ * stands for all that the meaning of a target depends on: CPU mode, base of CS, and which page the target's
+ * linear page is. Each combination that is in use gets a number, the space, that is put above the bits that
+ * canonical addresses differ in; so two spaces never share a sum. When a code page's mapping is dropped
+ * (tlb.code_epoch) all spaces get new numbers; when numbers run out, the cache is cleared.
+ *
+ * Invariant: a key that matches under the present salt belongs to a unit that block_at_rip() would find for
+ * the target, with no page walk. */
+#include "binxlate/priv.h"
+
+/* No target of slot `n` can match it: the low bits of the sum are not zero. */
+static uint64_t no_key(uint64_t n)
+{
+    return 0 - (n ^ 1);
+}
+
+void jump_cache_clear(struct translator *t)
+{
+    for (uint64_t n = 0; n < JUMP_SLOTS; n++)
+        t->frame->jump_key[n] = no_key(n);
+    memset(t->space, 0, sizeof t->space);
+    t->spaces = 0;
+}
+
+void jump_cache_salt(struct translator *t)
+{
+    const struct cpu *cpu = t->cpu;
+    if (UNLIKELY(cpu->tlb.code_epoch != t->space_epoch || cpu->seg_base[CS] != t->space_base)) {
+        t->space_epoch = cpu->tlb.code_epoch;
+        t->space_base = cpu->seg_base[CS];
+        memset(t->space, 0, sizeof t->space);
+    }
+    if (UNLIKELY(t->space[cpu->mode] == 0)) {
+        if (t->spaces == UINT16_MAX)
+            jump_cache_clear(t);
+        t->space[cpu->mode] = ++t->spaces;
+    }
+    t->frame->salt = (uint64_t)t->space[cpu->mode] << JUMP_KEY_SHIFT;
+}
+
+void jump_cache_add(struct translator *t, const struct translation_unit *unit)
+{
+    uint64_t name = jump_name(unit->block->mode, unit->rip), slot = name % JUMP_SLOTS;
+    t->frame->jump_key[slot] = 0 - (name + t->frame->salt);
+    t->frame->jump_host[slot] = (uintptr_t)(t->code.execute + unit->entry);
+}
+
+void jump_cache_remove(struct translator *t, const struct translation_unit *unit)
+{
+    uint64_t slot = unit->rip % JUMP_SLOTS;
+    if (t->frame->jump_host[slot] == (uintptr_t)(t->code.execute + unit->entry))
+        t->frame->jump_key[slot] = no_key(slot);
+}

@@ -1,0 +1,166 @@
+/* The translator's data. Private to binxlate/.
+ *
+ *   decoded block --> translation unit: host code, and the sites at which it leaves that code
+ *
+ *   run():   enter host code --> it runs until a site --> the dispatcher acts on the site --> enters again,
+ * or returns
+ *
+ * All work that needs C happens outside host code: a site stores an index, saves the guest's registers and
+ * returns to the dispatcher (dispatch.c), which has the whole architectural state in struct cpu. Most sites
+ * mean "let the interpreter do this one instruction": a TLB miss, a device, a fault, a privileged
+ * instruction, whatever has no lowering. So the interpreter stays the one place that decides (the slow path
+ * is the specification).
+ *
+ * Time. Host code counts in one number, `budget` (struct xlat_frame), which is negative while time is left:
+ * minus the cycles to the limit in the bits from BUDGET_SHIFT up, instructions in those below. A unit adds
+ * its whole cost on entry, if the result is still negative; else it leaves, and the interpreter goes on step
+ * by step to the exact cycle. What a site in the middle has to take back is known from its instruction. */
+#ifndef CROSSPAGE_BINXLATE_PRIV_H
+#define CROSSPAGE_BINXLATE_PRIV_H
+
+#include "base/check.h"
+#include "base/host_code.h"
+#include "binxlate/translator.h"
+#include "cpu/block.h"
+
+enum {
+    BUDGET_SHIFT = 20,
+    UNIT_COST_MAX = 2000, /* cycles; a unit's cost << BUDGET_SHIFT fits a displacement */
+    WINDOW_MAX = 1 << 20, /* cycles; at least one each, so the instruction count fits below BUDGET_SHIFT */
+    JUMP_SLOTS = 1 << 16, /* indexed by the low 16 bits of the target */
+    JUMP_KEY_SHIFT = 48,  /* above the bits of a canonical address */
+    FRAME_TEMPS = 4,
+    CPU_MODES = 1 << 8, /* enum cpu_mode bits */
+};
+
+/* What host code keeps at a constant distance from its frame register, besides struct cpu: behind it. */
+struct xlat_frame {
+    int64_t budget;
+    uint64_t host_stack; /* of the dispatcher, while in host code */
+    uint64_t exit;       /* index of the site by which host code was left */
+    uint64_t salt;       /* of the jump cache, see jump_cache.c */
+    uint64_t target;     /* where enter goes */
+    uint64_t temp[FRAME_TEMPS];
+    uint16_t flags;      /* AL: OF as 0 or 1, AH: SF ZF AF PF CF as LAHF has them */
+    uint8_t not_flat[2]; /* FS, GS: 1 when an access through it needs the interpreter's checks */
+    uint32_t pad;
+    uint64_t jump_key[JUMP_SLOTS];  /* -(target + salt), or what cannot match */
+    uint64_t jump_host[JUMP_SLOTS]; /* host address */
+};
+
+enum site_kind {
+    SITE_INSN,   /* the interpreter does `insn`, then host code goes on at `resume` */
+    SITE_MEMORY, /* the same, because of the soft TLB */
+    SITE_LINK, /* the unit is done; the next instruction is at `target`; its jump at `patch` may be linked */
+    SITE_JUMP, /* the same for a jump to another page: its target may go to the jump cache */
+    SITE_BUDGET, /* the unit does not fit before the limit: nothing of it was done */
+};
+
+enum { SITE_NONE = UINT32_MAX };
+
+struct site {
+    uint8_t kind;
+    struct translation_unit *unit;
+    const struct insn *insn;
+    uint64_t target;
+    uint32_t resume; /* offset in the code cache */
+    uint32_t patch;  /* offset of a jump's 32-bit displacement */
+    uint32_t stub;   /* where it goes when not linked */
+    uint32_t next;   /* SITE_LINK: the next site linked to the same unit */
+};
+
+struct translation_unit {
+    struct block *block; /* NULL once forgotten */
+    uint64_t rip;
+    uint32_t entry;                /* offset in the code cache */
+    uint32_t incoming;             /* first site linked to it */
+    struct translation_unit *next; /* of the same block, for another rip */
+};
+
+/* A host: everything that knows its instruction set. */
+struct host_ops {
+    const char *name;
+    bool (*supported)(void);
+    /* The host code that the dispatcher calls to enter and that sites jump to. */
+    bool (*make_thunks)(struct translator *t);
+    /* Translate t->units's block; false: no room in the code cache (nothing was made). */
+    bool (*translate)(struct translator *t, struct translation_unit *unit);
+    /* Make the jump whose displacement is at `patch` go to `target` (offsets in the code cache). */
+    void (*aim)(struct translator *t, uint32_t patch, uint32_t target);
+};
+
+typedef void enter_fn(void *cpu, const void *target);
+
+struct translator {
+    struct cpu_engine engine; /* first: what the CPU sees */
+    struct cpu *cpu;
+    struct xlat_frame *frame;
+    const struct host_ops *host;
+    struct translator_config config;
+
+    /* Code cache: thunks, then units, front to back. */
+    struct host_code code;
+    size_t used, thunks_end;
+    enter_fn *enter;
+    uint32_t
+        leave; /* offset of the thunk that sites jump to, with the site's index in the scratch register */
+
+    struct site *site;
+    uint32_t sites, sites_room;
+    struct translation_unit *unit; /* arena */
+    uint32_t units, units_room;
+
+    bool flush_pending;
+    cycle_t window_limit;         /* cycle at which `budget` reaches zero */
+    uint64_t window_instructions; /* s.instructions where its count is zero */
+
+    uint16_t space[CPU_MODES]; /* jump_cache.c */
+    uint16_t spaces;
+    uint64_t space_epoch, space_base;
+
+    uint64_t count[COUNT_COUNT];
+    uint64_t *slow_rows; /* per row of the instruction table: given to the interpreter */
+};
+
+static inline bool path_on(const struct translator *t, enum translator_path path)
+{
+    return (t->config.off >> path & 1) == 0;
+}
+
+/* ---- cache.c: the code cache and the sites ---- */
+
+/* Room for at least `bytes` more bytes of code? */
+bool code_has_room(const struct translator *t, size_t bytes);
+/* A new site; its index. */
+uint32_t site_add(struct translator *t, const struct site *site);
+struct translation_unit *unit_add(struct translator *t, struct block *block, uint64_t rip);
+/* Take back unit_add. */
+void unit_drop_last(struct translator *t);
+/* Forget all units; the thunks stay. */
+void code_flush(struct translator *t);
+void unit_forget(struct translator *t, struct translation_unit *unit);
+void site_link(struct translator *t, uint32_t site, struct translation_unit *unit);
+
+/* ---- jump_cache.c ---- */
+
+void jump_cache_clear(struct translator *t);
+/* Before entering host code: the salt of the present mode and code mappings. */
+void jump_cache_salt(struct translator *t);
+void jump_cache_add(struct translator *t, const struct translation_unit *unit);
+void jump_cache_remove(struct translator *t, const struct translation_unit *unit);
+
+/* How a code offset is named in the jump cache: sign-extended from 32 bits outside 64-bit mode. */
+static inline uint64_t jump_name(unsigned mode, uint64_t rip)
+{
+    return (mode & MODE_CODE_MASK) == MODE_CODE64 ? rip : (uint64_t)(int32_t)rip;
+}
+
+/* ---- dispatch.c ---- */
+
+unsigned translator_run(void *ctx, struct block *block);
+
+/* ---- host back ends ---- */
+
+extern const struct host_ops host_x64;
+
+#endif

@@ -1,0 +1,134 @@
+/* A translator as a whole: create, destroy, what the CPU tells it, statistics. */
+#include "binxlate/priv.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+enum {
+    DEFAULT_CODE_BYTES = 128 << 20,
+    DEFAULT_THRESHOLD = 24,
+    UNIT_BYTES_LEAST = 256,
+    CODE_BYTES_LEAST = 256 << 10
+};
+
+static const struct host_ops *const hosts[] = {&host_x64};
+
+static const struct host_ops *find_host(void)
+{
+    for (unsigned i = 0; i < ARRAY_LEN(hosts); i++)
+        if (hosts[i]->supported())
+            return hosts[i];
+    return NULL;
+}
+
+bool translator_supported(void)
+{
+    return find_host() != NULL;
+}
+
+size_t translator_room(void)
+{
+    return sizeof(struct xlat_frame);
+}
+
+static void forget_block(void *ctx, struct block *block)
+{
+    struct translator *t = ctx;
+    for (struct translation_unit *unit = block->unit; unit != NULL; unit = unit->next)
+        unit_forget(t, unit);
+    block->unit = NULL;
+}
+
+static void forget_all(void *ctx)
+{
+    code_flush(ctx);
+}
+
+enum status translator_create(struct translator **out, struct cpu *cpu,
+                              const struct translator_config *config, struct error *err)
+{
+    const struct host_ops *host = find_host();
+    if (host == NULL)
+        return status_fail(err, STATUS_HOST, "this host cannot run translated code; use -engine interp");
+    struct translator *t = xcalloc(1, sizeof *t);
+    t->cpu = cpu;
+    t->host = host;
+    t->config = *config;
+    t->frame = cpu_engine_room(cpu);
+    size_t bytes = config->code_bytes != 0 ? config->code_bytes : DEFAULT_CODE_BYTES;
+    if (bytes < CODE_BYTES_LEAST)
+        bytes = CODE_BYTES_LEAST;
+    enum status status = host_code_create(&t->code, (bytes + PAGE_MASK) & ~(size_t)PAGE_MASK, err);
+    if (status != STATUS_OK) {
+        free(t);
+        return status;
+    }
+    t->units_room = (uint32_t)(bytes / UNIT_BYTES_LEAST);
+    t->unit = xcalloc(t->units_room, sizeof *t->unit);
+    t->slow_rows = xcalloc(insn_row_count, sizeof *t->slow_rows);
+    CHECK(host->make_thunks(t));
+    jump_cache_clear(t);
+    t->engine = (struct cpu_engine){
+        .run = translator_run,
+        .forget_block = forget_block,
+        .forget_all = forget_all,
+        .ctx = t,
+        .threshold = config->threshold != 0 ? config->threshold : DEFAULT_THRESHOLD,
+    };
+    cpu_set_engine(cpu, &t->engine);
+    *out = t;
+    return STATUS_OK;
+}
+
+void translator_destroy(struct translator *t)
+{
+    if (t == NULL)
+        return;
+    cpu_set_engine(t->cpu, NULL);
+    host_code_destroy(&t->code);
+    free(t->slow_rows);
+    free(t->unit);
+    free(t->site);
+    free(t);
+}
+
+uint64_t translator_count(const struct translator *t, enum translator_counter counter)
+{
+    return t->count[counter];
+}
+
+/* ---- Statistics ---- */
+
+static void print_slow_rows(const struct translator *t, FILE *file)
+{
+    enum { SHOWN = 24 };
+    uint64_t below = UINT64_MAX;
+    unsigned after = 0;
+    for (unsigned shown = 0; shown < SHOWN; shown++) {
+        unsigned best = insn_row_count;
+        for (unsigned row = 0; row < insn_row_count; row++) {
+            uint64_t count = t->slow_rows[row];
+            bool left = count < below || (count == below && row > after);
+            if (left && (best == insn_row_count || count > t->slow_rows[best]))
+                best = row;
+        }
+        if (best == insn_row_count || t->slow_rows[best] == 0)
+            return;
+        below = t->slow_rows[best];
+        after = best;
+        fprintf(file, "%14" PRIu64 "  %s (%02x)\n", below, insn_rows[best].mnemonic, insn_rows[best].opcode);
+    }
+}
+
+void translator_print_stats(const struct translator *t, FILE *file)
+{
+    static const char *const names[] = {
+#define COUNTER(name, text) text,
+#include "binxlate/counter.def"
+#undef COUNTER
+    };
+    for (unsigned n = 0; n < COUNT_COUNT; n++)
+        fprintf(file, "%14" PRIu64 "  %s\n", t->count[n], names[n]);
+    fprintf(file, "instructions given to the interpreter:\n");
+    print_slow_rows(t, file);
+}

@@ -1,0 +1,209 @@
+/* Near control flow: JMP, Jcc, CALL, RET, LOOP, JCXZ, each the last instruction of its unit.
+ *
+ * Targets need no check here: units are made only where the code segment ends at the mode's highest offset,
+ * and in 64-bit mode only canonical targets are ever linked or in the jump cache. */
+#include "binxlate/x64/x64.h"
+
+static uint64_t branch_target(const struct x64_unit *x)
+{
+    uint64_t target = x64_next_rip(x) + x->insn->imm;
+    return x->code == 8 ? target : (uint32_t)target;
+}
+
+/* Operand size prefixes cut the target to 16 bits: rare, left to the interpreter. */
+static bool full_width(const struct x64_unit *x)
+{
+    return x->insn->op_size == x->code;
+}
+
+static bool good_target(const struct x64_unit *x, uint64_t target)
+{
+    return x->code == 4 || is_canonical(target);
+}
+
+static bool lower_jmp(struct x64_unit *x)
+{
+    uint64_t target = branch_target(x);
+    if (!full_width(x) || !good_target(x, target))
+        return false;
+    x64_goto(x, target);
+    x->done = true;
+    return true;
+}
+
+static bool lower_jcc(struct x64_unit *x)
+{
+    uint64_t target = branch_target(x);
+    if (!full_width(x) || !good_target(x, target))
+        return false;
+    uint8_t *taken = x64_jcc32(&x->a, x->insn->opcode & 15);
+    x64_goto(x, x64_next_rip(x));
+    x64_goto_from(x, taken, target);
+    x->done = true;
+    return true;
+}
+
+/* After a jump with an 8-bit displacement that is not taken: fall through, then the taken way. */
+static bool two_ways(struct x64_unit *x, uint8_t *taken, uint64_t target)
+{
+    struct x64_asm *a = &x->a;
+    uint8_t *not_taken = x64_jmp8(a);
+    x64_here8(a, taken);
+    uint8_t *far_taken = x64_jmp32(a);
+    x64_here8(a, not_taken);
+    x64_goto(x, x64_next_rip(x));
+    x64_goto_from(x, far_taken, target);
+    x->done = true;
+    return true;
+}
+
+/* JRCXZ tests host RCX, with a copy of the count. */
+static bool lower_jcxz(struct x64_unit *x)
+{
+    const struct insn *insn = x->insn;
+    uint64_t target = branch_target(x);
+    if (!full_width(x) || !good_target(x, target) || insn->addr_size == 2)
+        return false;
+    x64_mov(&x->a, insn->addr_size, X_RCX, x64_home(RCX));
+    return two_ways(x, x64_jrcxz8(&x->a), target);
+}
+
+static bool lower_loop(struct x64_unit *x)
+{
+    const struct insn *insn = x->insn;
+    struct x64_asm *a = &x->a;
+    unsigned count = x64_home(RCX);
+    uint64_t target = branch_target(x);
+    if (!full_width(x) || !good_target(x, target) || insn->addr_size == 2)
+        return false;
+    x64_lea(a, insn->addr_size, count, x64_at(count, -1));
+    x64_mov(a, insn->addr_size, X_RCX, count);
+    uint8_t *done = x64_jrcxz8(a);
+    uint8_t *taken = x64_jmp32(a);
+    x64_here8(a, done);
+    x64_goto(x, x64_next_rip(x));
+    x64_goto_from(x, taken, target);
+    x->done = true;
+    return true;
+}
+
+/* ---- CALL and RET ---- */
+
+/* Push the return address at [to]; X_T0 is the new stack pointer. */
+static void push_return(struct x64_unit *x, struct x64_mem to)
+{
+    struct x64_asm *a = &x->a;
+    uint64_t next = x64_next_rip(x);
+    if (x->code == 8 && next != (uint64_t)(int32_t)next) {
+        x64_mov_imm(a, X_TEST, next);
+        x64_store(a, 8, to, X_TEST);
+    } else {
+        x64_rm(a, 0xC7, x->code, 0, to);
+        x64_imm(a, next, 4);
+    }
+    x64_mov(a, 8, x64_home(RSP), X_T0);
+}
+
+static struct x64_mem probe_push(struct x64_unit *x)
+{
+    x64_lea(&x->a, x->code, X_T0, x64_at(x64_home(RSP), -(int32_t)x->code));
+    return x64_probe(x, X_T0, x->code, ACCESS_WRITE);
+}
+
+static bool lower_call(struct x64_unit *x)
+{
+    uint64_t target = branch_target(x);
+    if (!full_width(x) || !good_target(x, target) || !x64_can_push(x))
+        return false;
+    push_return(x, probe_push(x));
+    x64_goto(x, target);
+    x->done = true;
+    return true;
+}
+
+static void commit_ret(struct x64_unit *x)
+{
+    unsigned rsp = x64_home(RSP);
+    x64_lea(&x->a, x->code, rsp, x64_at(rsp, (int32_t)(x->code + x->insn->imm)));
+}
+
+static bool lower_ret(struct x64_unit *x)
+{
+    struct x64_asm *a = &x->a;
+    unsigned top = x64_home(RSP);
+    if (!full_width(x) || !x64_can_push(x) || !path_on(x->t, PATH_CACHE))
+        return false;
+    if (x->code == 4) {
+        x64_mov(a, 4, X_T0, top);
+        top = X_T0;
+    }
+    x64_load(a, x->code, X_T0, x64_probe(x, top, x->code, ACCESS_READ));
+    x64_goto_indirect(x, commit_ret);
+    x->done = true;
+    return true;
+}
+
+/* The target of an indirect branch, in X_T0. */
+static void load_target(struct x64_unit *x)
+{
+    const struct operand *op = &x->insn->op[0];
+    if (op->kind == OPK_MEM)
+        x64_load(&x->a, x->code, X_T0, x64_probe(x, x64_address(x, x->insn), x->code, ACCESS_READ));
+    else
+        x64_mov(&x->a, x->code, X_T0, x64_use(x, op->reg, X_T0));
+}
+
+static bool indirect_usable(const struct x64_unit *x)
+{
+    return full_width(x) && path_on(x->t, PATH_CACHE) &&
+           (x->insn->op[0].kind != OPK_MEM || x64_can_access(x, x->insn));
+}
+
+static bool lower_jmp_indirect(struct x64_unit *x)
+{
+    if (!indirect_usable(x))
+        return false;
+    load_target(x);
+    x64_goto_indirect(x, NULL);
+    x->done = true;
+    return true;
+}
+
+/* The target is kept in the frame while the push is probed; the host address pushed to, while the target is
+ * looked up. */
+static void commit_call(struct x64_unit *x)
+{
+    struct x64_asm *a = &x->a;
+    x64_store(a, 8, FRAME_FIELD(temp[2]), X_T1);
+    x64_load(a, 8, X_T1, FRAME_FIELD(temp[1]));
+    x64_lea(a, x->code, X_T0, x64_at(x64_home(RSP), -(int32_t)x->code));
+    push_return(x, x64_at(X_T1, 0));
+    x64_load(a, 8, X_T1, FRAME_FIELD(temp[2]));
+}
+
+static bool lower_call_indirect(struct x64_unit *x)
+{
+    struct x64_asm *a = &x->a;
+    if (!indirect_usable(x) || !x64_can_push(x))
+        return false;
+    load_target(x);
+    x64_store(a, 8, FRAME_FIELD(temp[0]), X_T0);
+    x64_lea(a, 8, X_T1, probe_push(x));
+    x64_store(a, 8, FRAME_FIELD(temp[1]), X_T1);
+    x64_load(a, 8, X_T0, FRAME_FIELD(temp[0]));
+    x64_goto_indirect(x, commit_call);
+    x->done = true;
+    return true;
+}
+
+const struct x64_lowering x64_lower_branch[] = {
+    {exec_jmp, lower_jmp},
+    {exec_jcc, lower_jcc},
+    {exec_jcxz, lower_jcxz},
+    {exec_loop, lower_loop},
+    {exec_call, lower_call},
+    {exec_ret, lower_ret},
+    {exec_jmp_indirect, lower_jmp_indirect},
+    {exec_call_indirect, lower_call_indirect},
+    {NULL, NULL},
+};

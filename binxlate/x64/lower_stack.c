@@ -1,0 +1,96 @@
+/* PUSH, POP, LEAVE. The stack pointer is as wide as addresses are (a 16-bit stack has no MODE_FLAT). */
+#include "binxlate/x64/x64.h"
+
+/* Host memory of what a push of `size` bytes writes; X_T0 is the new stack pointer. */
+static struct x64_mem probe_push(struct x64_unit *x, unsigned size)
+{
+    x64_lea(&x->a, x->code, X_T0, x64_at(x64_home(RSP), -(int32_t)size));
+    return x64_probe(x, X_T0, size, ACCESS_WRITE);
+}
+
+/* The popped or peeked value's host memory. */
+static struct x64_mem probe_top(struct x64_unit *x, unsigned size)
+{
+    unsigned top = x64_home(RSP);
+    if (x->code == 4) { /* bits 63..32 are no part of the address */
+        x64_mov(&x->a, 4, X_T0, top);
+        top = X_T0;
+    }
+    return x64_probe(x, top, size, ACCESS_READ);
+}
+
+static bool lower_push(struct x64_unit *x)
+{
+    const struct insn *insn = x->insn;
+    const struct operand *op = &insn->op[0];
+    struct x64_asm *a = &x->a;
+    unsigned size = insn->op_size;
+    if (!x64_can_push(x))
+        return false;
+    if (op->kind == OPK_MEM) {
+        if (!x64_can_access(x, insn))
+            return false;
+        struct x64_mem from = x64_probe(x, x64_address(x, insn), size, ACCESS_READ);
+        x64_load(a, size, X_TEST, from);
+        x64_store(a, 8, FRAME_FIELD(temp), X_TEST);
+    }
+    struct x64_mem to = probe_push(x, size);
+    if (op->kind == OPK_IMM) {
+        x64_rm(a, 0xC7, size, 0, to);
+        x64_imm(a, insn->imm, size < 4 ? size : 4);
+    } else if (op->kind == OPK_MEM) {
+        x64_load(a, 8, X_TEST, FRAME_FIELD(temp));
+        x64_store(a, size, to, X_TEST);
+    } else {
+        x64_store(a, size, to, x64_use(x, op->reg, X_TEST));
+    }
+    x64_mov(a, 8, x64_home(RSP), X_T0);
+    return true;
+}
+
+/* POP to memory is left to the interpreter: its address uses RSP after the pop. */
+static bool lower_pop(struct x64_unit *x)
+{
+    const struct insn *insn = x->insn;
+    const struct operand *op = &insn->op[0];
+    struct x64_asm *a = &x->a;
+    unsigned size = insn->op_size, rsp = x64_home(RSP);
+    if (!x64_can_push(x) || op->kind != OPK_GPR)
+        return false;
+    struct x64_mem from = probe_top(x, size);
+    unsigned home = x64_home(op->reg);
+    unsigned host = home != X_NONE && home != rsp ? home : X_TEST;
+    if (size == 2 && host == X_TEST) /* the rest of the register is kept */
+        x64_mov(a, 8, X_TEST, x64_use(x, op->reg, X_TEST));
+    x64_load(a, size, host, from);
+    if (op->reg == RSP && size == 2)
+        return x64_lea(a, x->code, rsp, x64_at(rsp, 2)), x64_mov(a, 2, rsp, X_TEST), true;
+    if (op->reg != RSP)
+        x64_lea(a, x->code, rsp, x64_at(rsp, (int32_t)size));
+    if (host == X_TEST)
+        x64_keep(x, op->reg, X_TEST);
+    return true;
+}
+
+static bool lower_leave(struct x64_unit *x)
+{
+    struct x64_asm *a = &x->a;
+    unsigned size = x->insn->op_size, rbp = x64_home(RBP), at = rbp;
+    if (!x64_can_push(x) || size != x->code)
+        return false;
+    if (x->code == 4) {
+        x64_mov(a, 4, X_T0, rbp);
+        at = X_T0;
+    }
+    struct x64_mem from = x64_probe(x, at, size, ACCESS_READ);
+    x64_lea(a, x->code, x64_home(RSP), x64_at(rbp, (int32_t)size));
+    x64_load(a, size, rbp, from);
+    return true;
+}
+
+const struct x64_lowering x64_lower_stack[] = {
+    {exec_push, lower_push},
+    {exec_pop, lower_pop},
+    {exec_leave, lower_leave},
+    {NULL, NULL},
+};

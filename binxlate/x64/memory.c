@@ -1,0 +1,96 @@
+/* Guest memory in translated code: effective address, then the soft TLB (mmu/tlb.h), without touching flags.
+ *
+ *   shrx  t1, address, frame             page number (frame & 63 is 12)
+ *   movzx t1d, t1w                       slot
+ *   mov   rcx, [frame + t1*8 + key]      -(page's linear address), if the access needs no check
+ *   mov   t1, [frame + t1*8 + addend]
+ *   lea   rcx, [rcx + address + size-1]  offset in the page of the last byte, if it is the slot's page
+ *   shrx  rcx, rcx, frame                zero: hit
+ *   jrcxz hit
+ *   jmp   slow
+ *   hit: [address + t1] */
+#include "binxlate/x64/x64.h"
+
+static bool plain_segment(const struct x64_unit *x, unsigned seg)
+{
+    if (x->code == 8)
+        return seg != FS && seg != GS;
+    return seg == DS || seg == ES || seg == SS;
+}
+
+bool x64_can_access(const struct x64_unit *x, const struct insn *insn)
+{
+    if (!path_on(x->t, PATH_MEMORY) || insn->addr_size == 2 || (x->block->mode & MODE_FLAT) == 0)
+        return false;
+    return plain_segment(x, insn->seg) || insn->seg == FS || insn->seg == GS;
+}
+
+bool x64_can_push(const struct x64_unit *x)
+{
+    return path_on(x->t, PATH_MEMORY) && (x->block->mode & MODE_FLAT) != 0;
+}
+
+/* FS and GS have a base, and outside 64-bit mode limits that may need a look. */
+static void add_segment_base(struct x64_unit *x, unsigned seg)
+{
+    struct x64_asm *a = &x->a;
+    if (x->code == 4) {
+        x64_rm(a, OP_0F | 0xB6, 4, X_TEST,
+               x64_frame_field(offsetof(struct xlat_frame, not_flat) + (seg == GS ? 1 : 0)));
+        x64_slow_unless_zero(x);
+    }
+    x64_load(a, 8, X_T1, x64_cpu_field(offsetof(struct cpu, seg_base) + seg * sizeof(uint64_t)));
+    x64_lea(a, x->code, X_T0, x64_indexed(X_T0, X_T1, 0, 0));
+}
+
+unsigned x64_address(struct x64_unit *x, const struct insn *insn)
+{
+    struct x64_asm *a = &x->a;
+    bool plain = plain_segment(x, insn->seg);
+    uint64_t disp = (uint64_t)insn->disp;
+    unsigned base = X_NONE, index = X_NONE;
+    if (insn->base == REG_RIP)
+        disp += x64_next_rip(x);
+    else if (insn->base != REG_NONE)
+        base = x64_use(x, insn->base, X_T0);
+    if (insn->index != REG_NONE)
+        index = x64_use(x, insn->index, X_T1);
+    if (base == X_NONE && index == X_NONE) {
+        x64_mov_imm(a, X_T0, insn->addr_size == 4 ? (uint32_t)disp : disp);
+    } else if (plain && index == X_NONE && disp == 0 && insn->addr_size == 8) {
+        return base;
+    } else if (index == X_NONE && disp == 0) {
+        x64_mov(a, insn->addr_size, X_T0, base);
+    } else {
+        x64_lea(a, insn->addr_size, X_T0, x64_indexed(base, index, insn->scale, (int32_t)disp));
+    }
+    if (!plain)
+        add_segment_base(x, insn->seg);
+    return X_T0;
+}
+
+static size_t map_field(const struct x64_unit *x, size_t member)
+{
+    bool user = (x->block->mode >> MODE_CPL_SHIFT & 3) == 3;
+    return offsetof(struct cpu, tlb.map) + (user ? sizeof(struct tlb_map) : 0) + member;
+}
+
+struct x64_mem x64_probe(struct x64_unit *x, unsigned address, unsigned size, enum access access)
+{
+    struct x64_asm *a = &x->a;
+    size_t key =
+        access == ACCESS_READ ? offsetof(struct tlb_map, read_key) : offsetof(struct tlb_map, write_key);
+    struct x64_mem keys = x64_cpu_field(map_field(x, key));
+    struct x64_mem addends = x64_cpu_field(map_field(x, offsetof(struct tlb_map, addend)));
+    keys.index = addends.index = X_T1;
+    keys.scale = addends.scale = 3;
+    x64_shrx(a, 8, X_T1, address, X_FRAME);
+    x64_rr(a, OP_0F | 0xB7, 4, X_T1, X_T1); /* movzx t1d, t1w */
+    x64_load(a, 8, X_TEST, keys);
+    x64_load(a, 8, X_T1, addends);
+    x64_lea(a, 8, X_TEST, x64_indexed(X_TEST, address, 0, (int32_t)size - 1));
+    x64_shrx(a, 8, X_TEST, X_TEST, X_FRAME);
+    x64_slow_unless_zero(x);
+    x->memory = true;
+    return x64_indexed(address, X_T1, 0, 0);
+}

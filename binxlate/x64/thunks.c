@@ -1,0 +1,77 @@
+/* Entering and leaving host code.
+ *
+ * enter(cpu, target): save what the C calling convention wants saved, switch the stack pointer to the frame,
+ * load the guest's registers and flags, jump. Leaving is the reverse; the site's index comes in X_TEST. */
+#include "binxlate/x64/x64.h"
+
+static const uint8_t saved[] = {X_RBX, X_RBP, X_R12, X_R13, X_R14, X_R15};
+
+static void move_registers(struct x64_unit *x, bool load, bool but_rax)
+{
+    for (unsigned gpr = but_rax ? RAX + 1 : RAX; gpr < GPR_COUNT; gpr++) {
+        unsigned home = x64_home(gpr);
+        if (home == X_NONE)
+            continue;
+        if (load)
+            x64_load(&x->a, 8, home, x64_slot(gpr));
+        else
+            x64_store(&x->a, 8, x64_slot(gpr), home);
+    }
+}
+
+/* push and pop */
+static void push_reg(struct x64_asm *a, unsigned reg)
+{
+    x64_o(a, 0x50, 4, reg);
+}
+
+static void pop_reg(struct x64_asm *a, unsigned reg)
+{
+    x64_o(a, 0x58, 4, reg);
+}
+
+/* SysV: the first argument, struct cpu, in RDI; the second, where to go, in RSI. */
+static void make_enter(struct x64_unit *x)
+{
+    struct x64_asm *a = &x->a;
+    for (unsigned i = 0; i < ARRAY_LEN(saved); i++)
+        push_reg(a, saved[i]);
+    x64_mov(a, 8, X_RAX, X_RSP);
+    x64_lea(a, 8, X_FRAME, x64_at(X_RDI, FRAME_BIAS));
+    x64_store(a, 8, FRAME_FIELD(host_stack), X_RAX);
+    x64_store(a, 8, FRAME_FIELD(target), X_RSI);
+    /* OF: 1 + 7F overflows; then the others from AH. */
+    x64_rm(a, OP_0F | 0xB7, 4, X_RAX, FRAME_FIELD(flags)); /* movzx eax, word */
+    x64_byte(a, 0x04);                                     /* add al, 7F */
+    x64_byte(a, 0x7F);
+    x64_byte(a, 0x9E); /* sahf */
+    move_registers(x, true, false);
+    x64_jmp_mem(a, FRAME_FIELD(target));
+}
+
+static void make_leave(struct x64_unit *x)
+{
+    struct x64_asm *a = &x->a;
+    x64_store(a, 8, x64_slot(RAX), X_RAX);
+    x64_byte(a, 0x9F);                    /* lahf */
+    x64_rr(a, OP_0F | 0x90, 4, 0, X_RAX); /* seto al */
+    x64_store(a, 2, FRAME_FIELD(flags), X_RAX);
+    x64_store(a, 8, FRAME_FIELD(exit), X_TEST);
+    move_registers(x, false, true);
+    x64_load(a, 8, X_RSP, FRAME_FIELD(host_stack));
+    for (unsigned i = ARRAY_LEN(saved); i-- > 0;)
+        pop_reg(a, saved[i]);
+    x64_byte(a, 0xC3); /* ret */
+}
+
+bool x64_make_thunks(struct translator *t)
+{
+    uint8_t *start = t->code.write;
+    struct x64_unit x = {.t = t, .a = {.start = start, .at = start, .end = start + t->code.bytes}};
+    make_enter(&x);
+    t->leave = (uint32_t)(x.a.at - start);
+    make_leave(&x);
+    t->enter = (enter_fn *)(uintptr_t)t->code.execute;
+    t->used = t->thunks_end = ((size_t)(x.a.at - start) + 63) & ~(size_t)63;
+    return !x.a.full;
+}

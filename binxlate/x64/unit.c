@@ -1,0 +1,283 @@
+/* A translation unit: entry, instructions, ways out, stubs.
+ *
+ *            jmp stub            the unit does not fit before the limit
+ *   entry:   budget += cost; if it is not negative any more, to the jump above
+ *            instructions
+ *   stubs:   mov ecx, site; jmp leave        one for each site
+ *
+ * An instruction has one slow path at most, to which all its checks lead before it has changed anything: the
+ * interpreter does the instruction, and host code goes on behind it. */
+#include "binxlate/x64/x64.h"
+
+#include <stdlib.h>
+
+enum {
+    STUBS_MAX = 4 * BLOCK_MAX_INSNS + 8,
+    UNIT_BYTES_MAX = 96 << 10, /* what the largest block may take; checked by x64_asm.full */
+};
+
+/* ---- Guest registers ---- */
+
+unsigned x64_home(unsigned gpr)
+{
+    static const uint8_t homes[GPR_COUNT] = {X_RAX, X_R14, X_RDX,  X_RBX,  X_R15, X_RBP, X_RSI,  X_RDI,
+                                             X_R8,  X_R9,  X_NONE, X_NONE, X_R12, X_R13, X_NONE, X_NONE};
+    return homes[gpr];
+}
+
+struct x64_mem x64_cpu_field(size_t offset)
+{
+    return x64_at(X_FRAME, (int32_t)offset - FRAME_BIAS);
+}
+
+struct x64_mem x64_frame_field(size_t offset)
+{
+    size_t cpu_bytes = (sizeof(struct cpu) + 63) & ~(size_t)63;
+    return x64_cpu_field(cpu_bytes + offset);
+}
+
+struct x64_mem x64_slot(unsigned gpr)
+{
+    return x64_cpu_field(offsetof(struct cpu, s.gpr) + gpr * sizeof(uint64_t));
+}
+
+unsigned x64_use(struct x64_unit *x, unsigned gpr, unsigned scratch)
+{
+    unsigned home = x64_home(gpr);
+    if (home != X_NONE)
+        return home;
+    x64_load(&x->a, 8, scratch, x64_slot(gpr));
+    return scratch;
+}
+
+void x64_keep(struct x64_unit *x, unsigned gpr, unsigned host)
+{
+    unsigned home = x64_home(gpr);
+    if (home == X_NONE)
+        x64_store(&x->a, 8, x64_slot(gpr), host);
+    else if (home != host)
+        x64_mov(&x->a, 8, home, host);
+}
+
+uint64_t x64_next_rip(const struct x64_unit *x)
+{
+    uint64_t next = x->unit->rip + x->insn->rip_offset + x->insn->length;
+    return x->code == 8 ? next : (uint32_t)next;
+}
+
+/* ---- Ways out ---- */
+
+void x64_leave_by(struct x64_unit *x, uint8_t *from, const struct site *site)
+{
+    CHECK(x->stubs < STUBS_MAX);
+    x->stub[x->stubs++] = (struct stub){from, site_add(x->t, site)};
+}
+
+void x64_slow_unless_zero(struct x64_unit *x)
+{
+    uint8_t *hit = x64_jrcxz8(&x->a);
+    CHECK(x->slow_count < ARRAY_LEN(x->slow));
+    x->slow[x->slow_count++] = x64_jmp32(&x->a);
+    x64_here8(&x->a, hit);
+}
+
+static uint32_t offset_of(const struct x64_unit *x, const uint8_t *at)
+{
+    return (uint32_t)(at - x->t->code.write);
+}
+
+static bool same_page(const struct x64_unit *x, uint64_t target)
+{
+    uint64_t base = x->t->cpu->seg_base[CS];
+    return ((base + target) & ~PAGE_MASK) == ((base + x->unit->rip) & ~PAGE_MASK);
+}
+
+/* To another page: by the jump cache, if it has the target under the present salt. */
+static void jump_by_cache(struct x64_unit *x, uint64_t target)
+{
+    struct x64_asm *a = &x->a;
+    uint64_t name = jump_name(x->block->mode, target), slot = name % JUMP_SLOTS;
+    x64_load(a, 8, X_T0, x64_frame_field(offsetof(struct xlat_frame, jump_key) + slot * sizeof(uint64_t)));
+    x64_load(a, 8, X_T1, FRAME_FIELD(salt));
+    if (name == (uint64_t)(int32_t)name) {
+        x64_lea(a, 8, X_TEST, x64_indexed(X_T0, X_T1, 0, (int32_t)name));
+    } else {
+        x64_mov_imm(a, X_TEST, name);
+        x64_lea(a, 8, X_T0, x64_indexed(X_T0, X_T1, 0, 0));
+        x64_lea(a, 8, X_TEST, x64_indexed(X_TEST, X_T0, 0, 0));
+    }
+    uint8_t *hit = x64_jrcxz8(a);
+    struct site site = {.kind = SITE_JUMP, .unit = x->unit, .target = target};
+    x64_leave_by(x, x64_jmp32(a), &site);
+    x64_here8(a, hit);
+    x64_jmp_mem(a, x64_frame_field(offsetof(struct xlat_frame, jump_host) + slot * sizeof(uint64_t)));
+}
+
+void x64_goto_from(struct x64_unit *x, uint8_t *from, uint64_t target)
+{
+    if (same_page(x, target) || !path_on(x->t, PATH_CACHE)) {
+        struct site site = {.kind = same_page(x, target) ? SITE_LINK : SITE_JUMP,
+                            .unit = x->unit,
+                            .target = target,
+                            .patch = offset_of(x, from),
+                            .next = SITE_NONE};
+        x64_leave_by(x, from, &site);
+        return;
+    }
+    x64_here32(&x->a, from);
+    jump_by_cache(x, target);
+}
+
+void x64_goto(struct x64_unit *x, uint64_t target)
+{
+    if (same_page(x, target) || !path_on(x->t, PATH_CACHE))
+        x64_goto_from(x, x64_jmp32(&x->a), target);
+    else
+        jump_by_cache(x, target);
+}
+
+void x64_goto_indirect(struct x64_unit *x, void (*commit)(struct x64_unit *x))
+{
+    struct x64_asm *a = &x->a;
+    struct x64_mem key = x64_frame_field(offsetof(struct xlat_frame, jump_key));
+    struct x64_mem host = x64_frame_field(offsetof(struct xlat_frame, jump_host));
+    key.scale = host.scale = 3;
+    key.index = host.index = X_TEST;
+    if (x->code == 4)
+        x64_rr(a, 0x63, 8, X_T0, X_T0); /* movsxd t0, t0d */
+    x64_rr(a, OP_0F | 0xB7, 4, X_TEST, X_T0);
+    x64_load(a, 8, X_T1, FRAME_FIELD(salt));
+    x64_lea(a, 8, X_T0, x64_indexed(X_T0, X_T1, 0, 0));
+    x64_load(a, 8, X_T1, host);
+    x64_load(a, 8, X_TEST, key);
+    x64_lea(a, 8, X_TEST, x64_indexed(X_TEST, X_T0, 0, 0));
+    x64_slow_unless_zero(x);
+    if (commit != NULL)
+        commit(x);
+    x64_jmp_reg(a, X_T1);
+}
+
+/* ---- Instructions ---- */
+
+static const struct x64_lowering *const families[] = {x64_lower_integer, x64_lower_branch, x64_lower_stack};
+
+static x64_lower_fn *find_lowering(const struct insn *insn)
+{
+    /* Faults found by the decoder, and guarded instructions, have another exec than their row's. */
+    if (insn->row == 0 || insn->exec != insn_rows[insn->row].exec)
+        return NULL;
+    for (unsigned f = 0; f < ARRAY_LEN(families); f++)
+        for (const struct x64_lowering *entry = families[f]; entry->exec != NULL; entry++)
+            if (entry->exec == insn->exec)
+                return entry->lower;
+    return NULL;
+}
+
+/* The present instruction's slow path: all its checks lead to one site, which comes back here. */
+static void finish_slow(struct x64_unit *x)
+{
+    if (x->slow_count == 0)
+        return;
+    struct site site = {.kind = x->memory ? SITE_MEMORY : SITE_INSN,
+                        .unit = x->unit,
+                        .insn = x->insn,
+                        .resume = offset_of(x, x->a.at)};
+    x64_leave_by(x, x->slow[0], &site);
+    uint32_t index = x->stub[x->stubs - 1].site;
+    for (unsigned i = 1; i < x->slow_count; i++) {
+        CHECK(x->stubs < STUBS_MAX);
+        x->stub[x->stubs++] = (struct stub){x->slow[i], index};
+    }
+}
+
+static void lower_insn(struct x64_unit *x)
+{
+    x64_lower_fn *lower = find_lowering(x->insn);
+    x->slow_count = 0;
+    x->memory = false;
+    if (lower == NULL || !lower(x))
+        x->slow[x->slow_count++] = x64_jmp32(&x->a);
+    finish_slow(x);
+}
+
+/* ---- The unit ---- */
+
+static void emit_entry(struct x64_unit *x)
+{
+    struct x64_asm *a = &x->a;
+    struct x64_mem top = FRAME_FIELD(budget);
+    top.disp += 6;
+    struct site site = {.kind = SITE_BUDGET, .unit = x->unit, .target = x->unit->rip};
+    uint8_t *spent = a->at;
+    x64_leave_by(x, x64_jmp32(a), &site);
+    x->unit->entry = offset_of(x, a->at);
+    x64_load(a, 8, X_TEST, FRAME_FIELD(budget));
+    x64_lea(a, 8, X_TEST, x64_at(X_TEST, x->block->cost << BUDGET_SHIFT | x->block->count));
+    x64_store(a, 8, FRAME_FIELD(budget), X_TEST);
+    x64_rm(a, OP_0F | 0xB7, 4, X_TEST, top); /* movzx ecx, word: zero when the budget is not negative */
+    uint8_t *place = x64_jrcxz8(a);
+    if (!a->full)
+        *place = (uint8_t)(spent - (place + 1));
+}
+
+static void emit_stubs(struct x64_unit *x)
+{
+    struct x64_asm *a = &x->a;
+    for (unsigned i = 0; i < x->stubs; i++) {
+        struct site *site = &x->t->site[x->stub[i].site];
+        site->stub = offset_of(x, a->at);
+        x64_here32(a, x->stub[i].from);
+        x64_o(a, 0xB8, 4, X_TEST);
+        x64_imm(a, x->stub[i].site, 4);
+        uint8_t *jump = x64_jmp32(a);
+        x64_aim32(a, jump, x->t->code.write + x->t->leave);
+    }
+}
+
+bool x64_translate(struct translator *t, struct translation_unit *unit)
+{
+    struct stub stubs[STUBS_MAX];
+    uint8_t *start = t->code.write + t->used;
+    uint32_t sites = t->sites;
+    struct x64_unit x = {.t = t,
+                         .unit = unit,
+                         .block = unit->block,
+                         .code = (unit->block->mode & MODE_CODE_MASK) == MODE_CODE64 ? 8 : 4,
+                         .stub = stubs,
+                         .a = {.start = start, .at = start, .end = t->code.write + t->code.bytes}};
+    emit_entry(&x);
+    for (unsigned i = 0; i < x.block->count; i++) {
+        x.insn = &x.block->insn[i];
+        lower_insn(&x);
+    }
+    if (!x.done) { /* fell off the end: the next instruction is the sentinel's */
+        x.insn = &x.block->insn[x.block->count - 1];
+        x64_goto(&x, x64_next_rip(&x));
+    }
+    emit_stubs(&x);
+    if (x.a.full) {
+        t->sites = sites;
+        return false;
+    }
+    t->used += ((size_t)(x.a.at - start) + 15) & ~(size_t)15;
+    return true;
+}
+
+static bool x64_supported(void)
+{
+    return host_cpu_can_translate();
+}
+
+static void x64_aim(struct translator *t, uint32_t patch, uint32_t target)
+{
+    int32_t distance = (int32_t)(target - (patch + 4));
+    memcpy(t->code.write + patch, &distance, 4);
+}
+
+const struct host_ops host_x64 = {
+    .name = "x86-64",
+    .supported = x64_supported,
+    .make_thunks = x64_make_thunks,
+    .translate = x64_translate,
+    .aim = x64_aim,
+};

@@ -1,0 +1,109 @@
+/* The x86-64 back end: how guest state lies in host registers, and what the lowering files share. Private to
+ * x64/.
+ *
+ *   host RSP          struct cpu, plus FRAME_BIAS: the frame register
+ *   host RCX, R10, R11   scratch
+ *   host R14, R15     guest RCX, guest RSP
+ *   all others        the guest register of the same name; guest R10, R11, R14 and R15 stay in struct cpu
+ *   host EFLAGS       the guest's arithmetic flags, always: what the translator adds to the guest's code must
+ * not touch them (LEA, MOV, MOVZX, SHRX, RORX and JRCXZ do not)
+ *
+ * RCX is scratch because JRCXZ, the only conditional jump that needs no flags, tests it. Flags are kept at
+ * all times, not only where they are live, because every memory access may fault, and the fault's stack frame
+ * shows them.
+ *
+ * FRAME_BIAS makes the low six bits of the frame register 12, so that SHRX by it turns an address into a page
+ * number. */
+#ifndef CROSSPAGE_BINXLATE_X64_X64_H
+#define CROSSPAGE_BINXLATE_X64_X64_H
+
+#include "binxlate/priv.h"
+#include "binxlate/x64/asm.h"
+
+enum {
+    FRAME_BIAS = PAGE_SHIFT,
+    X_FRAME = X_RSP,
+    X_TEST = X_RCX, /* scratch, and what JRCXZ tests */
+    X_T0 = X_R10,
+    X_T1 = X_R11,
+};
+
+/* A unit while it is being translated. */
+struct x64_unit {
+    struct x64_asm a;
+    struct translator *t;
+    struct translation_unit *unit;
+    const struct block *block;
+    const struct insn *insn; /* the present one */
+    unsigned code;           /* 4 or 8: address and stack size of the mode */
+    bool done;               /* the present instruction ended the unit */
+    /* Jumps to the present instruction's slow path. */
+    uint8_t *slow[8];
+    unsigned slow_count;
+    bool memory; /* it has a memory access that the soft TLB may miss */
+    struct stub {
+        uint8_t *from; /* 32-bit displacement to aim at the stub */
+        uint32_t site;
+    } * stub;
+    unsigned stubs;
+};
+
+/* A lowering emits the present instruction, or returns false with nothing emitted. */
+typedef bool x64_lower_fn(struct x64_unit *x);
+
+struct x64_lowering {
+    exec_fn *exec; /* of the rows it is for */
+    x64_lower_fn *lower;
+};
+
+extern const struct x64_lowering x64_lower_integer[], x64_lower_stack[],
+    x64_lower_branch[]; /* end: exec NULL */
+
+/* ---- Guest registers ---- */
+
+/* Host register of a guest register, X_NONE when it is kept in memory. */
+unsigned x64_home(unsigned gpr);
+/* Its place in struct cpu. */
+struct x64_mem x64_slot(unsigned gpr);
+/* A host register that holds it: its home, or `scratch` after loading it there. */
+unsigned x64_use(struct x64_unit *x, unsigned gpr, unsigned scratch);
+/* Store what was computed in `host` (as returned by x64_use) to where the guest register is kept. */
+void x64_keep(struct x64_unit *x, unsigned gpr, unsigned host);
+/* A field of struct cpu or struct xlat_frame. */
+struct x64_mem x64_cpu_field(size_t offset);
+struct x64_mem x64_frame_field(size_t offset);
+#define CPU_FIELD(member)   x64_cpu_field(offsetof(struct cpu, member))
+#define FRAME_FIELD(member) x64_frame_field(offsetof(struct xlat_frame, member))
+
+/* ---- Memory (memory.c) ---- */
+
+/* Can the memory operand be accessed by x64_probe at all? */
+bool x64_can_access(const struct x64_unit *x, const struct insn *insn);
+/* And the stack? */
+bool x64_can_push(const struct x64_unit *x);
+/* Linear address of the memory operand: a host register that holds it (X_T0, or a guest register's home). */
+unsigned x64_address(struct x64_unit *x, const struct insn *insn);
+/* Where [address, address + size) is in host memory; to the slow path if the soft TLB does not say so. Uses
+ * X_TEST and X_T1, which is part of the result. */
+struct x64_mem x64_probe(struct x64_unit *x, unsigned address, unsigned size, enum access access);
+
+/* ---- Sites (unit.c) ---- */
+
+/* From here to the interpreter, if RCX is not zero; to the next instruction else. */
+void x64_slow_unless_zero(struct x64_unit *x);
+/* A 32-bit displacement that leads to a site. */
+void x64_leave_by(struct x64_unit *x, uint8_t *from, const struct site *site);
+/* The unit is done: go to `target`. `from` is the jump's displacement. */
+void x64_goto(struct x64_unit *x, uint64_t target);
+void x64_goto_from(struct x64_unit *x, uint8_t *from, uint64_t target);
+/* The unit is done: go to the target in X_T0 (and only there); to the slow path when it is not in the jump
+ * cache. `commit` emits what the instruction does before it jumps; it may use X_TEST. */
+void x64_goto_indirect(struct x64_unit *x, void (*commit)(struct x64_unit *x));
+
+/* Address of the instruction after the present one. */
+uint64_t x64_next_rip(const struct x64_unit *x);
+
+bool x64_make_thunks(struct translator *t);
+bool x64_translate(struct translator *t, struct translation_unit *unit);
+
+#endif
