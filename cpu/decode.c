@@ -454,6 +454,11 @@ static bool decode_source(struct decoder *d, const struct insn_row *row)
     for (unsigned i = 0; i < ARRAY_LEN(row->operand); i++)
         in_use |= is_vvvv(operand_forms[row->operand[i]].method);
     bool is_destination = is_vvvv(operand_forms[row->operand[0]].method);
+    /* The registers of a gather are three different ones. */
+    unsigned gathered = insn->op[0].reg;
+    if (d->vsib &&
+        (gathered == vvvv_register(d) || gathered == insn->index || insn->index == vvvv_register(d)))
+        return false;
     insn->source = is_destination ? insn->op[1].reg : in_use ? vvvv_register(d) : insn->op[0].reg;
     return in_use || d->vvvv == 0;
 }

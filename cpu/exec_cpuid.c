@@ -15,7 +15,7 @@ struct regs {
     uint32_t a, b, c, d;
 };
 
-enum feature_word { W_1_EDX, W_1_ECX, W_7_EBX, W_7_EDX, W_6_EAX, W_81_EDX, W_81_ECX, W_87_EDX };
+enum feature_word { W_1_EDX, W_1_ECX, W_7_EBX, W_7_EDX, W_6_EAX, W_81_EDX, W_81_ECX, W_87_EDX, W_D1_EAX };
 
 static const struct {
     uint8_t feature, word, bit;
@@ -36,7 +36,8 @@ static const struct {
     {FEAT_NX, W_81_EDX, 20},      {FEAT_PDPE1GB, W_81_EDX, 26}, {FEAT_RDTSCP, W_81_EDX, 27},
     {FEAT_LM, W_81_EDX, 29},      {FEAT_LAHF_LM, W_81_ECX, 0},  {FEAT_PREFETCHW, W_81_ECX, 8},
     {FEAT_INVTSC, W_87_EDX, 8},   {FEAT_MOVBE, W_1_ECX, 22},    {FEAT_BMI1, W_7_EBX, 3},
-    {FEAT_BMI2, W_7_EBX, 8},      {FEAT_LZCNT, W_81_ECX, 5},
+    {FEAT_BMI2, W_7_EBX, 8},      {FEAT_LZCNT, W_81_ECX, 5},    {FEAT_XSAVEOPT, W_D1_EAX, 0},
+    {FEAT_AVX, W_1_ECX, 28},      {FEAT_AVX2, W_7_EBX, 5},
 };
 
 static uint32_t feature_word(const struct cpu *cpu, enum feature_word word)
@@ -106,9 +107,19 @@ static void leaf_topology(uint32_t subleaf, struct regs *r)
 
 static void leaf_xsave(const struct cpu *cpu, uint32_t subleaf, struct regs *r)
 {
-    if (!cpu_has(cpu, FEAT_XSAVE) || subleaf != 0)
+    enum { LEGACY_BYTES = 512 + 64, AVX_BYTES = 256 };
+    uint32_t supported = (uint32_t)cpu_model_xcr0(cpu->model);
+    if (!cpu_has(cpu, FEAT_XSAVE))
         return;
-    *r = (struct regs){(uint32_t)cpu_model_xcr0(cpu->model), 512 + 64, 512 + 64, 0};
+    if (subleaf == 0) {
+        *r = (struct regs){supported, LEGACY_BYTES, LEGACY_BYTES, 0};
+        r->b += cpu->s.xcr0 & XCR0_AVX ? AVX_BYTES : 0;
+        r->c += supported & XCR0_AVX ? AVX_BYTES : 0;
+    } else if (subleaf == 1) {
+        r->a = feature_word(cpu, W_D1_EAX);
+    } else if (subleaf == 2 && (supported & XCR0_AVX)) {
+        *r = (struct regs){AVX_BYTES, LEGACY_BYTES, 0, 0};
+    }
 }
 
 /* TSC = crystal x EBX / EAX. Guests multiply in 32 bits with kHz, so an unwieldy ratio is rounded. */

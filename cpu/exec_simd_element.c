@@ -1,7 +1,7 @@
 /* Vector integer instructions that do the same to every lane: arithmetic, compare, logic, shifts, pack,
- * unpack, widening (MMX, SSE2, SSSE3, SSE4.1, SSE4.2; SDM vol. 2). The rows of cpu/simd.def are expanded
- * here, a family at a time: each row becomes a function over whole vectors and the handler around it. ANDPS
- * and its kin share PAND's handlers, UNPCKLPS and its kin PUNPCKLDQ's.
+ * unpack, widening (MMX, SSE2, SSSE3, SSE4.1, SSE4.2, AVX2; SDM vol. 2). The rows of cpu/simd.def are
+ * expanded here, a family at a time: each row becomes a function over whole vectors and the handler around
+ * it. ANDPS and its kin share PAND's handlers, UNPCKLPS and its kin PUNPCKLDQ's.
  *
  * Leaves out: anything with an immediate or an irregular data flow (exec_simd_shuffle.c), floating point.
  *
@@ -108,6 +108,17 @@ static ALWAYS_INLINE enum exec simd_extend(struct cpu *cpu, const struct insn *i
     }                                                                                                        \
     HANDLER(handler, simd_shift)
 
+#define SHIFT_EACH(handler, type, op)                                                                        \
+    VECTOR_FN(handler)                                                                                       \
+    {                                                                                                        \
+        (void)imm;                                                                                           \
+        for (unsigned i = 0; i < bytes / sizeof a->type[0]; i++) {                                           \
+            uint64_t count = sizeof a->type[0] == 4 ? b->u32[i] : b->u64[i];                                 \
+            a->type[i] = lane_##op(a->type[i], count, 8 * sizeof a->type[0]);                                \
+        }                                                                                                    \
+    }                                                                                                        \
+    HANDLER(handler, simd_apply_xmm)
+
 #define PACK(handler, from, to, store)                                                                       \
     VECTOR_FN(handler)                                                                                       \
     {                                                                                                        \
@@ -154,6 +165,7 @@ static ALWAYS_INLINE enum exec simd_extend(struct cpu *cpu, const struct insn *i
 #undef ELEMENT
 #undef PAIRWISE
 #undef SHIFT
+#undef SHIFT_EACH
 #undef PACK
 #undef UNPACK
 #undef EXTEND

@@ -75,5 +75,7 @@ unsigned cpu_model_physical_bits(const struct cpu_model *model)
 
 uint64_t cpu_model_xcr0(const struct cpu_model *model)
 {
-    return model->features[0] >> FEAT_XSAVE & 1 ? 3 : 1; /* x87, SSE */
+    if (!(model->features[0] >> FEAT_XSAVE & 1))
+        return XCR0_X87;
+    return XCR0_X87 | (model->features[0] >> FEAT_AVX & 1 ? XCR0_YMM : XCR0_SSE);
 }

@@ -31,7 +31,7 @@ static bool aim(struct rng *rng, struct native_case *c)
 /* A relative branch goes to the instruction after it. */
 static void straighten(struct native_case *c)
 {
-    for (unsigned i = 0; i < 3; i++)
+    for (unsigned i = 0; i < ROW_OPERANDS; i++)
         if (row_operand(c->row, i)->method == METHOD_REL)
             memset(c->bytes + c->length - case_operand_size(c, i), 0, case_operand_size(c, i));
 }

@@ -79,7 +79,7 @@ static bool is_shift(const struct insn_row *row)
 static unsigned shift_count(const struct native_case *c)
 {
     uint64_t count = c->imm;
-    for (unsigned i = 0; i < 3; i++)
+    for (unsigned i = 0; i < ROW_OPERANDS; i++)
         if (row_operand(c->row, i)->method == METHOD_FIXED_CX)
             count = c->in.gpr[RCX];
         else if (row_operand(c->row, i)->method == METHOD_ONE)
@@ -197,10 +197,13 @@ static void excuse(const struct native_case *c, const struct native_result *host
         memcpy(guest->s.fx, host->s.fx, FX_MXCSR);
         memcpy(guest->s.fx + FX_ST, host->s.fx + FX_ST, 128);
     }
-    unsigned xmm = FX_XMM + 16 * ((c->modrm >> 3 & 7) | (c->rex & 4u) << 1);
-    if ((e = exception_find(c, DIFFERS_RELATIVE)) != NULL &&
-        lanes_close(host->s.fx + xmm, guest->s.fx + xmm, e->limit))
-        memcpy(guest->s.fx + xmm, host->s.fx + xmm, 16);
+    unsigned vector = 16 * ((c->modrm >> 3 & 7) | (c->rex & 4u) << 1), xmm = FX_XMM + vector;
+    if ((e = exception_find(c, DIFFERS_RELATIVE)) != NULL) {
+        if (lanes_close(host->s.fx + xmm, guest->s.fx + xmm, e->limit))
+            memcpy(guest->s.fx + xmm, host->s.fx + xmm, 16);
+        if (lanes_close(host->s.ymm + vector, guest->s.ymm + vector, e->limit))
+            memcpy(guest->s.ymm + vector, host->s.ymm + vector, 16);
+    }
     excuse_rep(c, &host->s, &guest->s);
     if (host->fault == FAULT_NONE || host->fault != guest->fault)
         return;

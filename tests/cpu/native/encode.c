@@ -276,7 +276,8 @@ static void put_memory16(struct rng *rng, struct native_case *c, unsigned reg, u
 /* SDM vol. 2, tables 2-2 and 2-3. RIP-relative displacements are patched when the length is known. */
 static void put_memory(struct rng *rng, struct native_case *c, unsigned reg, uint8_t segment)
 {
-    unsigned mod = rng_below(rng, 3), rm = rng_below(rng, 8);
+    bool vsib = row_has(c->row, METHOD_VSIB);
+    unsigned mod = rng_below(rng, 3), rm = vsib ? 4 : rng_below(rng, 8);
     if (segment == FS && rm == 5 && mod == 0)
         mod = 1; /* needs a register */
     c->modrm = (uint8_t)(mod << 6 | reg << 3 | rm);
@@ -290,7 +291,8 @@ static void put_memory(struct rng *rng, struct native_case *c, unsigned reg, uin
             base = 3;
         put(c, scale << 6 | index << 3 | base, 1);
         c->ea.scale = (uint8_t)scale;
-        c->ea.index = (index | rex_x) == RSP ? REG_NONE : (uint8_t)(index | rex_x);
+        c->ea.index = vsib || (index | rex_x) == RSP ? REG_NONE : (uint8_t)(index | rex_x);
+        c->ea.vector_index = (uint8_t)(index | rex_x);
         c->ea.base = (uint8_t)(base | rex_b);
         absolute = base == 5 && mod == 0;
         if (absolute)
@@ -408,6 +410,8 @@ static void pick_prefixes(struct rng *rng, struct native_case *c)
 {
     const struct insn_row *row = c->row;
     c->prefixes |= rng_one_in(rng, 8) ? PREFIX_67 : 0;
+    if (row_has(row, METHOD_VSIB) && c->bits != BITS_64) /* needs a SIB byte */
+        c->prefixes = c->bits == BITS_16 ? PREFIX_67 : 0;
     if (row_is_vex(row)) {
         pick_vex(rng, c);
     } else {
@@ -418,6 +422,14 @@ static void pick_prefixes(struct rng *rng, struct native_case *c)
     }
     c->op_size = operand_size(c);
     c->addr_size = address_size(c);
+}
+
+/* A gather's registers must differ (#UD). */
+static bool gather_conflicts(const struct native_case *c)
+{
+    unsigned destination = (c->modrm >> 3 & 7) | (c->rex & 4u) << 1, index = c->ea.vector_index;
+    return row_has(c->row, METHOD_VSIB) &&
+           (destination == index || destination == c->vvvv || index == c->vvvv);
 }
 
 /* ---- Interface ---- */
@@ -441,7 +453,7 @@ bool case_encode(struct rng *rng, const struct insn_row *row, const struct nativ
         patch_rip(c);
         if (row_has(row, METHOD_STRSRC))
             c->ea.seg = segment != REG_NONE ? segment : DS;
-    } while (c->length > 15);
+    } while (c->length > 15 || gather_conflicts(c));
     c->in.rip = c->code - (bits == BITS_16 ? CODE_BASE : 0);
     return true;
 }

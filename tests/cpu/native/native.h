@@ -82,6 +82,7 @@ struct native_ea {
     uint8_t seg;
     unsigned size;              /* bytes accessed, 0 = depends on the instruction */
     uint8_t disp_at, disp_size; /* where in the encoding the displacement is */
+    uint8_t vector_index;       /* of a gather; `index` is REG_NONE then */
 };
 
 enum { CASE_BYTES = 256 };

@@ -392,6 +392,21 @@ static void steer_compare(struct rng *rng, struct native_case *c, const uint8_t 
         c->in.gpr[RAX] &= UINT32_MAX;
 }
 
+/* A gather: the vector of indexes reaches places in the data window from the base. */
+static void steer_gather(struct rng *rng, struct native_case *c)
+{
+    const char *letter = strstr(c->row->mnemonic, "gather");
+    if (letter == NULL)
+        return;
+    unsigned size = letter[6] == 'd' ? 4 : 8, reg = c->ea.vector_index;
+    int64_t base = (int64_t)(uint32_t)(case_ea(c) + segment_base(c, c->ea.seg));
+    for (unsigned i = 0; i < 32 / size; i++) {
+        int64_t index = (random_data_address(rng, 8) - base) >> c->ea.scale;
+        uint8_t *half = i < 16 / size ? c->in.fx + FX_XMM + 16 * reg : c->in.ymm + 16 * reg;
+        memcpy(half + i * size % 16, &index, size);
+    }
+}
+
 static uint64_t random_flags(struct rng *rng)
 {
     uint64_t flags = 0x202 | (rng_next(rng) & FLAGS_ARITH);
@@ -426,6 +441,7 @@ void case_randomize(struct rng *rng, struct native_case *c, uint8_t *memory)
         uint64_t linear = case_ea(c) + segment_base(c, c->ea.seg);
         random_memory(rng, c, memory, linear, c->ea.size);
         steer_compare(rng, c, memory, linear);
+        steer_gather(rng, c);
     } else {
         steer_compare(rng, c, memory, 0);
     }
