@@ -104,6 +104,14 @@ static enum exec step_uncached(struct cpu *cpu)
     return result;
 }
 
+/* Deliver the fault of a fetch. */
+static struct block *fetch_fault(struct cpu *cpu)
+{
+    code_page_forget(cpu);
+    cpu_deliver_fault(cpu);
+    return NULL;
+}
+
 /* The block to run next, or NULL when one instruction was run (or its fault delivered) without one. */
 static struct block *next_block(struct cpu *cpu)
 {
@@ -111,10 +119,7 @@ static struct block *next_block(struct cpu *cpu)
     switch (block_at_rip(cpu, &block)) {
     case BLOCK_FOUND: return block;
     case BLOCK_NONE: step_uncached(cpu); return NULL;
-    case BLOCK_FAULT:
-        code_page_forget(cpu);
-        cpu_deliver_fault(cpu);
-        return NULL;
+    case BLOCK_FAULT: return fetch_fault(cpu);
     }
     return NULL;
 }
@@ -147,9 +152,13 @@ static ALWAYS_INLINE struct block *follow(struct cpu *cpu, unsigned exit)
             return next;
     }
     next = block->guess;
-    if (next != NULL && code_translate(cpu, code_linear(cpu), &phys) && next->phys == phys.v &&
-        !next->stale && block_within_limit(cpu, next))
-        return next;
+    if (next != NULL) {
+        /* As block_at_rip() does it, and not a second time: a walk can be noticed. */
+        if (UNLIKELY(!code_translate(cpu, code_linear(cpu), &phys)))
+            return fetch_fault(cpu);
+        if (next->phys == phys.v && !next->stale && block_within_limit(cpu, next))
+            return next;
+    }
     return follow_slow(cpu, block, exit, page);
 }
 

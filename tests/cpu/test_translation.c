@@ -152,6 +152,8 @@ Test(translation, global_pages_outlive_a_load_of_cr3)
 struct monitor {
     struct harness *h;
     unsigned asked;
+    uint64_t refused; /* page that is not there */
+    unsigned refusals;
 };
 
 static bool monitor_translate(void *ctx, gva_t addr, enum access access, bool user, bool ac,
@@ -160,6 +162,11 @@ static bool monitor_translate(void *ctx, gva_t addr, enum access access, bool us
     struct monitor *monitor = ctx;
     const struct cpu *cpu = monitor->h->cpu;
     monitor->asked++;
+    if ((addr.v & ~PAGE_MASK) == monitor->refused) {
+        monitor->refusals++;
+        *pf = 0;
+        return false;
+    }
     return page_walk(&monitor->h->memory, &cpu->paging, addr, access, user, ac, true, out, pf);
 }
 
@@ -270,5 +277,28 @@ Test(translation, a_full_tlb_is_flushed_and_the_next_instruction_is_walked_for)
         cr_assert(harness_run(h));
         cr_assert_eq(h->cpu->tlb.count, 2, "data and code");
         cr_assert(accessed(h, WINDOW + 0x5000));
+    }
+}
+
+/* A monitor charges for each time. */
+Test(translation, a_fetch_that_faults_is_asked_for_once)
+{
+    static const uint8_t there[] = {0xE9, 0xFB, 0x0F, 0, 0}, back[] = {0xE9, 0xFB, 0xEF, 0xFF, 0xFF};
+    BOTH(h)
+    {
+        struct monitor monitor = {.h = h};
+        h->bus.ctx = &monitor;
+        h->bus.translate = monitor_translate;
+        cpu_state_changed(h->cpu);
+        harness_poke(h, DATA + 0x5000, there, sizeof there);
+        harness_poke(h, DATA + 0x6000, back, sizeof back);
+        h->cpu->s.rip = WINDOW + 0x5000;
+        (void)cpu_run(h->cpu, h->cpu->s.clock + 10000); /* the way there is known */
+        monitor.refused = WINDOW + 0x6000;
+        tlb_flush_page(&h->cpu->tlb, WINDOW + 0x6000);
+        h->cpu->s.rip = WINDOW + 0x5000;
+        cr_assert(harness_run(h));
+        cr_assert_eq(harness_fault(h), VEC_PF);
+        cr_assert_eq(monitor.refusals, 1);
     }
 }
