@@ -46,7 +46,7 @@ static void flags_from_host(struct translator *t)
     flags_replace(t->cpu, (t->cpu->s.rflags & ~(uint64_t)FLAGS_ARITH) | flags);
 }
 
-static void enter(struct translator *t, uint32_t at)
+static void enter(struct translator *t, const struct translation_unit *unit, uint32_t at)
 {
     struct cpu *cpu = t->cpu;
     unsigned flat = cpu->flat & cpu->flat_write;
@@ -54,8 +54,14 @@ static void enter(struct translator *t, uint32_t at)
     t->frame->not_flat[1] = (flat >> GS & 1) == 0;
     jump_cache_salt(t);
     flags_to_host(t);
+    if (unit->x87 && t->host->x87_usable(cpu)) {
+        t->host->x87_load(t);
+        t->count[COUNT_X87]++;
+    }
     t->count[COUNT_ENTRIES]++;
     t->enter(cpu, t->code.execute + at);
+    if (t->frame->x87_live)
+        t->host->x87_store(t);
     flags_from_host(t);
     window_read(t);
     code_page_forget(cpu);
@@ -143,6 +149,12 @@ static bool is_near_branch(const struct insn *insn)
            insn->exec == exec_call || insn->exec == exec_jmp || insn->exec == exec_jcc;
 }
 
+/* An instruction may have unmasked an x87 exception. */
+static bool can_resume(const struct translator *t, const struct translation_unit *unit)
+{
+    return !unit->x87 || t->host->x87_usable(t->cpu);
+}
+
 enum after { AFTER_RESUME, AFTER_JUMP, AFTER_LEAVE };
 
 /* The interpreter does the instruction of a site, see run_reference() in cpu/run.c. */
@@ -161,7 +173,7 @@ static enum after interpret(struct translator *t, const struct site *site)
     t->slow_rows[insn->row]++;
     enum exec result = insn->exec(cpu, insn);
     if (LIKELY(result == EXEC_NEXT && cpu->s.clock + rest_cost < cpu->limit && cpu->mode == mode &&
-               cpu->tlb.code_epoch == epoch)) {
+               cpu->tlb.code_epoch == epoch && can_resume(t, site->unit))) {
         window_open(t, cpu->s.clock + rest_cost, cpu->s.instructions + rest_count);
         return AFTER_RESUME;
     }
@@ -177,11 +189,11 @@ unsigned translator_run(void *ctx, struct block *block)
     if (!cpu->long64 && cpu->code_bound != UINT32_MAX)
         return RUN_DECLINED;
     struct translation_unit *unit = unit_of(t, block);
-    if (unit == NULL || cpu->s.clock + block->cost >= cpu->limit)
+    if (unit == NULL || cpu->s.clock + block->cost >= cpu->limit || !can_resume(t, unit))
         return RUN_DECLINED;
     window_open(t, cpu->s.clock, cpu->s.instructions);
     for (uint32_t at = unit->entry;;) {
-        enter(t, at);
+        enter(t, unit, at);
         uint32_t n = (uint32_t)t->frame->exit;
         const struct site *site = &t->site[n];
         enum site_kind kind = site->kind;
@@ -192,11 +204,21 @@ unsigned translator_run(void *ctx, struct block *block)
             t->count[COUNT_BUDGET]++;
             return RUN_LOOKUP;
         }
+        if (kind == SITE_X87) {
+            cpu->s.rip = site->target;
+            unit = site->unit;
+            if (!t->host->x87_usable(cpu))
+                return RUN_LOOKUP;
+            window_open(t, cpu->s.clock, cpu->s.instructions);
+            at = unit->entry;
+            continue;
+        }
         if (kind == SITE_LINK || kind == SITE_JUMP) {
             cpu->s.rip = site->target;
         } else {
             enum after after = interpret(t, site);
             if (after == AFTER_RESUME) {
+                unit = t->site[n].unit;
                 at = t->site[n].resume;
                 continue;
             }

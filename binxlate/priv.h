@@ -31,6 +31,9 @@ enum {
     JUMP_KEY_SHIFT = 48,  /* above the bits of a canonical address */
     FRAME_TEMPS = 4,
     CPU_MODES = 1 << 8, /* enum cpu_mode bits */
+    X87_IMAGE_BYTES = 108,
+    X87_NOTED = 1 << 15,
+    X87_NO_DATA = 0xFF,
 };
 
 /* What host code keeps at a constant distance from its frame register, besides struct cpu: behind it. */
@@ -43,6 +46,11 @@ struct xlat_frame {
     uint64_t temp[FRAME_TEMPS];
     uint16_t flags;      /* AL: OF as 0 or 1, AH: SF ZF AF PF CF as LAHF has them */
     uint8_t not_flat[2]; /* FS, GS: 1 when an access through it needs the interpreter's checks */
+    uint8_t x87_live;    /* the host's x87 unit holds the guest's state; only while in host code */
+    uint8_t x87_data;    /* enum sreg of the last x87 memory operand since then, or X87_NO_DATA */
+    uint16_t x87_word;   /* control word on its way */
+    uint64_t x87_note;   /* last x87 instruction since then: offset << 16 | X87_NOTED | opcode; or 0 */
+    uint8_t x87_image[X87_IMAGE_BYTES]; /* as the host loads and stores it */
     uint32_t pad;
     uint64_t jump_key[JUMP_SLOTS];  /* -(target + salt), or what cannot match */
     uint64_t jump_host[JUMP_SLOTS]; /* host address */
@@ -54,6 +62,7 @@ enum site_kind {
     SITE_LINK, /* the unit is done; the next instruction is at `target`; its jump at `patch` may be linked */
     SITE_JUMP, /* the same for a jump to another page: its target may go to the jump cache */
     SITE_BUDGET, /* the unit does not fit before the limit: nothing of it was done */
+    SITE_X87,    /* the unit needs x87_live: nothing of it was done, nor paid */
 };
 
 enum { SITE_NONE = UINT32_MAX };
@@ -74,6 +83,7 @@ struct translation_unit {
     uint64_t rip;
     uint32_t entry;                /* offset in the code cache */
     uint32_t incoming;             /* first site linked to it */
+    bool x87;                      /* its code uses the host's x87 unit */
     struct translation_unit *next; /* of the same block, for another rip */
 };
 
@@ -87,6 +97,11 @@ struct host_ops {
     bool (*translate)(struct translator *t, struct translation_unit *unit);
     /* Make the jump whose displacement is at `patch` go to `target` (offsets in the code cache). */
     void (*aim)(struct translator *t, uint32_t patch, uint32_t target);
+    /* Can units with `x87` run in the present state? */
+    bool (*x87_usable)(const struct cpu *cpu);
+    /* Between struct cpu and what enter and leave move; x87_live says on which side the state is. */
+    void (*x87_load)(struct translator *t);
+    void (*x87_store)(struct translator *t);
 };
 
 typedef void enter_fn(void *cpu, const void *target);

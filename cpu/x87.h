@@ -1,4 +1,5 @@
-/* The x87 register stack, environment and exceptions, shared by the exec_x87_* files. Private to cpu/.
+/* The x87 register stack, environment and exceptions, shared by the exec_x87_* files. Private to cpu/ and the
+ * translator.
  *
  * Order inside a handler: (1) x87_wait: #MF of an earlier instruction; (2) memory reads; (3) x87_note: the
  * last-instruction pointers; (4) stack checks and the operation; (5) memory write, which may still fault; (6)

@@ -134,6 +134,13 @@ void x64_shrx(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, unsi
     put_modrm(a, 3, dst, src);
 }
 
+void x64_shlx(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, unsigned count)
+{
+    put_vex(a, 2, VEX_66, size == 8, dst, count, src);
+    x64_byte(a, 0xF7);
+    put_modrm(a, 3, dst, src);
+}
+
 /* ---- Jumps ---- */
 
 static uint8_t *put_displacement(struct x64_asm *a, unsigned size)

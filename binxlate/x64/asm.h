@@ -107,6 +107,9 @@ void x64_rorx(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, unsi
 /* shrx dst, src, count      (flags untouched) */
 void x64_shrx(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, unsigned count);
 
+/* shlx dst, src, count      (flags untouched) */
+void x64_shlx(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, unsigned count);
+
 /* jmp, jcc to a 32-bit displacement that is filled in later: returns its place. */
 uint8_t *x64_jmp32(struct x64_asm *a);
 uint8_t *x64_jcc32(struct x64_asm *a, unsigned condition);

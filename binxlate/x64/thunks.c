@@ -19,6 +19,18 @@ static void move_registers(struct x64_unit *x, bool load, bool but_rax)
     }
 }
 
+/* If it is live: DD /extension. Flags do not matter any more, or not yet. */
+static void move_x87(struct x64_unit *x, unsigned extension)
+{
+    enum { CONDITION_E = 4 };
+    struct x64_asm *a = &x->a;
+    x64_rm(a, 0x80, 1, 7, FRAME_FIELD(x87_live)); /* cmp byte, 0 */
+    x64_imm(a, 0, 1);
+    uint8_t *dead = x64_jcc32(a, CONDITION_E);
+    x64_rm(a, 0xDD, 4, extension, FRAME_FIELD(x87_image));
+    x64_here32(a, dead);
+}
+
 /* push and pop */
 static void push_reg(struct x64_asm *a, unsigned reg)
 {
@@ -40,6 +52,7 @@ static void make_enter(struct x64_unit *x)
     x64_lea(a, 8, X_FRAME, x64_at(X_RDI, FRAME_BIAS));
     x64_store(a, 8, FRAME_FIELD(host_stack), X_RAX);
     x64_store(a, 8, FRAME_FIELD(target), X_RSI);
+    move_x87(x, 4); /* frstor */
     /* OF: 1 + 7F overflows; then the others from AH. */
     x64_rm(a, OP_0F | 0xB7, 4, X_RAX, FRAME_FIELD(flags)); /* movzx eax, word */
     x64_byte(a, 0x04);                                     /* add al, 7F */
@@ -58,6 +71,7 @@ static void make_leave(struct x64_unit *x)
     x64_store(a, 2, FRAME_FIELD(flags), X_RAX);
     x64_store(a, 8, FRAME_FIELD(exit), X_TEST);
     move_registers(x, false, true);
+    move_x87(x, 6); /* fnsave, which leaves the unit as C expects it: FNINIT's state */
     x64_load(a, 8, X_RSP, FRAME_FIELD(host_stack));
     for (unsigned i = ARRAY_LEN(saved); i-- > 0;)
         pop_reg(a, saved[i]);

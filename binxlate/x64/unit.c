@@ -1,9 +1,13 @@
 /* A translation unit: entry, instructions, ways out, stubs.
  *
  *            jmp stub            the unit does not fit before the limit
- *   entry:   budget += cost; if it is not negative any more, to the jump above
+ *            jmp stub            it needs the x87 state
+ *   entry:   no x87 state in the host, but x87 instructions here: to the second jump above
+ *            budget += cost; if it is not negative any more, to the first
  *            instructions
  *   stubs:   mov ecx, site; jmp leave        one for each site
+ *
+ * What x64_note says is told to the frame in stubs and before the unit's ways out only.
  *
  * An instruction has one slow path at most, to which all its checks lead before it has changed anything: the
  * interpreter does the instruction, and host code goes on behind it. */
@@ -15,6 +19,8 @@ enum {
     STUBS_MAX = 4 * BLOCK_MAX_INSNS + 8,
     UNIT_BYTES_MAX = 96 << 10, /* what the largest block may take; checked by x64_asm.full */
 };
+
+static const struct x64_note no_note = {.data = X87_NO_DATA};
 
 /* ---- Guest registers ---- */
 
@@ -70,7 +76,7 @@ uint64_t x64_next_rip(const struct x64_unit *x)
 void x64_leave_by(struct x64_unit *x, uint8_t *from, const struct site *site)
 {
     CHECK(x->stubs < STUBS_MAX);
-    x->stub[x->stubs++] = (struct stub){from, site_add(x->t, site)};
+    x->stub[x->stubs++] = (struct stub){from, site_add(x->t, site), x->stub_note};
 }
 
 void x64_slow_unless_zero(struct x64_unit *x)
@@ -161,16 +167,36 @@ void x64_goto_indirect(struct x64_unit *x, void (*commit)(struct x64_unit *x))
 
 static const struct x64_lowering *const families[] = {x64_lower_integer, x64_lower_branch, x64_lower_stack};
 
-static x64_lower_fn *find_lowering(const struct insn *insn)
+static x64_lower_fn *find_in(const struct x64_lowering *family, const struct insn *insn)
 {
+    for (const struct x64_lowering *entry = family; entry->exec != NULL; entry++)
+        if (entry->exec == insn->exec)
+            return entry->lower;
+    return NULL;
+}
+
+static x64_lower_fn *find_lowering(const struct x64_unit *x, const struct insn *insn)
+{
+    x64_lower_fn *lower = NULL;
     /* Faults found by the decoder, and guarded instructions, have another exec than their row's. */
     if (insn->row == 0 || insn->exec != insn_rows[insn->row].exec)
         return NULL;
-    for (unsigned f = 0; f < ARRAY_LEN(families); f++)
-        for (const struct x64_lowering *entry = families[f]; entry->exec != NULL; entry++)
-            if (entry->exec == insn->exec)
-                return entry->lower;
-    return NULL;
+    for (unsigned f = 0; f < ARRAY_LEN(families) && lower == NULL; f++)
+        lower = find_in(families[f], insn);
+    if (lower == NULL && x->unit->x87)
+        lower = find_in(x64_lower_x87, insn);
+    return lower;
+}
+
+/* FWAIT alone is not worth it. */
+static bool wants_x87(const struct x64_unit *x)
+{
+    bool wants = false;
+    for (unsigned i = 0; i < x->block->count; i++) {
+        const struct insn *insn = &x->block->insn[i];
+        wants |= insn->exec != exec_fwait && find_in(x64_lower_x87, insn) != NULL;
+    }
+    return wants && path_on(x->t, PATH_X87);
 }
 
 /* The present instruction's slow path: all its checks lead to one site, which comes back here. */
@@ -186,21 +212,37 @@ static void finish_slow(struct x64_unit *x)
     uint32_t index = x->stub[x->stubs - 1].site;
     for (unsigned i = 1; i < x->slow_count; i++) {
         CHECK(x->stubs < STUBS_MAX);
-        x->stub[x->stubs++] = (struct stub){x->slow[i], index};
+        x->stub[x->stubs++] = (struct stub){x->slow[i], index, x->stub_note};
     }
 }
 
 static void lower_insn(struct x64_unit *x)
 {
-    x64_lower_fn *lower = find_lowering(x->insn);
+    x64_lower_fn *lower = find_lowering(x, x->insn);
     x->slow_count = 0;
     x->memory = false;
-    if (lower == NULL || !lower(x))
+    x->stub_note = x->note;
+    if (lower == NULL || !lower(x)) {
         x->slow[x->slow_count++] = x64_jmp32(&x->a);
+        x->note = no_note;
+    }
     finish_slow(x);
 }
 
+/* Before the unit's ways out. */
+static void flush_note(struct x64_unit *x)
+{
+    x64_x87_note(x, x->note);
+    x->note = x->stub_note = no_note;
+}
+
 /* ---- The unit ---- */
+
+static void aim_back(struct x64_unit *x, uint8_t *place, const uint8_t *target)
+{
+    if (!x->a.full)
+        *place = (uint8_t)(target - (place + 1));
+}
 
 static void emit_entry(struct x64_unit *x)
 {
@@ -208,16 +250,22 @@ static void emit_entry(struct x64_unit *x)
     struct x64_mem top = FRAME_FIELD(budget);
     top.disp += 6;
     struct site site = {.kind = SITE_BUDGET, .unit = x->unit, .target = x->unit->rip};
-    uint8_t *spent = a->at;
+    uint8_t *spent = a->at, *absent;
     x64_leave_by(x, x64_jmp32(a), &site);
+    site.kind = SITE_X87;
+    absent = a->at;
+    if (x->unit->x87)
+        x64_leave_by(x, x64_jmp32(a), &site);
     x->unit->entry = offset_of(x, a->at);
+    if (x->unit->x87) {
+        x64_rm(a, OP_0F | 0xB6, 4, X_TEST, FRAME_FIELD(x87_live)); /* movzx ecx, byte */
+        aim_back(x, x64_jrcxz8(a), absent);
+    }
     x64_load(a, 8, X_TEST, FRAME_FIELD(budget));
     x64_lea(a, 8, X_TEST, x64_at(X_TEST, x->block->cost << BUDGET_SHIFT | x->block->count));
     x64_store(a, 8, FRAME_FIELD(budget), X_TEST);
     x64_rm(a, OP_0F | 0xB7, 4, X_TEST, top); /* movzx ecx, word: zero when the budget is not negative */
-    uint8_t *place = x64_jrcxz8(a);
-    if (!a->full)
-        *place = (uint8_t)(spent - (place + 1));
+    aim_back(x, x64_jrcxz8(a), spent);
 }
 
 static void emit_stubs(struct x64_unit *x)
@@ -227,6 +275,7 @@ static void emit_stubs(struct x64_unit *x)
         struct site *site = &x->t->site[x->stub[i].site];
         site->stub = offset_of(x, a->at);
         x64_here32(a, x->stub[i].from);
+        x64_x87_note(x, x->stub[i].note);
         x64_o(a, 0xB8, 4, X_TEST);
         x64_imm(a, x->stub[i].site, 4);
         uint8_t *jump = x64_jmp32(a);
@@ -244,14 +293,20 @@ bool x64_translate(struct translator *t, struct translation_unit *unit)
                          .block = unit->block,
                          .code = (unit->block->mode & MODE_CODE_MASK) == MODE_CODE64 ? 8 : 4,
                          .stub = stubs,
+                         .note = no_note,
+                         .stub_note = no_note,
                          .a = {.start = start, .at = start, .end = t->code.write + t->code.bytes}};
+    unit->x87 = wants_x87(&x);
     emit_entry(&x);
     for (unsigned i = 0; i < x.block->count; i++) {
         x.insn = &x.block->insn[i];
+        if (i + 1 == x.block->count)
+            flush_note(&x);
         lower_insn(&x);
     }
     if (!x.done) { /* fell off the end: the next instruction is the sentinel's */
         x.insn = &x.block->insn[x.block->count - 1];
+        flush_note(&x);
         x64_goto(&x, x64_next_rip(&x));
     }
     emit_stubs(&x);
@@ -280,4 +335,7 @@ const struct host_ops host_x64 = {
     .make_thunks = x64_make_thunks,
     .translate = x64_translate,
     .aim = x64_aim,
+    .x87_usable = x64_x87_usable,
+    .x87_load = x64_x87_load,
+    .x87_store = x64_x87_store,
 };

@@ -28,6 +28,12 @@ enum {
     X_T1 = X_R11,
 };
 
+/* The x87 instruction, and the last segment of a memory operand, that the frame does not know of yet. */
+struct x64_note {
+    const struct insn *insn; /* NULL: none */
+    uint8_t data;            /* enum sreg or X87_NO_DATA */
+};
+
 /* A unit while it is being translated. */
 struct x64_unit {
     struct x64_asm a;
@@ -44,8 +50,10 @@ struct x64_unit {
     struct stub {
         uint8_t *from; /* 32-bit displacement to aim at the stub */
         uint32_t site;
+        struct x64_note note; /* to be told to the frame */
     } * stub;
     unsigned stubs;
+    struct x64_note note, stub_note; /* after the present instruction; before it */
 };
 
 /* A lowering emits the present instruction, or returns false with nothing emitted. */
@@ -56,8 +64,8 @@ struct x64_lowering {
     x64_lower_fn *lower;
 };
 
-extern const struct x64_lowering x64_lower_integer[], x64_lower_stack[],
-    x64_lower_branch[]; /* end: exec NULL */
+extern const struct x64_lowering x64_lower_integer[], x64_lower_stack[], x64_lower_branch[],
+    x64_lower_x87[]; /* end: exec NULL */
 
 /* ---- Guest registers ---- */
 
@@ -86,6 +94,15 @@ unsigned x64_address(struct x64_unit *x, const struct insn *insn);
 /* Where [address, address + size) is in host memory; to the slow path if the soft TLB does not say so. Uses
  * X_TEST and X_T1, which is part of the result. */
 struct x64_mem x64_probe(struct x64_unit *x, unsigned address, unsigned size, enum access access);
+
+/* ---- x87 (lower_x87.c, x87_state.c) ---- */
+
+/* Tell the frame. Uses X_TEST. */
+void x64_x87_note(struct x64_unit *x, struct x64_note note);
+
+bool x64_x87_usable(const struct cpu *cpu);
+void x64_x87_load(struct translator *t);
+void x64_x87_store(struct translator *t);
 
 /* ---- Sites (unit.c) ---- */
 
