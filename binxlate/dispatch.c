@@ -119,13 +119,31 @@ static struct translation_unit *unit_of(struct translator *t, struct block *bloc
 
 /* ---- Sites ---- */
 
-/* The unit that the jump of `site` goes to, linked for the next time; NULL: back to the run loop. */
-static struct translation_unit *follow(struct translator *t, uint32_t n, enum site_kind kind)
+/* The block at rip; NULL: `result` for the run loop. A fetch that faults is not made a second time: a monitor
+ * would notice. */
+static struct block *fetch_block(struct cpu *cpu, unsigned *result)
+{
+    struct block *block;
+    *result = RUN_LOOKUP;
+    switch (block_at_rip(cpu, &block)) {
+    case BLOCK_FOUND: return block;
+    case BLOCK_FAULT:
+        block_fault(cpu);
+        *result = RUN_LEAVE;
+        return NULL;
+    case BLOCK_NONE: return NULL;
+    }
+    return NULL;
+}
+
+/* The unit that the jump of site `n` goes to, linked for the next time; NULL: `result` for the run loop. */
+static struct translation_unit *follow(struct translator *t, uint32_t n, enum site_kind kind,
+                                       unsigned *result)
 {
     struct cpu *cpu = t->cpu;
-    struct block *block;
     uint64_t flushes = t->count[COUNT_FLUSHES];
-    if (block_at_rip(cpu, &block) != BLOCK_FOUND)
+    struct block *block = fetch_block(cpu, result);
+    if (block == NULL)
         return NULL;
     struct translation_unit *unit = unit_of(t, block);
     if (unit == NULL) {
@@ -165,7 +183,7 @@ static enum after interpret(struct translator *t, const struct site *site)
     const struct block *block = site->unit->block;
     uint64_t rest_cost = block->cost - insn->clock_offset, rest_count = block->count - insn->position;
     unsigned mode = cpu->mode;
-    uint64_t epoch = cpu->tlb.code_epoch;
+    uint64_t epoch = tlb_code_epoch(&cpu->tlb);
     cpu->s.rip = site->unit->rip + insn->rip_offset;
     cpu->s.clock -= rest_cost;
     cpu->s.instructions -= rest_count;
@@ -173,12 +191,12 @@ static enum after interpret(struct translator *t, const struct site *site)
     t->slow_rows[insn->row]++;
     enum exec result = insn->exec(cpu, insn);
     if (LIKELY(result == EXEC_NEXT && cpu->s.clock + rest_cost < cpu->limit && cpu->mode == mode &&
-               cpu->tlb.code_epoch == epoch && can_resume(t, site->unit))) {
+               tlb_code_epoch(&cpu->tlb) == epoch && can_resume(t, site->unit))) {
         window_open(t, cpu->s.clock + rest_cost, cpu->s.instructions + rest_count);
         return AFTER_RESUME;
     }
     insn_finish(cpu, insn, result);
-    bool plain = is_near_branch(insn) && cpu->s.clock < cpu->limit && cpu->tlb.code_epoch == epoch;
+    bool plain = is_near_branch(insn) && cpu->s.clock < cpu->limit && tlb_code_epoch(&cpu->tlb) == epoch;
     return result == EXEC_JUMP && plain ? AFTER_JUMP : AFTER_LEAVE;
 }
 
@@ -227,10 +245,11 @@ unsigned translator_run(void *ctx, struct block *block)
                 return RUN_LEAVE;
             }
         }
-        unit = follow(t, n, kind);
+        unsigned result = RUN_LOOKUP;
+        unit = follow(t, n, kind, &result);
         /* Fetching may have taken time, or raised an interrupt. */
         if (unit == NULL || cpu->s.clock >= cpu->limit)
-            return RUN_LOOKUP;
+            return result;
         window_open(t, cpu->s.clock, cpu->s.instructions);
         at = unit->entry;
     }

@@ -2,9 +2,9 @@
  *
  * A slot is chosen by the low bits of the target. Its key matches when target + salt + key is zero; the salt
  * stands for all that the meaning of a target depends on: CPU mode, base of CS, and which page the target's
- * linear page is. Each combination that is in use gets a number, the space, that is put above the bits that
- * canonical addresses differ in; so two spaces never share a sum. When a code page's mapping is dropped
- * (tlb.code_epoch) all spaces get new numbers; when numbers run out, the cache is cleared.
+ * linear page is. Each combination gets a number, the space, that is put above the bits that canonical
+ * addresses differ in; so two spaces never share a sum. When a code page's mapping is dropped (tlb.code_epoch
+ * of the mode's privilege) the mode gets a new number; when numbers run out, the cache is cleared.
  *
  * Invariant: a key that matches under the present salt belongs to a unit that block_at_rip() would find for
  * the target, with no page walk. */
@@ -27,17 +27,14 @@ void jump_cache_clear(struct translator *t)
 void jump_cache_salt(struct translator *t)
 {
     const struct cpu *cpu = t->cpu;
-    if (UNLIKELY(cpu->tlb.code_epoch != t->space_epoch || cpu->seg_base[CS] != t->space_base)) {
-        t->space_epoch = cpu->tlb.code_epoch;
-        t->space_base = cpu->seg_base[CS];
-        memset(t->space, 0, sizeof t->space);
-    }
-    if (UNLIKELY(t->space[cpu->mode] == 0)) {
+    uint64_t epoch = cpu->tlb.code_epoch[cpu->cpl == 3], base = cpu->seg_base[CS];
+    struct jump_space *space = &t->space[cpu->mode];
+    if (UNLIKELY(space->number == 0 || space->epoch != epoch || space->base != base)) {
         if (t->spaces == UINT16_MAX)
             jump_cache_clear(t);
-        t->space[cpu->mode] = ++t->spaces;
+        *space = (struct jump_space){.epoch = epoch, .base = base, .number = ++t->spaces};
     }
-    t->frame->salt = (uint64_t)t->space[cpu->mode] << JUMP_KEY_SHIFT;
+    t->frame->salt = (uint64_t)space->number << JUMP_KEY_SHIFT;
 }
 
 void jump_cache_add(struct translator *t, const struct translation_unit *unit)

@@ -30,7 +30,7 @@ enum {
     JUMP_SLOTS = 1 << 16, /* indexed by the low 16 bits of the target */
     JUMP_KEY_SHIFT = 48,  /* above the bits of a canonical address */
     FRAME_TEMPS = 4,
-    CPU_MODES = 1 << 8, /* enum cpu_mode bits */
+    CPU_MODES = 1 << 10, /* enum cpu_mode bits */
     X87_IMAGE_BYTES = 108,
     X87_NOTED = 1 << 15,
     X87_NO_DATA = 0xFF,
@@ -129,9 +129,13 @@ struct translator {
     cycle_t window_limit;         /* cycle at which `budget` reaches zero */
     uint64_t window_instructions; /* s.instructions where its count is zero */
 
-    uint16_t space[CPU_MODES]; /* jump_cache.c */
+    /* jump_cache.c: by CPU mode, what the code page mappings and the base of CS were when it got its number.
+     */
+    struct jump_space {
+        uint64_t epoch, base;
+        uint16_t number; /* 0: none */
+    } space[CPU_MODES];
     uint16_t spaces;
-    uint64_t space_epoch, space_base;
 
     uint64_t count[COUNT_COUNT];
     uint64_t *slow_rows; /* per row of the instruction table: given to the interpreter */

@@ -171,7 +171,7 @@ bool code_enter_page(struct cpu *cpu, uint64_t linear)
         return false;
     blocks->code_page = gpa(page.v & ~PAGE_MASK);
     blocks->code_linear = linear & ~PAGE_MASK;
-    blocks->code_epoch = cpu->tlb.code_epoch;
+    blocks->code_epoch = cpu->tlb.code_epoch[cpu->cpl == 3];
     blocks->code_mode = cpu->mode;
     return true;
 }

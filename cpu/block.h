@@ -87,7 +87,8 @@ bool code_enter_page(struct cpu *cpu, uint64_t linear) MUST_CHECK;
 MUST_CHECK static ALWAYS_INLINE bool code_translate(struct cpu *cpu, uint64_t linear, gpa_t *addr)
 {
     const struct block_cache *blocks = cpu->blocks;
-    if (UNLIKELY((linear & ~PAGE_MASK) != blocks->code_linear || cpu->tlb.code_epoch != blocks->code_epoch ||
+    if (UNLIKELY((linear & ~PAGE_MASK) != blocks->code_linear ||
+                 cpu->tlb.code_epoch[cpu->cpl == 3] != blocks->code_epoch ||
                  cpu->mode != blocks->code_mode) &&
         !code_enter_page(cpu, linear))
         return false;
@@ -102,6 +103,10 @@ bool fetch_insn(struct cpu *cpu, struct insn *insn) MUST_CHECK;
 /* Decode a block from `phys` on, which is RAM; false when its first instruction leaves the page
  * (cpu/block_build.c). */
 bool block_build(struct cpu *cpu, gpa_t phys, struct block *block) MUST_CHECK;
+
+/* Deliver the fault that block_at_rip() found (cpu/run.c). A fetch is not made a second time for it: a
+ * monitor would notice. */
+void block_fault(struct cpu *cpu);
 
 /* Act on what a handler returned; s.rip, s.clock and s.instructions stand before `insn` (cpu/run.c). */
 void insn_finish(struct cpu *cpu, const struct insn *insn, enum exec result);

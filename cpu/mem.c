@@ -135,7 +135,7 @@ static void map_entry(struct cpu *cpu, struct tlb_entry *entry)
 static struct tlb_entry *walk(struct cpu *cpu, uint64_t linear, enum access access, bool user, bool ac)
 {
     struct tlb *tlb = &cpu->tlb;
-    uint64_t epoch = tlb->code_epoch;
+    uint64_t epoch = tlb_code_epoch(tlb);
     struct tlb_entry *entry = NULL;
     struct translation t;
     uint32_t code;
@@ -153,7 +153,7 @@ static struct tlb_entry *walk(struct cpu *cpu, uint64_t linear, enum access acce
         tlb_flush_page(tlb, linear);
         cpu_fault_page(cpu, linear, code);
     }
-    if (tlb->code_epoch != epoch)
+    if (tlb_code_epoch(tlb) != epoch)
         cpu_attend(cpu); /* the next instruction may need a walk */
     return entry;
 }

@@ -118,7 +118,8 @@ bool mem_code_slow(struct cpu *cpu, uint64_t linear, gpa_t *addr) MUST_CHECK;
 MUST_CHECK static inline bool mem_code(struct cpu *cpu, uint64_t linear, gpa_t *addr)
 {
     const struct tlb_code *code = tlb_code_slot(&cpu->tlb, linear);
-    if (UNLIKELY(code->key != tlb_code_key(cpu->cpl == 3, linear) || code->epoch != cpu->tlb.code_epoch))
+    if (UNLIKELY(code->key != tlb_code_key(cpu->cpl == 3, linear) ||
+                 code->epoch != cpu->tlb.code_epoch[cpu->cpl == 3]))
         return mem_code_slow(cpu, linear, addr);
     *addr = gpa(code->page.v | (linear & PAGE_MASK));
     return true;

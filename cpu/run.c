@@ -46,14 +46,14 @@ void insn_finish(struct cpu *cpu, const struct insn *insn, enum exec result)
 
 enum exec run_reference(struct cpu *cpu, const struct insn *insn)
 {
-    uint64_t epoch = cpu->tlb.code_epoch;
+    uint64_t epoch = tlb_code_epoch(&cpu->tlb);
     block_sync(cpu, insn);
     enum exec result = insn->exec(cpu, insn);
     if (LIKELY(result == EXEC_NEXT)) {
         const struct insn *next = insn + 1;
         /* Does the rest of the block still fit, does nobody want attention, and is the code where it was? */
         if (LIKELY(cpu->s.clock + cpu->block_cost - insn->clock_offset < cpu->limit &&
-                   cpu->tlb.code_epoch == epoch)) {
+                   tlb_code_epoch(&cpu->tlb) == epoch)) {
             block_unsync(cpu, insn);
             return next->run(cpu, next);
         }
@@ -74,10 +74,10 @@ static bool run_steps(struct cpu *cpu, const struct block *block)
 {
     for (unsigned i = 0; i < block->count; i++) {
         const struct insn *insn = &block->insn[i];
-        uint64_t epoch = cpu->tlb.code_epoch;
+        uint64_t epoch = tlb_code_epoch(&cpu->tlb);
         enum exec result = insn->exec(cpu, insn);
         insn_finish(cpu, insn, result);
-        if (result != EXEC_NEXT || cpu->s.clock >= cpu->limit || cpu->tlb.code_epoch != epoch)
+        if (result != EXEC_NEXT || cpu->s.clock >= cpu->limit || tlb_code_epoch(&cpu->tlb) != epoch)
             return false;
     }
     return true;
@@ -104,12 +104,10 @@ static enum exec step_uncached(struct cpu *cpu)
     return result;
 }
 
-/* Deliver the fault of a fetch. */
-static struct block *fetch_fault(struct cpu *cpu)
+void block_fault(struct cpu *cpu)
 {
     code_page_forget(cpu);
     cpu_deliver_fault(cpu);
-    return NULL;
 }
 
 /* The block to run next, or NULL when one instruction was run (or its fault delivered) without one. */
@@ -119,7 +117,7 @@ static struct block *next_block(struct cpu *cpu)
     switch (block_at_rip(cpu, &block)) {
     case BLOCK_FOUND: return block;
     case BLOCK_NONE: step_uncached(cpu); return NULL;
-    case BLOCK_FAULT: return fetch_fault(cpu);
+    case BLOCK_FAULT: block_fault(cpu); return NULL;
     }
     return NULL;
 }
@@ -153,9 +151,10 @@ static ALWAYS_INLINE struct block *follow(struct cpu *cpu, unsigned exit)
     }
     next = block->guess;
     if (next != NULL) {
-        /* As block_at_rip() does it, and not a second time: a walk can be noticed. */
-        if (UNLIKELY(!code_translate(cpu, code_linear(cpu), &phys)))
-            return fetch_fault(cpu);
+        if (UNLIKELY(!code_translate(cpu, code_linear(cpu), &phys))) {
+            block_fault(cpu);
+            return NULL;
+        }
         if (next->phys == phys.v && !next->stale && block_within_limit(cpu, next))
             return next;
     }

@@ -133,7 +133,7 @@ void tlb_init(struct tlb *tlb)
         }
     for (unsigned i = 0; i < TLB_CODE_SLOTS; i++)
         tlb->code[i] = (struct tlb_code){.key = UINT64_MAX};
-    tlb->code_epoch = 0;
+    tlb->code_epoch[false] = tlb->code_epoch[true] = 0;
     /* Zeroed memory that is not touched yet costs nothing. */
     tlb->entry = xcalloc(TLB_MAX_ENTRIES + FIRST_ENTRY, sizeof *tlb->entry);
     tlb->bucket = xcalloc(1 << TLB_BUCKET_BITS, sizeof *tlb->bucket);
@@ -176,7 +176,7 @@ static void replace(struct tlb *tlb, struct tlb_entry *entry, const struct tlb_w
     bool fetches = (walked->allowed >> ACCESS_EXEC & 1) != 0 && walked->page.v == entry->page.v;
     if (entry->entered && !fetches) {
         entry->entered = false;
-        tlb->code_epoch++;
+        tlb->code_epoch[entry->user]++;
     }
     unmap(tlb, entry);
     physical_remove(tlb, entry);
@@ -216,8 +216,9 @@ const struct tlb_entry *tlb_next(const struct tlb *tlb, const struct tlb_entry *
 void tlb_enter_code(struct tlb *tlb, struct tlb_entry *entry)
 {
     entry->entered = true;
-    *tlb_code_slot(tlb, entry->linear) = (struct tlb_code){
-        .key = tlb_code_key(entry->user, entry->linear), .epoch = tlb->code_epoch, .page = entry->page};
+    *tlb_code_slot(tlb, entry->linear) = (struct tlb_code){.key = tlb_code_key(entry->user, entry->linear),
+                                                           .epoch = tlb->code_epoch[entry->user],
+                                                           .page = entry->page};
 }
 
 /* ---- Flushes ---- */
@@ -228,7 +229,7 @@ static void drop(struct tlb *tlb, struct tlb_entry *entry)
     bucket_remove(tlb, entry);
     physical_remove(tlb, entry);
     ring_remove(tlb, entry);
-    tlb->code_epoch += entry->entered;
+    tlb->code_epoch[entry->user] += entry->entered;
     entry->linear = TLB_FREE;
     entry->bucket_next = tlb->free;
     tlb->free = number_of(tlb, entry);
@@ -237,7 +238,7 @@ static void drop(struct tlb *tlb, struct tlb_entry *entry)
 
 void tlb_flush(struct tlb *tlb)
 {
-    bool entered = false;
+    bool entered[2] = {false, false};
     for (uint32_t number = FIRST_ENTRY; number < tlb->used; number++) {
         struct tlb_entry *entry = &tlb->entry[number];
         if (entry->linear == TLB_FREE)
@@ -245,9 +246,10 @@ void tlb_flush(struct tlb *tlb)
         unmap(tlb, entry);
         tlb->bucket[tlb_bucket(entry->user, entry->linear)] = 0;
         *physical_head(tlb, entry->page) = 0;
-        entered |= entry->entered;
+        entered[entry->user] |= entry->entered;
     }
-    tlb->code_epoch += entered;
+    tlb->code_epoch[false] += entered[false];
+    tlb->code_epoch[true] += entered[true];
     tlb->used = FIRST_ENTRY;
     tlb->count = tlb->free = 0;
     ring_clear(tlb, RING_OTHERS);
@@ -329,7 +331,7 @@ void tlb_recheck_physical(struct tlb *tlb, gpa_t page, bool remapped)
         if (entry->page.v != page.v)
             continue;
         unmap(tlb, entry);
-        tlb->code_epoch += remapped && entry->entered;
+        tlb->code_epoch[entry->user] += remapped && entry->entered;
     }
 }
 
@@ -347,7 +349,8 @@ void tlb_recheck_all(struct tlb *tlb)
     for (uint32_t number = FIRST_ENTRY; number < tlb->used; number++)
         if (tlb->entry[number].linear != TLB_FREE)
             unmap(tlb, &tlb->entry[number]);
-    tlb->code_epoch++;
+    tlb->code_epoch[false]++;
+    tlb->code_epoch[true]++;
 }
 
 /* ---- The checker ---- */

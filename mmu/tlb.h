@@ -104,8 +104,8 @@ struct tlb_range {
 struct tlb {
     struct tlb_map map[2]; /* [user] */
     /* Goes up whenever an entry that code was fetched through is dropped or gets another page, or the frame
-     * behind its page changes: the next fetch has to look again. */
-    uint64_t code_epoch;
+     * behind its page changes: the next fetch has to look again. [user] */
+    uint64_t code_epoch[2];
     struct tlb_code code[TLB_CODE_SLOTS];
     struct tlb_entry *entry; /* [0] and [1] are the heads of the rings: not global, global */
     uint32_t *bucket;        /* first entry by tlb_bucket(); 0 = none */
@@ -163,6 +163,12 @@ static inline struct tlb_code *tlb_code_slot(struct tlb *tlb, uint64_t linear)
 static inline uint64_t tlb_code_key(bool user, uint64_t linear)
 {
     return (linear & ~PAGE_MASK) | user;
+}
+
+/* Changes with either of code_epoch. */
+static inline uint64_t tlb_code_epoch(const struct tlb *tlb)
+{
+    return tlb->code_epoch[false] + tlb->code_epoch[true];
 }
 
 /* Code is being fetched through this entry. */

@@ -307,7 +307,7 @@ Test(tlb, nothing_leaves_for_want_of_room_until_everything_does, .timeout = 60)
 static bool code_known(struct tlb *tlb, bool user, uint64_t linear)
 {
     const struct tlb_code *code = tlb_code_slot(tlb, linear);
-    return code->key == tlb_code_key(user, linear) && code->epoch == tlb->code_epoch;
+    return code->key == tlb_code_key(user, linear) && code->epoch == tlb->code_epoch[user];
 }
 
 static void enter_code(struct tlb *tlb)
@@ -352,9 +352,9 @@ Test(tlb, code_epoch_changes_with_what_code_was_fetched_through)
     enter_code(tlb);
     tlb_enter(tlb, true, 0x5000, &data);
     cr_assert(noticed(tlb), "no longer executable");
-    uint64_t epoch = tlb->code_epoch;
+    uint64_t epoch = tlb_code_epoch(tlb);
     tlb_flush(tlb);
-    cr_assert_eq(tlb->code_epoch, epoch, "it was noticed when it lost the right");
+    cr_assert_eq(tlb_code_epoch(tlb), epoch, "it was noticed when it lost the right");
     finish(tlb);
 }
 
