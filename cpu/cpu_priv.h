@@ -27,8 +27,8 @@ void cpu_deliver_debug(struct cpu *cpu);
 
 /* ---- Derived state (cpu/mode.c) ---- */
 
-/* After a change of CS, SS, RFLAGS.VM/AC, CR0, CR4, EFER or any segment: mode, cpl, flat, bases... Calls
- * bus->cpl_changed. */
+/* After a change of CS, SS, RFLAGS.VM/AC, CR0, CR4, EFER, MXCSR or any segment: mode, cpl, flat, bases...
+ * Calls bus->cpl_changed. */
 void cpu_update_mode(struct cpu *cpu);
 /* After a change of CR0, CR3, CR4, EFER, PDPTEs or A20: cpu->paging. Does not flush. */
 void cpu_update_paging(struct cpu *cpu);

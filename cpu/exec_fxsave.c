@@ -27,6 +27,14 @@ uint32_t sse_mxcsr_mask(const struct cpu *cpu)
     return cpu_has(cpu, FEAT_SSE2) ? 0xFFFF : 0xFFBF;
 }
 
+enum exec sse_load_mxcsr(struct cpu *cpu, uint32_t mxcsr)
+{
+    unsigned mode = cpu->mode;
+    cpu->s.mxcsr = mxcsr;
+    cpu_update_mode(cpu);
+    return cpu->mode == mode ? EXEC_NEXT : EXEC_END;
+}
+
 /* --- image parts --------------------------------------------------------------------------------------- */
 
 void image_put_x87(const struct cpu *cpu, const struct insn *insn, uint8_t *image)
@@ -131,11 +139,10 @@ enum exec exec_fxrstor(struct cpu *cpu, const struct insn *insn)
     if (sse && (mxcsr & ~sse_mxcsr_mask(cpu)))
         return cpu_fault_code(cpu, VEC_GP, 0);
     image_get_x87(cpu, insn, image);
-    if (sse) {
-        cpu->s.mxcsr = mxcsr;
-        image_get_xmm(cpu, image);
-    }
-    return EXEC_NEXT;
+    if (!sse)
+        return EXEC_NEXT;
+    image_get_xmm(cpu, image);
+    return sse_load_mxcsr(cpu, mxcsr);
 }
 
 /* --- MXCSR --------------------------------------------------------------------------------------------- */

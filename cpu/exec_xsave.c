@@ -158,8 +158,6 @@ enum exec exec_xrstor(struct cpu *cpu, const struct insn *insn)
         image_get_x87(cpu, insn, image);
     else if (wanted & XCR0_X87)
         reset_x87(cpu);
-    if (wanted & XCR0_YMM)
-        cpu->s.mxcsr = mxcsr; /* whatever XSTATE_BV says */
     if (!(stored & XCR0_SSE))
         memset(image + IMAGE_XMM, 0, 256);
     if (!(stored & XCR0_AVX))
@@ -168,7 +166,8 @@ enum exec exec_xrstor(struct cpu *cpu, const struct insn *insn)
         image_get_xmm(cpu, image);
     if (wanted & XCR0_AVX)
         get_upper_halves(cpu, image);
-    return EXEC_NEXT;
+    /* MXCSR whatever XSTATE_BV says */
+    return wanted & XCR0_YMM ? sse_load_mxcsr(cpu, mxcsr) : EXEC_NEXT;
 }
 
 /* ---- XCR0 ---- */

@@ -243,7 +243,9 @@ enum cpu_mode {
     /* DS, ES and SS need no check but paging, have base 0, and the stack pointer is not 16 bits: the fast
      * data accesses apply. Never set without config.fast_paths. */
     MODE_FLAT = 1 << 6,
-    MODE_AVX_GUARD = 1 << 7, /* CR0.TS, or YMM state not enabled in XCR0: ATTR_AVX rows are guarded */
+    MODE_AVX_GUARD = 1 << 7,  /* CR0.TS, or YMM state not enabled in XCR0: ATTR_AVX rows are guarded */
+    MODE_SIMD_TRAPS = 1 << 8, /* MXCSR unmasks an exception: SSE floating point may fault. Decoding does not
+                                 depend on it; a translator does. */
 };
 
 /* Decode one instruction. `bytes` holds `available` (1..15) bytes. Returns true when decoded (which includes

@@ -7,6 +7,7 @@
 #include "cpu/cpu_priv.h"
 #include "cpu/exec.h"
 #include "cpu/protect.h"
+#include "cpu/sse.h"
 
 static bool segment_is_flat(const struct cpu *cpu, const struct segment *segment, bool write)
 {
@@ -72,6 +73,12 @@ static bool avx_needs_guard(const struct cpu *cpu)
     return cpu_has(cpu, FEAT_AVX) && (!enabled || (cpu->s.cr0 & CR0_TS) != 0);
 }
 
+static bool simd_may_trap(const struct cpu *cpu)
+{
+    const uint32_t masks = MXCSR_FLAGS << MXCSR_MASK_SHIFT;
+    return (cpu->s.mxcsr & masks) != masks;
+}
+
 void cpu_update_mode(struct cpu *cpu)
 {
     const struct cpu_state *s = &cpu->s;
@@ -83,7 +90,8 @@ void cpu_update_mode(struct cpu *cpu)
     cpu->long64 = (s->efer & EFER_LMA) != 0 && (s->seg[CS].attr & SEG_L) != 0;
     unsigned code = cpu->long64 ? MODE_CODE64 : (s->seg[CS].attr & SEG_DB) != 0 ? MODE_CODE32 : MODE_CODE16;
     cpu->mode = code | (unsigned)cpu->cpl << MODE_CPL_SHIFT | (!protected_mode || v86 ? MODE_REAL : 0) |
-                (fpu_needs_guard(cpu) ? MODE_FPU_GUARD : 0) | (avx_needs_guard(cpu) ? MODE_AVX_GUARD : 0);
+                (fpu_needs_guard(cpu) ? MODE_FPU_GUARD : 0) | (avx_needs_guard(cpu) ? MODE_AVX_GUARD : 0) |
+                (simd_may_trap(cpu) ? MODE_SIMD_TRAPS : 0);
     cpu->linear_mask = cpu->long64 ? UINT64_MAX : UINT32_MAX;
     cpu->align_check = cpu->cpl == 3 && (s->cr0 & CR0_AM) != 0 && (s->rflags & FLAG_AC) != 0;
     cpu->tlb_map = &cpu->tlb.map[cpu->cpl == 3];

@@ -51,5 +51,8 @@ static inline enum exec sse_commit(struct cpu *cpu, const struct insn *insn, con
 
 /* Bits a load of MXCSR may set (MXCSR_MASK of FXSAVE). */
 uint32_t sse_mxcsr_mask(const struct cpu *cpu);
+/* The end of an instruction that loads MXCSR: the block ends with it if the mode changes (MODE_SIMD_TRAPS).
+ */
+enum exec sse_load_mxcsr(struct cpu *cpu, uint32_t mxcsr);
 
 #endif
