@@ -8,6 +8,7 @@
 #include "binxlate/priv.h"
 
 #include "cpu/flags.h"
+#include "cpu/sse.h"
 
 /* ---- Time ---- */
 
@@ -46,6 +47,21 @@ static void flags_from_host(struct translator *t)
     flags_replace(t->cpu, (t->cpu->s.rflags & ~(uint64_t)FLAGS_ARITH) | flags);
 }
 
+/* MXCSR in host code: no exception is taken. Units of MODE_SIMD_TRAPS leave to the interpreter whatever could
+ * raise one, in all others the guest has masked them. */
+static void vectors_to_host(struct translator *t, bool load)
+{
+    t->frame->mxcsr = (uint16_t)t->cpu->s.mxcsr | MXCSR_FLAGS << MXCSR_MASK_SHIFT;
+    t->frame->vectors_away = !load;
+}
+
+/* The registers have been stored by host code; exception flags are sticky. */
+static void vectors_from_host(struct translator *t)
+{
+    if (!t->frame->vectors_away)
+        t->cpu->s.mxcsr |= t->frame->mxcsr & MXCSR_FLAGS;
+}
+
 static void enter(struct translator *t, const struct translation_unit *unit, uint32_t at)
 {
     struct cpu *cpu = t->cpu;
@@ -58,11 +74,13 @@ static void enter(struct translator *t, const struct translation_unit *unit, uin
         t->host->x87_load(t);
         t->count[COUNT_X87]++;
     }
+    vectors_to_host(t, unit->vectors);
     t->count[COUNT_ENTRIES]++;
     t->enter(cpu, t->code.execute + at);
     if (t->frame->x87_live)
         t->host->x87_store(t);
     flags_from_host(t);
+    vectors_from_host(t);
     window_read(t);
     code_page_forget(cpu);
 }

@@ -51,7 +51,11 @@ struct xlat_frame {
     uint16_t x87_word;   /* control word on its way */
     uint64_t x87_note;   /* last x87 instruction since then: offset << 16 | X87_NOTED | opcode; or 0 */
     uint8_t x87_image[X87_IMAGE_BYTES]; /* as the host loads and stores it */
-    uint32_t pad;
+    /* 0: the guest's vector registers and MXCSR are in the host's (only in host code); 1: in struct cpu. */
+    uint8_t vectors_away;
+    uint8_t pad[3];
+    uint32_t mxcsr;      /* for the host's MXCSR while it is the guest's, and what it was on leaving */
+    uint32_t host_mxcsr; /* the dispatcher's */
     uint64_t jump_key[JUMP_SLOTS];  /* -(target + salt), or what cannot match */
     uint64_t jump_host[JUMP_SLOTS]; /* host address */
 };
@@ -84,6 +88,7 @@ struct translation_unit {
     uint32_t entry;                /* offset in the code cache */
     uint32_t incoming;             /* first site linked to it */
     bool x87;                      /* its code uses the host's x87 unit */
+    bool vectors;                  /* from its first vector instruction on they are in host registers */
     struct translation_unit *next; /* of the same block, for another rip */
 };
 
@@ -117,8 +122,8 @@ struct translator {
     struct host_code code;
     size_t used, thunks_end;
     enter_fn *enter;
-    uint32_t
-        leave; /* offset of the thunk that sites jump to, with the site's index in the scratch register */
+    /* Offsets of thunks: sites jump to `leave` with their index in the scratch register. */
+    uint32_t leave, load_vectors;
 
     struct site *site;
     uint32_t sites, sites_room;

@@ -163,6 +163,13 @@ uint8_t *x64_jcc32(struct x64_asm *a, unsigned condition)
     return put_displacement(a, 4);
 }
 
+uint8_t *x64_lea_rip(struct x64_asm *a, unsigned dst)
+{
+    put_opcode(a, 0x8D, 8, dst & 8 ? REX_R : 0);
+    put_modrm(a, 0, dst, 5);
+    return put_displacement(a, 4);
+}
+
 uint8_t *x64_jrcxz8(struct x64_asm *a)
 {
     x64_byte(a, 0xE3);

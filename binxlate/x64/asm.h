@@ -113,6 +113,8 @@ void x64_shlx(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, unsi
 /* jmp, jcc to a 32-bit displacement that is filled in later: returns its place. */
 uint8_t *x64_jmp32(struct x64_asm *a);
 uint8_t *x64_jcc32(struct x64_asm *a, unsigned condition);
+/* lea dst, place    a displacement like theirs */
+uint8_t *x64_lea_rip(struct x64_asm *a, unsigned dst);
 /* jrcxz, jcc, jmp over what follows: returns the place of the 8-bit displacement. */
 uint8_t *x64_jrcxz8(struct x64_asm *a);
 uint8_t *x64_jecxz8(struct x64_asm *a);

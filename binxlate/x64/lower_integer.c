@@ -102,7 +102,7 @@ static const struct operand *operand_with(const struct insn *insn, enum role rol
     return NULL;
 }
 
-static unsigned opcode_of(const struct insn *insn)
+unsigned x64_opcode(const struct insn *insn)
 {
     static const uint16_t map[INSN_MAPS] = {[M0F] = OP_0F, [M0F38] = OP_0F38, [M0F3A] = OP_0F3A};
     static const uint16_t prefix[] = {[P66] = OP_66, [PF3] = OP_F3, [PF2] = OP_F2};
@@ -162,7 +162,7 @@ static unsigned low_number(const struct operand *op)
 static bool rewrite_high(struct x64_unit *x, const struct operand *rm, const struct operand *reg)
 {
     const struct insn *insn = x->insn;
-    unsigned op = opcode_of(insn) | OP_NOREX, extension = insn->modrm >> 3 & 7;
+    unsigned op = x64_opcode(insn) | OP_NOREX, extension = insn->modrm >> 3 & 7;
     bool moves = insn->exec == exec_movzx || insn->exec == exec_movsx;
     if (reg != NULL && uses_rcx(rm) && uses_rcx(reg) && rm->reg != reg->reg && !moves)
         return false;
@@ -192,10 +192,10 @@ static bool rewrite_high_memory(struct x64_unit *x, const struct operand *reg)
         if (reg->reg == RCX)
             x64_mov(a, 4, X_RCX, x64_home(RCX));
         x64_rr(a, OP_0F | OP_NOREX | 0xB6, 4, X_RCX, reg->reg + 4u); /* movzx ecx, ah */
-        x64_rm(a, opcode_of(insn), 1, X_RCX, mem);
+        x64_rm(a, x64_opcode(insn), 1, X_RCX, mem);
     } else {
         x64_rm(a, OP_0F | 0xB6, 4, X_RCX, mem); /* movzx ecx, byte */
-        x64_rr(a, opcode_of(insn) | OP_NOREX, 1, reg->reg + 4u, X_RCX);
+        x64_rr(a, x64_opcode(insn) | OP_NOREX, 1, reg->reg + 4u, X_RCX);
     }
     return true;
 }
@@ -213,7 +213,7 @@ static bool rewrite_memory(struct x64_unit *x, const struct operand *rm, const s
     if (shift)
         x64_mov(&x->a, 4, X_RCX, x64_home(RCX));
     unsigned host = reg != NULL ? x64_use(x, reg->reg, X_TEST) : insn->modrm >> 3 & 7;
-    x64_rm(&x->a, opcode_of(insn) | byte_register(reg, host), size_of(insn), host, mem);
+    x64_rm(&x->a, x64_opcode(insn) | byte_register(reg, host), size_of(insn), host, mem);
     put_immediates(x);
     if (reg != NULL && host == X_TEST)
         x64_keep(x, reg->reg, host);
@@ -231,7 +231,7 @@ static bool rewrite_registers(struct x64_unit *x, const struct operand *rm, cons
     if (shift)
         x64_mov(&x->a, 4, X_RCX, x64_home(RCX));
     unsigned bytes = byte_register(rm, host_rm) | byte_register(reg, host_reg);
-    x64_rr(&x->a, opcode_of(insn) | bytes, size_of(insn), host_reg, host_rm);
+    x64_rr(&x->a, x64_opcode(insn) | bytes, size_of(insn), host_reg, host_rm);
     put_immediates(x);
     if ((insn_attr(insn) & ATTR_NOWRITE) != 0)
         return true;
@@ -262,7 +262,7 @@ static bool rewrite(struct x64_unit *x)
 /* opcode and immediate only: the accumulator forms, CBW, CLC... */
 static void repeat_opcode(struct x64_unit *x)
 {
-    x64_o(&x->a, opcode_of(x->insn), size_of(x->insn), 0);
+    x64_o(&x->a, x64_opcode(x->insn), size_of(x->insn), 0);
     put_immediates(x);
 }
 
@@ -437,3 +437,20 @@ const struct x64_lowering x64_lower_integer[] = {
     {exec_cwd, lower_implied}, {exec_clc, lower_flag},  {exec_stc, lower_flag},  {exec_cmc, lower_flag},
     {exec_lahf, lower_flag},   {exec_sahf, lower_flag}, {exec_nop, lower_nop},   {NULL, NULL},
 };
+
+/* ---- General-register instructions that came with SSE ---- */
+
+/* A plain store, see lower_sse.c. */
+static bool lower_movnti(struct x64_unit *x)
+{
+    const struct insn *insn = x->insn;
+    unsigned size = insn->op[0].size;
+    if (!x64_can_access(x, insn))
+        return false;
+    struct x64_mem mem = x64_probe(x, x64_address(x, insn), size, ACCESS_WRITE);
+    x64_store(&x->a, size, mem, x64_use(x, insn->op[1].reg, X_TEST));
+    return true;
+}
+
+const struct x64_lowering x64_lower_integer_sse[] = {
+    {exec_movnti, lower_movnti}, {exec_crc32, rewrite}, {exec_fence, lower_nop}, {NULL, NULL}};

@@ -1,7 +1,11 @@
 /* Entering and leaving host code.
  *
  * enter(cpu, target): save what the C calling convention wants saved, switch the stack pointer to the frame,
- * load the guest's registers and flags, jump. Leaving is the reverse; the site's index comes in X_TEST. */
+ * load the guest's registers and flags, jump. Leaving is the reverse; the site's index comes in X_TEST.
+ *
+ * Vector registers are loaded when the dispatcher says that the unit wants them, or by the unit itself
+ * (x64_want_vectors), and stay until host code is left: code without vector instructions neither loads nor
+ * stores them. Their upper halves, YMM, stay in struct cpu: legacy SSE instructions do not touch them. */
 #include "binxlate/x64/x64.h"
 
 static const uint8_t saved[] = {X_RBX, X_RBP, X_R12, X_R13, X_R14, X_R15};
@@ -42,6 +46,55 @@ static void pop_reg(struct x64_asm *a, unsigned reg)
     x64_o(a, 0x58, 4, reg);
 }
 
+/* ---- Vector registers ---- */
+
+static void move_vectors(struct x64_unit *x, bool load)
+{
+    for (unsigned n = 0; n < ARRAY_LEN(((struct cpu_state *)0)->vec); n++)
+        x64_rm(&x->a, OP_0F | (load ? 0x10 : 0x11), 4, n, /* movups */
+               x64_cpu_field(offsetof(struct cpu, s.vec) + n * sizeof(struct vector)));
+}
+
+static void load_vectors(struct x64_unit *x)
+{
+    struct x64_asm *a = &x->a;
+    move_vectors(x, true);
+    x64_rm(a, OP_0F | 0xAE, 4, 3, FRAME_FIELD(host_mxcsr)); /* stmxcsr */
+    x64_rm(a, OP_0F | 0xAE, 4, 2, FRAME_FIELD(mxcsr));      /* ldmxcsr */
+}
+
+static void store_vectors(struct x64_unit *x)
+{
+    struct x64_asm *a = &x->a;
+    move_vectors(x, false);
+    x64_rm(a, OP_0F | 0xAE, 4, 3, FRAME_FIELD(mxcsr));
+    x64_rm(a, OP_0F | 0xAE, 4, 2, FRAME_FIELD(host_mxcsr));
+}
+
+/* movzx ecx, away; do `what` only if it is zero */
+static void if_vectors(struct x64_unit *x, void (*what)(struct x64_unit *x))
+{
+    struct x64_asm *a = &x->a;
+    x64_rm(a, OP_0F | 0xB6, 4, X_TEST, FRAME_FIELD(vectors_away));
+    uint8_t *here = x64_jrcxz8(a);
+    uint8_t *past = x64_jmp32(a);
+    x64_here8(a, here);
+    what(x);
+    x64_here32(a, past);
+}
+
+/* For units: come back to X_T1. */
+static void make_load_vectors(struct x64_unit *x)
+{
+    struct x64_asm *a = &x->a;
+    load_vectors(x);
+    x64_rm(a, 0xC6, 1, 0, FRAME_FIELD(vectors_away)); /* mov byte, 0 */
+    x64_byte(a, 0);
+    x64_jmp_reg(a, X_T1);
+}
+
+/* ---- Thunks ---- */
+
 /* SysV: the first argument, struct cpu, in RDI; the second, where to go, in RSI. */
 static void make_enter(struct x64_unit *x)
 {
@@ -53,6 +106,7 @@ static void make_enter(struct x64_unit *x)
     x64_store(a, 8, FRAME_FIELD(host_stack), X_RAX);
     x64_store(a, 8, FRAME_FIELD(target), X_RSI);
     move_x87(x, 4); /* frstor */
+    if_vectors(x, load_vectors);
     /* OF: 1 + 7F overflows; then the others from AH. */
     x64_rm(a, OP_0F | 0xB7, 4, X_RAX, FRAME_FIELD(flags)); /* movzx eax, word */
     x64_byte(a, 0x04);                                     /* add al, 7F */
@@ -72,6 +126,7 @@ static void make_leave(struct x64_unit *x)
     x64_store(a, 8, FRAME_FIELD(exit), X_TEST);
     move_registers(x, false, true);
     move_x87(x, 6); /* fnsave, which leaves the unit as C expects it: FNINIT's state */
+    if_vectors(x, store_vectors);
     x64_load(a, 8, X_RSP, FRAME_FIELD(host_stack));
     for (unsigned i = ARRAY_LEN(saved); i-- > 0;)
         pop_reg(a, saved[i]);
@@ -85,6 +140,8 @@ bool x64_make_thunks(struct translator *t)
     make_enter(&x);
     t->leave = (uint32_t)(x.a.at - start);
     make_leave(&x);
+    t->load_vectors = (uint32_t)(x.a.at - start);
+    make_load_vectors(&x);
     t->enter = (enter_fn *)(uintptr_t)t->code.execute;
     t->used = t->thunks_end = ((size_t)(x.a.at - start) + 63) & ~(size_t)63;
     return !x.a.full;

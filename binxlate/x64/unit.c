@@ -165,7 +165,8 @@ void x64_goto_indirect(struct x64_unit *x, void (*commit)(struct x64_unit *x))
 
 /* ---- Instructions ---- */
 
-static const struct x64_lowering *const families[] = {x64_lower_integer, x64_lower_branch, x64_lower_stack};
+static const struct x64_lowering *const families[] = {x64_lower_integer, x64_lower_branch, x64_lower_stack,
+                                                      x64_lower_integer_sse};
 
 static x64_lower_fn *find_in(const struct x64_lowering *family, const struct insn *insn)
 {
@@ -185,6 +186,8 @@ static x64_lower_fn *find_lowering(const struct x64_unit *x, const struct insn *
         lower = find_in(families[f], insn);
     if (lower == NULL && x->unit->x87)
         lower = find_in(x64_lower_x87, insn);
+    if (lower == NULL && (insn_attr(insn) & ATTR_SSE) != 0)
+        lower = x64_lower_sse;
     return lower;
 }
 

@@ -64,8 +64,14 @@ struct x64_lowering {
     x64_lower_fn *lower;
 };
 
-extern const struct x64_lowering x64_lower_integer[], x64_lower_stack[], x64_lower_branch[],
-    x64_lower_x87[]; /* end: exec NULL */
+/* Every row with ATTR_SSE. */
+x64_lower_fn x64_lower_sse;
+
+extern const struct x64_lowering x64_lower_integer[], x64_lower_stack[], x64_lower_branch[], x64_lower_x87[],
+    x64_lower_integer_sse[]; /* end: exec NULL */
+
+/* The row's opcode, map and mandatory prefix in the letters of asm.h. */
+unsigned x64_opcode(const struct insn *insn);
 
 /* ---- Guest registers ---- */
 
@@ -82,6 +88,10 @@ struct x64_mem x64_cpu_field(size_t offset);
 struct x64_mem x64_frame_field(size_t offset);
 #define CPU_FIELD(member)   x64_cpu_field(offsetof(struct cpu, member))
 #define FRAME_FIELD(member) x64_frame_field(offsetof(struct xlat_frame, member))
+
+/* From here to the end of the unit the guest's vector registers and MXCSR are the host's. Uses X_TEST and
+ * X_T1. (lower_sse.c) */
+void x64_want_vectors(struct x64_unit *x);
 
 /* ---- Memory (memory.c) ---- */
 

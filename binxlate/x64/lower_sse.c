@@ -1,0 +1,169 @@
+/* SSE to SSE4.2: guest XMM registers live in the host's (thunks.c), so instructions are re-encoded unchanged,
+ * with general registers replaced by their homes and the memory operand by what the soft TLB says.
+ *
+ * The interpreter gives the same bits as the host for every instruction that is translated here, MXCSR flags
+ * included; to it are left:
+ *   - reciprocal approximations: their tables differ between processors
+ *   - dot products: which of several NaNs they return is not specified (SDM vol. 2, DPPS)
+ *   - whatever may raise an unmasked exception (MODE_SIMD_TRAPS)
+ *   - MXCSR itself, MASKMOVDQU, and what also has an MMX operand
+ *   - memory operands that should be aligned and are not: #GP, which the host must never see
+ *
+ * Non-temporal loads and stores are plain ones: what they store is soon read by an emulated device or by the
+ * interpreter. */
+#include "binxlate/x64/x64.h"
+
+#include "cpu/operand.h"
+
+enum { REX_W = 8, REX_R = 4, REX_B = 1, VECTOR_BYTES = 16 };
+
+/* ---- What is translated ---- */
+
+static bool is_left_out(const struct insn *insn)
+{
+    static exec_fn *const left[] = {exec_rcpps, exec_rcpss,   exec_rsqrtps, exec_rsqrtss,   exec_dpps,
+                                    exec_dppd,  exec_ldmxcsr, exec_stmxcsr, exec_maskmovdqu};
+    for (unsigned i = 0; i < ARRAY_LEN(left); i++)
+        if (insn->exec == left[i])
+            return true;
+    for (unsigned n = 0; n < ARRAY_LEN(insn->op); n++)
+        if (insn->op[n].kind == OPK_MMX)
+            return true;
+    return false;
+}
+
+static bool is_floating(const struct insn *insn)
+{
+    enum cost_class cost = insn_rows[insn->row].cost;
+    return cost == COST_SIMD_FADD || cost == COST_SIMD_FMUL || cost == COST_SIMD_FDIV;
+}
+
+/* ---- Operands ---- */
+
+static const struct operand *operand_of(const struct insn *insn, enum operand_kind kind)
+{
+    for (unsigned n = 0; n < ARRAY_LEN(insn->op); n++)
+        if (insn->op[n].kind == kind)
+            return &insn->op[n];
+    return NULL;
+}
+
+/* In ModRM.reg, not ModRM.rm? */
+static bool is_in_reg(const struct insn *insn, const struct operand *op)
+{
+    enum operand_code code = insn_rows[insn->row].operand[op - insn->op];
+    return code == OC_Gd || code == OC_Gy;
+}
+
+static bool wants_alignment(const struct insn *insn, const struct operand *mem)
+{
+    return mem->size == VECTOR_BYTES && (insn_attr(insn) & ATTR_UNALIGNED) == 0;
+}
+
+/* Is the address known now? */
+static bool has_fixed_address(const struct x64_unit *x, uint64_t *address)
+{
+    const struct insn *insn = x->insn;
+    bool fixed = (insn->base == REG_RIP || insn->base == REG_NONE) && insn->index == REG_NONE;
+    *address = (uint64_t)insn->disp + (insn->base == REG_RIP ? x64_next_rip(x) : 0);
+    return fixed && insn->seg != FS && insn->seg != GS;
+}
+
+/* To the slow path unless the low four bits of `address` are zero:
+ *   rorx ecx, address, 20; movzx ecx, cx; shrx ecx, ecx, frame        (frame & 31 is 12) */
+static void check_alignment(struct x64_unit *x, unsigned address)
+{
+    struct x64_asm *a = &x->a;
+    x64_rorx(a, 4, X_TEST, address, 20);
+    x64_rr(a, OP_0F | 0xB7, 4, X_TEST, X_TEST);
+    x64_shrx(a, 4, X_TEST, X_TEST, X_FRAME);
+    x64_slow_unless_zero(x);
+}
+
+static struct x64_mem probe(struct x64_unit *x, const struct operand *mem)
+{
+    const struct insn *insn = x->insn;
+    uint64_t fixed;
+    unsigned address = x64_address(x, insn);
+    if (wants_alignment(insn, mem) && !has_fixed_address(x, &fixed))
+        check_alignment(x, address);
+    return x64_probe(x, address, mem->size, mem == &insn->op[0] ? ACCESS_WRITE : ACCESS_READ);
+}
+
+static bool can_probe(const struct x64_unit *x, const struct operand *mem)
+{
+    uint64_t fixed;
+    if (!x64_can_access(x, x->insn))
+        return false;
+    return !wants_alignment(x->insn, mem) || !has_fixed_address(x, &fixed) || fixed % VECTOR_BYTES == 0;
+}
+
+/* ---- Vector registers in the host ---- */
+
+/* movzx ecx, away; jrcxz past; lea t1, past; jmp load_vectors; past: */
+void x64_want_vectors(struct x64_unit *x)
+{
+    struct x64_asm *a = &x->a;
+    if (x->unit->vectors)
+        return;
+    x->unit->vectors = true;
+    x64_rm(a, OP_0F | 0xB6, 4, X_TEST, FRAME_FIELD(vectors_away));
+    uint8_t *here = x64_jrcxz8(a);
+    uint8_t *back = x64_lea_rip(a, X_T1);
+    uint8_t *jump = x64_jmp32(a);
+    x64_aim32(a, jump, x->t->code.write + x->t->load_vectors);
+    x64_here8(a, here);
+    x64_here32(a, back);
+}
+
+/* ---- The instruction ---- */
+
+static unsigned plain_opcode(const struct insn *insn)
+{
+    unsigned op = x64_opcode(insn);
+    switch (op) {
+    case OP_0F | 0x2B: return OP_0F | 0x29;                   /* movntps: movaps */
+    case OP_66 | OP_0F | 0x2B: return OP_66 | OP_0F | 0x29;   /* movntpd: movapd */
+    case OP_66 | OP_0F | 0xE7: return OP_66 | OP_0F | 0x7F;   /* movntdq: movdqa */
+    case OP_66 | OP_0F38 | 0x2A: return OP_66 | OP_0F | 0x6F; /* movntdqa: movdqa */
+    default: return op;
+    }
+}
+
+static void put_immediate(struct x64_unit *x)
+{
+    if (operand_of(x->insn, OPK_IMM) != NULL)
+        x64_imm(&x->a, x->insn->imm, 1);
+}
+
+bool x64_lower_sse(struct x64_unit *x)
+{
+    const struct insn *insn = x->insn;
+    const struct operand *mem = operand_of(insn, OPK_MEM), *gpr = operand_of(insn, OPK_GPR);
+    struct x64_asm *a = &x->a;
+    if (!path_on(x->t, PATH_SSE) || is_left_out(insn) ||
+        ((x->block->mode & MODE_SIMD_TRAPS) != 0 && is_floating(insn)) || (mem != NULL && !can_probe(x, mem)))
+        return false;
+    x64_want_vectors(x);
+    unsigned op = plain_opcode(insn), size = (insn->rex & REX_W) != 0 ? 8 : 4;
+    unsigned reg = (insn->modrm >> 3 & 7) | (insn->rex & REX_R) << 1;
+    unsigned rm = (insn->modrm & 7) | (insn->rex & REX_B) << 3;
+    struct x64_mem at = {0};
+    if (mem != NULL)
+        at = probe(x, mem);
+    unsigned host = X_NONE;
+    if (gpr != NULL) {
+        host = gpr == &insn->op[0] && x64_home(gpr->reg) == X_NONE ? X_TEST : x64_use(x, gpr->reg, X_TEST);
+        *(is_in_reg(insn, gpr) ? &reg : &rm) = host;
+    }
+    if (mem != NULL)
+        x64_rm(a, op, size, reg, at);
+    else
+        x64_rr(a, op, size, reg, rm);
+    put_immediate(x);
+    if (gpr == &insn->op[0])
+        x64_keep(x, gpr->reg, host);
+    if (insn->exec == exec_pcmpestri || insn->exec == exec_pcmpistri)
+        x64_keep(x, RCX, X_RCX);
+    return true;
+}
