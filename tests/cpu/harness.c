@@ -3,6 +3,7 @@
 #include "tests/cpu/harness.h"
 
 #include "base/check.h"
+#include "binxlate/translator.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -233,7 +234,10 @@ struct harness *harness_create(const char *model, enum harness_mode mode, bool f
                               .apic_base_written = apic_base_written,
                               .ferr = ferr,
                               .ctx = h};
-    struct cpu_config config = {.model = cpu_model_find(model), .hz = 1000000000, .fast_paths = fast_paths};
+    struct cpu_config config = {.model = cpu_model_find(model),
+                                .hz = 1000000000,
+                                .fast_paths = fast_paths,
+                                .engine_bytes = translator_room()};
     CHECK(config.model != NULL);
     /* Different prices, so that a wrong class shows in the clock. */
     for (unsigned class = 0; class < COST_CLASS_COUNT; class ++) {
