@@ -19,8 +19,8 @@ static void window_open(struct translator *t, cycle_t clock, uint64_t instructio
     if (left >= WINDOW_MAX)
         left = WINDOW_MAX - 1;
     t->window_limit = clock + left;
-    t->window_instructions = instructions;
-    t->frame->budget = -(int64_t)(left << BUDGET_SHIFT);
+    t->window_instructions = instructions - BUDGET_COUNT;
+    t->frame->budget = -(int64_t)(left << BUDGET_SHIFT) + BUDGET_COUNT;
 }
 
 /* What host code has paid for. */
@@ -198,8 +198,7 @@ static enum after interpret(struct translator *t, const struct site *site)
 {
     struct cpu *cpu = t->cpu;
     const struct insn *insn = site->insn;
-    const struct block *block = site->unit->block;
-    uint64_t rest_cost = block->cost - insn->clock_offset, rest_count = block->count - insn->position;
+    uint64_t rest_cost = site->rest_cost, rest_count = site->rest_count;
     unsigned mode = cpu->mode;
     uint64_t epoch = tlb_code_epoch(&cpu->tlb);
     cpu->s.rip = site->unit->rip + insn->rip_offset;
@@ -225,7 +224,7 @@ unsigned translator_run(void *ctx, struct block *block)
     if (!cpu->long64 && cpu->code_bound != UINT32_MAX)
         return RUN_DECLINED;
     struct translation_unit *unit = unit_of(t, block);
-    if (unit == NULL || cpu->s.clock + block->cost >= cpu->limit || !can_resume(t, unit))
+    if (unit == NULL || cpu->s.clock + unit->cost >= cpu->limit || !can_resume(t, unit))
         return RUN_DECLINED;
     window_open(t, cpu->s.clock, cpu->s.instructions);
     for (uint32_t at = unit->entry;;) {
@@ -235,8 +234,8 @@ unsigned translator_run(void *ctx, struct block *block)
         enum site_kind kind = site->kind;
         if (kind == SITE_BUDGET) {
             cpu->s.rip = site->target;
-            cpu->s.clock -= site->unit->block->cost;
-            cpu->s.instructions -= site->unit->block->count;
+            cpu->s.clock -= site->unit->cost;
+            cpu->s.instructions -= site->unit->count;
             t->count[COUNT_BUDGET]++;
             return RUN_LOOKUP;
         }

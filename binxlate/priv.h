@@ -25,10 +25,11 @@
 
 enum {
     BUDGET_SHIFT = 20,
-    UNIT_COST_MAX = 2000, /* cycles; a unit's cost << BUDGET_SHIFT fits a displacement */
-    WINDOW_MAX = 1 << 20, /* cycles; at least one each, so the instruction count fits below BUDGET_SHIFT */
-    JUMP_SLOTS = 1 << 16, /* indexed by the low 16 bits of the target */
-    JUMP_KEY_SHIFT = 48,  /* above the bits of a canonical address */
+    UNIT_COST_MAX = 2000,   /* cycles; a unit's cost << BUDGET_SHIFT fits a displacement */
+    BUDGET_COUNT = 1 << 16, /* where the instruction count starts: a way out of a loop takes some back */
+    WINDOW_MAX = (1 << 20) - (1 << 17), /* cycles; at least one each, so the count fits below BUDGET_SHIFT */
+    JUMP_SLOTS = 1 << 16,               /* indexed by the low 16 bits of the target */
+    JUMP_KEY_SHIFT = 48,                /* above the bits of a canonical address */
     FRAME_TEMPS = 4,
     CPU_MODES = 1 << 10, /* enum cpu_mode bits */
     X87_IMAGE_BYTES = 108,
@@ -80,12 +81,15 @@ struct site {
     uint32_t patch;  /* offset of a jump's 32-bit displacement */
     uint32_t stub;   /* where it goes when not linked */
     uint32_t next;   /* SITE_LINK: the next site linked to the same unit */
+    /* SITE_INSN, SITE_MEMORY: what the unit has paid from `insn` on, without having done it. */
+    uint32_t rest_cost, rest_count;
 };
 
 struct translation_unit {
     struct block *block; /* NULL once forgotten */
     uint64_t rip;
     uint32_t entry;                /* offset in the code cache */
+    uint32_t cost, count;          /* cycles and instructions paid on entry */
     uint32_t incoming;             /* first site linked to it */
     bool x87;                      /* its code uses the host's x87 unit */
     bool vectors;                  /* from its first vector instruction on they are in host registers */

@@ -36,6 +36,10 @@ static bool lower_jcc(struct x64_unit *x)
     uint64_t target = branch_target(x);
     if (!full_width(x) || !good_target(x, target))
         return false;
+    if (x->copy + 1 < x->copies) { /* taken: on into the next copy */
+        x64_leave_loop(x, x64_jcc32(&x->a, (x->insn->opcode & 15) ^ 1), x64_next_rip(x));
+        return true;
+    }
     uint8_t *taken = x64_jcc32(&x->a, x->insn->opcode & 15);
     x64_goto(x, x64_next_rip(x));
     x64_goto_from(x, taken, target);

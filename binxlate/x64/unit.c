@@ -210,7 +210,9 @@ static void finish_slow(struct x64_unit *x)
     struct site site = {.kind = x->memory ? SITE_MEMORY : SITE_INSN,
                         .unit = x->unit,
                         .insn = x->insn,
-                        .resume = offset_of(x, x->a.at)};
+                        .resume = offset_of(x, x->a.at),
+                        .rest_cost = x->unit->cost - x->copy * x->block->cost - x->insn->clock_offset,
+                        .rest_count = x->unit->count - x->copy * x->block->count - x->insn->position};
     x64_leave_by(x, x->slow[0], &site);
     uint32_t index = x->stub[x->stubs - 1].site;
     for (unsigned i = 1; i < x->slow_count; i++) {
@@ -265,10 +267,48 @@ static void emit_entry(struct x64_unit *x)
         aim_back(x, x64_jrcxz8(a), absent);
     }
     x64_load(a, 8, X_TEST, FRAME_FIELD(budget));
-    x64_lea(a, 8, X_TEST, x64_at(X_TEST, x->block->cost << BUDGET_SHIFT | x->block->count));
+    x64_lea(a, 8, X_TEST, x64_at(X_TEST, (int32_t)(x->unit->cost << BUDGET_SHIFT | x->unit->count)));
     x64_store(a, 8, FRAME_FIELD(budget), X_TEST);
     x64_rm(a, OP_0F | 0xB7, 4, X_TEST, top); /* movzx ecx, word: zero when the budget is not negative */
     aim_back(x, x64_jrcxz8(a), spent);
+}
+
+/* How often to repeat a block that ends by jumping to itself: the budget is paid once for all copies, and its
+ * way through memory is longer than a small loop. */
+static unsigned copies_of(const struct x64_unit *x)
+{
+    enum { LOOP_INSNS = 40 };
+    const struct block *block = x->block;
+    const struct insn *last = &block->insn[block->count - 1];
+    uint64_t target = x->unit->rip + last->rip_offset + last->length + last->imm;
+    if (last->row == 0 || last->exec != exec_jcc || last->op_size != x->code || !path_on(x->t, PATH_LOOP) ||
+        (x->code == 8 ? target : (uint32_t)target) != x->unit->rip)
+        return 1;
+    unsigned by_size = LOOP_INSNS / block->count, by_cost = UNIT_COST_MAX / 4 / block->cost;
+    unsigned copies = by_size < by_cost ? by_size : by_cost;
+    return copies < 1 ? 1 : copies > LOOP_COPIES_MAX ? LOOP_COPIES_MAX : copies;
+}
+
+void x64_leave_loop(struct x64_unit *x, uint8_t *from, uint64_t target)
+{
+    unsigned later = x->copies - 1 - x->copy;
+    x->side[x->sides].from = from;
+    x->side[x->sides].target = target;
+    x->side[x->sides].cost = later * x->block->cost;
+    x->side[x->sides++].count = later * x->block->count;
+}
+
+static void emit_sides(struct x64_unit *x)
+{
+    struct x64_asm *a = &x->a;
+    for (unsigned i = 0; i < x->sides; i++) {
+        int32_t paid = (int32_t)(x->side[i].cost << BUDGET_SHIFT | x->side[i].count);
+        x64_here32(a, x->side[i].from);
+        x64_load(a, 8, X_TEST, FRAME_FIELD(budget));
+        x64_lea(a, 8, X_TEST, x64_at(X_TEST, -paid));
+        x64_store(a, 8, FRAME_FIELD(budget), X_TEST);
+        x64_goto(x, x->side[i].target);
+    }
 }
 
 static void emit_stubs(struct x64_unit *x)
@@ -286,6 +326,16 @@ static void emit_stubs(struct x64_unit *x)
     }
 }
 
+static void lower_block(struct x64_unit *x)
+{
+    for (unsigned i = 0; i < x->block->count; i++) {
+        x->insn = &x->block->insn[i];
+        if (i + 1 == x->block->count)
+            flush_note(x);
+        lower_insn(x);
+    }
+}
+
 bool x64_translate(struct translator *t, struct translation_unit *unit)
 {
     struct stub stubs[STUBS_MAX];
@@ -300,18 +350,18 @@ bool x64_translate(struct translator *t, struct translation_unit *unit)
                          .stub_note = no_note,
                          .a = {.start = start, .at = start, .end = t->code.write + t->code.bytes}};
     unit->x87 = wants_x87(&x);
+    x.copies = copies_of(&x);
+    unit->cost = x.copies * x.block->cost;
+    unit->count = x.copies * x.block->count;
     emit_entry(&x);
-    for (unsigned i = 0; i < x.block->count; i++) {
-        x.insn = &x.block->insn[i];
-        if (i + 1 == x.block->count)
-            flush_note(&x);
-        lower_insn(&x);
-    }
+    for (; x.copy < x.copies; x.copy++)
+        lower_block(&x);
     if (!x.done) { /* fell off the end: the next instruction is the sentinel's */
         x.insn = &x.block->insn[x.block->count - 1];
         flush_note(&x);
         x64_goto(&x, x64_next_rip(&x));
     }
+    emit_sides(&x);
     emit_stubs(&x);
     if (x.a.full) {
         t->sites = sites;

@@ -26,6 +26,7 @@ enum {
     X_TEST = X_RCX, /* scratch, and what JRCXZ tests */
     X_T0 = X_R10,
     X_T1 = X_R11,
+    LOOP_COPIES_MAX = 8,
 };
 
 /* The x87 instruction, and the last segment of a memory operand, that the frame does not know of yet. */
@@ -41,6 +42,7 @@ struct x64_unit {
     struct translation_unit *unit;
     const struct block *block;
     const struct insn *insn; /* the present one */
+    unsigned copy, copies;   /* a block that loops to itself is repeated; which copy the present one is in */
     unsigned code;           /* 4 or 8: address and stack size of the mode */
     bool done;               /* the present instruction ended the unit */
     /* Jumps to the present instruction's slow path. */
@@ -53,6 +55,12 @@ struct x64_unit {
         struct x64_note note; /* to be told to the frame */
     } * stub;
     unsigned stubs;
+    struct {
+        uint8_t *from;
+        uint64_t target;
+        uint32_t cost, count;
+    } side[LOOP_COPIES_MAX];
+    unsigned sides;
     struct x64_note note, stub_note; /* after the present instruction; before it */
 };
 
@@ -126,6 +134,9 @@ void x64_goto_from(struct x64_unit *x, uint8_t *from, uint64_t target);
 /* The unit is done: go to the target in X_T0 (and only there); to the slow path when it is not in the jump
  * cache. `commit` emits what the instruction does before it jumps; it may use X_TEST. */
 void x64_goto_indirect(struct x64_unit *x, void (*commit)(struct x64_unit *x));
+
+/* The unit is left before its later copies: as x64_goto_from, with their cost taken back. */
+void x64_leave_loop(struct x64_unit *x, uint8_t *from, uint64_t target);
 
 /* Address of the instruction after the present one. */
 uint64_t x64_next_rip(const struct x64_unit *x);
