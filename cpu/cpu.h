@@ -26,6 +26,7 @@ struct cpu_config {
     const struct cpu_model *model;
     uint64_t hz;                        /* for CPUID 15h/16h and the brand string's MHz */
     uint16_t cost[2][COST_CLASS_COUNT]; /* cycles per class, [0] at CPL 0..2, [1] at CPL 3 */
+    uint64_t random_seed;               /* where RDRAND and RDSEED start at power-on */
     bool fast_paths;                    /* off: only the reference handlers (tests) */
     bool no_apic;                       /* the board has no local APIC: the model's is not there */
     size_t engine_bytes; /* room behind struct cpu for a translator, which addresses it from there */

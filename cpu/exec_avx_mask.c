@@ -17,8 +17,7 @@ static uint64_t element_ea(const struct cpu *cpu, const struct insn *insn, unsig
     return insn_ea(cpu, insn) + (uint64_t)i * size;
 }
 
-/* mem_read() without alignment check. */
-static bool element_read(struct cpu *cpu, unsigned seg, uint64_t offset, unsigned size, uint64_t *value)
+bool simd_element_read(struct cpu *cpu, unsigned seg, uint64_t offset, unsigned size, uint64_t *value)
 {
     bool check = cpu->align_check;
     cpu->align_check = false;
@@ -27,14 +26,21 @@ static bool element_read(struct cpu *cpu, unsigned seg, uint64_t offset, unsigne
     return ok;
 }
 
-/* The same of mem_write(), or only of its checks. */
-static bool element_write(struct cpu *cpu, unsigned seg, uint64_t offset, unsigned size,
-                          const uint64_t *value)
+bool simd_element_write(struct cpu *cpu, unsigned seg, uint64_t offset, unsigned size, uint64_t value)
 {
     bool check = cpu->align_check;
     cpu->align_check = false;
-    bool ok =
-        value != NULL ? mem_write(cpu, seg, offset, size, *value) : mem_check_write(cpu, seg, offset, size);
+    bool ok = mem_write(cpu, seg, offset, size, value);
+    cpu->align_check = check;
+    return ok;
+}
+
+/* Would simd_element_write() succeed? */
+static bool element_check(struct cpu *cpu, unsigned seg, uint64_t offset, unsigned size)
+{
+    bool check = cpu->align_check;
+    cpu->align_check = false;
+    bool ok = mem_check_write(cpu, seg, offset, size);
     cpu->align_check = check;
     return ok;
 }
@@ -48,7 +54,7 @@ static ALWAYS_INLINE enum exec masked_load(struct cpu *cpu, const struct insn *i
         uint64_t value;
         if (!chosen(&mask, i, size))
             continue;
-        if (!element_read(cpu, insn->seg, element_ea(cpu, insn, i, size), size, &value))
+        if (!simd_element_read(cpu, insn->seg, element_ea(cpu, insn, i, size), size, &value))
             return EXEC_FAULT;
         memcpy(r.u8 + size * i, &value, size);
     }
@@ -63,13 +69,12 @@ static ALWAYS_INLINE enum exec masked_store(struct cpu *cpu, const struct insn *
     if (!simd_read256(cpu, insn, 1, &from))
         return EXEC_FAULT;
     for (unsigned i = 0; i < count; i++)
-        if (chosen(&mask, i, size) &&
-            !element_write(cpu, insn->seg, element_ea(cpu, insn, i, size), size, NULL))
+        if (chosen(&mask, i, size) && !element_check(cpu, insn->seg, element_ea(cpu, insn, i, size), size))
             return EXEC_FAULT;
     for (unsigned i = 0; i < count; i++) {
         uint64_t value = size == 4 ? from.u32[i] : from.u64[i % 4];
         if (chosen(&mask, i, size) &&
-            !element_write(cpu, insn->seg, element_ea(cpu, insn, i, size), size, &value))
+            !simd_element_write(cpu, insn->seg, element_ea(cpu, insn, i, size), size, value))
             return EXEC_FAULT;
     }
     return EXEC_NEXT;
@@ -123,8 +128,8 @@ static ALWAYS_INLINE enum exec gather(struct cpu *cpu, const struct insn *insn, 
         if (!chosen(&mask, i, size))
             continue;
         if (i < count)
-            done = done &&
-                   element_read(cpu, insn->seg, gather_ea(cpu, insn, &index, i, index_size), size, &value);
+            done = done && simd_element_read(cpu, insn->seg, gather_ea(cpu, insn, &index, i, index_size),
+                                             size, &value);
         if (done && i < count)
             memcpy(r.u8 + size * i, &value, size);
         else

@@ -36,8 +36,10 @@ static const struct {
     {FEAT_NX, W_81_EDX, 20},      {FEAT_PDPE1GB, W_81_EDX, 26}, {FEAT_RDTSCP, W_81_EDX, 27},
     {FEAT_LM, W_81_EDX, 29},      {FEAT_LAHF_LM, W_81_ECX, 0},  {FEAT_PREFETCHW, W_81_ECX, 8},
     {FEAT_INVTSC, W_87_EDX, 8},   {FEAT_MOVBE, W_1_ECX, 22},    {FEAT_BMI1, W_7_EBX, 3},
-    {FEAT_BMI2, W_7_EBX, 8},      {FEAT_LZCNT, W_81_ECX, 5},    {FEAT_XSAVEOPT, W_D1_EAX, 0},
-    {FEAT_AVX, W_1_ECX, 28},      {FEAT_AVX2, W_7_EBX, 5},
+    {FEAT_BMI2, W_7_EBX, 8},      {FEAT_LZCNT, W_81_ECX, 5},    {FEAT_PCLMULQDQ, W_1_ECX, 1},
+    {FEAT_AES, W_1_ECX, 25},      {FEAT_RDRAND, W_1_ECX, 30},   {FEAT_RDSEED, W_7_EBX, 18},
+    {FEAT_SHA, W_7_EBX, 29},      {FEAT_FMA, W_1_ECX, 12},      {FEAT_F16C, W_1_ECX, 29},
+    {FEAT_XSAVEOPT, W_D1_EAX, 0}, {FEAT_AVX, W_1_ECX, 28},      {FEAT_AVX2, W_7_EBX, 5},
 };
 
 static uint32_t feature_word(const struct cpu *cpu, enum feature_word word)

@@ -72,6 +72,7 @@ void cpu_reset_state(struct cpu *cpu, bool power_on)
         reset_float(s);
         reset_msrs(cpu);
         s->xcr0 = 1;
+        s->random = cpu->config.random_seed;
     }
     s->activity = ACTIVITY_RUNNING;
     s->intr_shadow = s->nmi_blocked = s->nmi_pending = 0;

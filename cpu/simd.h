@@ -86,6 +86,12 @@ static ALWAYS_INLINE bool simd_read(struct cpu *cpu, const struct insn *insn, un
     return mem_read(cpu, insn->seg, insn_ea(cpu, insn), op->size, &value->u64[0]);
 }
 
+/* mem_read() and mem_write() for instructions that never check alignment (cpu/exec_avx_mask.c). */
+bool simd_element_read(struct cpu *cpu, unsigned seg, uint64_t offset, unsigned size,
+                       uint64_t *value) MUST_CHECK;
+bool simd_element_write(struct cpu *cpu, unsigned seg, uint64_t offset, unsigned size,
+                        uint64_t value) MUST_CHECK;
+
 /* The same where the operand may have 32 bytes. */
 static ALWAYS_INLINE bool simd_read256(struct cpu *cpu, const struct insn *insn, unsigned n,
                                        union simd256 *value)

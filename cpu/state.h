@@ -158,6 +158,7 @@ struct cpu_state {
     uint64_t debug_pending; /* DR6 bits of a #DB to be taken at the next boundary */
     uint64_t clock;         /* cycles since power-on */
     uint64_t instructions;  /* retired; a REP counts once */
+    uint64_t random;        /* what RDRAND and RDSEED draw from */
 };
 
 #endif

@@ -124,6 +124,7 @@ static enum status create_vm(struct lab *lab, struct error *err)
         .cmdline = lab->config.cmdline,
         .no_reboot = lab->config.no_reboot,
         .fast_paths = lab->config.fast_paths,
+        .random_seed = lab->config.random_seed,
         .translator = lab->config.translate ? &lab->config.translator : NULL,
     };
     return vm_create(&lab->vm, &config, err);

@@ -24,7 +24,8 @@ struct lab_config {
     const char *kernel, *initrd, *cmdline;
     struct board_config board;
     bool no_reboot, fast_paths;
-    bool translate; /* by `translator`, else interpret */
+    uint64_t random_seed; /* of the guest's RDRAND and RDSEED */
+    bool translate;       /* by `translator`, else interpret */
     struct translator_config translator;
     bool nic; /* a PCnet, on the wire to the peer */
     uint8_t nic_mac[6];

@@ -181,6 +181,11 @@ static enum status set_stop_after(void *target, const char *arg, struct error *e
     return STATUS_OK;
 }
 
+static enum status set_seed(void *target, const char *arg, struct error *err)
+{
+    return options_parse_number(arg, UINT64_MAX, &((struct run_options *)target)->lab.random_seed, err);
+}
+
 static enum status set_log(void *target, const char *arg, struct error *err)
 {
     static const struct {
@@ -423,6 +428,7 @@ const struct option run_option_table[] = {
      offsetof(struct run_options, nographic)},
     {"display", "none", set_display, "no window"},
     {"rtc", "base=DATE", set_rtc, "date of the guest's clock chip at power-on (default 2000-01-01)"},
+    {"seed", "NUMBER", set_seed, "where the guest's RDRAND and RDSEED start (default 0)"},
     {"no-reboot", NULL, NULL, "end the run when the guest resets",
      offsetof(struct run_options, lab.no_reboot)},
     {"hypervisor", "NAME[,OPT=VAL]", set_hypervisor, "none, workstation ('help' lists them)"},

@@ -367,6 +367,7 @@ static enum status create_cpu(struct vm *vm, struct error *err)
     struct cpu_config config = {.model = vm->config.model,
                                 .hz = vm->host->hz,
                                 .fast_paths = vm->config.fast_paths,
+                                .random_seed = vm->config.random_seed,
                                 .no_apic = vm->config.board.no_apic};
     unsigned kernel_milli = vm->hv->kernel_cost_milli ? vm->hv->kernel_cost_milli(vm->hv_ctx) : 1000;
     cost_table_cpu(vm->host->costs, kernel_milli, config.cost);

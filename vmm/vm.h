@@ -32,6 +32,7 @@ struct vm_config {
     const char *initrd;
     const char *cmdline;
     bool no_reboot;
+    uint64_t random_seed;                       /* of RDRAND and RDSEED */
     bool fast_paths;                            /* interpreter's specialised handlers */
     const struct translator_config *translator; /* NULL: interpret */
 };

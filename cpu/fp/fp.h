@@ -205,6 +205,15 @@ uint32_t f64_to_f32(struct fp_env *env, uint64_t a);
 int64_t f64_to_int(struct fp_env *env, uint64_t a, unsigned bits, enum fp_rounding rounding);
 uint64_t f64_from_int(struct fp_env *env, int64_t a);
 
+/* a * b + c, rounded once; with the sign of the product or of the addend changed unless that is a NaN. */
+enum fp_fma_sign { FP_NEGATE_NONE, FP_NEGATE_PRODUCT, FP_NEGATE_ADDEND, FP_NEGATE_BOTH };
+uint32_t f32_fma(struct fp_env *env, uint32_t a, uint32_t b, uint32_t c, enum fp_fma_sign signs);
+uint64_t f64_fma(struct fp_env *env, uint64_t a, uint64_t b, uint64_t c, enum fp_fma_sign signs);
+
+/* Half precision. F16C never flushes results to zero: env for f32_to_f16 does not say so. */
+uint32_t f16_to_f32(struct fp_env *env, uint16_t a);
+uint16_t f32_to_f16(struct fp_env *env, uint32_t a);
+
 /* RCPSS and RSQRTSS: relative error at most 1.5 * 2^-12 (SDM), raise nothing. See fp_approx.c. */
 uint32_t f32_reciprocal(uint32_t a);
 uint32_t f32_reciprocal_sqrt(uint32_t a);

@@ -268,7 +268,7 @@ struct native_guest *guest_open(const struct native_machine *machine)
     CHECK(guest_memory_create(&guest->memory, MEMORY_BYTES, &err) == STATUS_OK);
     guest_memory_map(&guest->memory, &guest->pool, (ppn_t){0}, (mpn_t){0}, MEMORY_BYTES / PAGE_SIZE);
     guest->bus = empty_board;
-    struct cpu_config config = {.model = cpu_model_find("max"), .hz = 1000000000, .fast_paths = true};
+    struct cpu_config config = {.model = cpu_model_find("x86-64-v3"), .hz = 1000000000, .fast_paths = true};
     for (unsigned i = 0; i < COST_CLASS_COUNT; i++)
         config.cost[0][i] = config.cost[1][i] = 1;
     config.cost[0][COST_INT] = config.cost[1][COST_INT] = DELIVERY_COST;

@@ -533,6 +533,7 @@ static bool has_structured(enum insn_feature feature)
     switch (feature) {
     case FEAT_BMI1: return b >> 3 & 1;
     case FEAT_AVX2: return (b >> 5 & 1) && has_ymm();
+    case FEAT_SHA: return b >> 29 & 1;
     case FEAT_BMI2: return b >> 8 & 1;
     default: return false;
     }
@@ -562,6 +563,10 @@ bool host_has(enum insn_feature feature)
     case FEAT_CX16: return c >> 13 & 1;
     case FEAT_SSE41: return c >> 19 & 1;
     case FEAT_SSE42: return c >> 20 & 1;
+    case FEAT_PCLMULQDQ: return c >> 1 & 1;
+    case FEAT_AES: return c >> 25 & 1;
+    case FEAT_FMA: return (c >> 12 & 1) && has_ymm();
+    case FEAT_F16C: return (c >> 29 & 1) && has_ymm();
     case FEAT_MOVBE: return c >> 22 & 1;
     case FEAT_POPCNT: return c >> 23 & 1;
     case FEAT_AVX: return has_ymm();

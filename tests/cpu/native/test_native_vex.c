@@ -36,14 +36,6 @@ static const struct {
     {V0F3A, 0x44, 0x44, true, "VPCLMULQDQ"},
     {V0F3A, 0xCE, 0xCF, false, "GFNI"},
     {V0F3A, 0xDE, 0xDE, false, "SM3"},
-    {V0F38, 0x13, 0x13, false, "F16C"},
-    {V0F3A, 0x1D, 0x1D, false, "F16C"},
-    {V0F38, 0x96, 0x9F, false, "FMA"},
-    {V0F38, 0xA6, 0xAF, false, "FMA"},
-    {V0F38, 0xB6, 0xBF, false, "FMA"},
-    {V0F38, 0xDB, 0xDF, false, "AES"},
-    {V0F3A, 0xDF, 0xDF, false, "AES"},
-    {V0F3A, 0x44, 0x44, false, "PCLMULQDQ"},
 };
 
 struct vex {
