@@ -62,7 +62,13 @@ static void vectors_from_host(struct translator *t)
         t->cpu->s.mxcsr |= t->frame->mxcsr & MXCSR_FLAGS;
 }
 
-static void enter(struct translator *t, const struct translation_unit *unit, uint32_t at)
+/* Where host code goes on: in `unit`, or where the jump cache said (NULL). */
+struct place {
+    const struct translation_unit *unit;
+    uint32_t at;
+};
+
+static void enter(struct translator *t, const struct place *to)
 {
     struct cpu *cpu = t->cpu;
     unsigned flat = cpu->flat & cpu->flat_write;
@@ -70,13 +76,13 @@ static void enter(struct translator *t, const struct translation_unit *unit, uin
     t->frame->not_flat[1] = (flat >> GS & 1) == 0;
     jump_cache_salt(t);
     flags_to_host(t);
-    if (unit->x87 && t->host->x87_usable(cpu)) {
+    if (to->unit != NULL && to->unit->x87 && t->host->x87_usable(cpu)) {
         t->host->x87_load(t);
         t->count[COUNT_X87]++;
     }
-    vectors_to_host(t, unit->vectors);
+    vectors_to_host(t, to->unit != NULL && to->unit->vectors);
     t->count[COUNT_ENTRIES]++;
-    t->enter(cpu, t->code.execute + at);
+    t->enter(cpu, t->code.execute + to->at);
     if (t->frame->x87_live)
         t->host->x87_store(t);
     flags_from_host(t);
@@ -137,36 +143,25 @@ static struct translation_unit *unit_of(struct translator *t, struct block *bloc
 
 /* ---- Sites ---- */
 
-/* The block at rip; NULL: `result` for the run loop. A fetch that faults is not made a second time: a monitor
- * would notice. */
-static struct block *fetch_block(struct cpu *cpu, unsigned *result)
-{
-    struct block *block;
-    *result = RUN_LOOKUP;
-    switch (block_at_rip(cpu, &block)) {
-    case BLOCK_FOUND: return block;
-    case BLOCK_FAULT:
-        block_fault(cpu);
-        *result = RUN_LEAVE;
-        return NULL;
-    case BLOCK_NONE: return NULL;
-    }
-    return NULL;
-}
+enum where {
+    WHERE_FOUND,
+    WHERE_BOUNDARY, /* at a boundary with checks to make */
+    WHERE_LOOKUP,   /* for the run loop, see struct cpu_engine */
+    WHERE_LEAVE,
+};
 
-/* The unit that the jump of site `n` goes to, linked for the next time; NULL: `result` for the run loop. */
-static struct translation_unit *follow(struct translator *t, uint32_t n, enum site_kind kind,
-                                       unsigned *result)
+/* The unit at rip, to which site `n` leads; the next time it is found without this. */
+static enum where follow(struct translator *t, uint32_t n, enum site_kind kind, struct place *to)
 {
     struct cpu *cpu = t->cpu;
     uint64_t flushes = t->count[COUNT_FLUSHES];
-    struct block *block = fetch_block(cpu, result);
+    struct block *block = next_block(cpu);
     if (block == NULL)
-        return NULL;
+        return WHERE_BOUNDARY;
     struct translation_unit *unit = unit_of(t, block);
     if (unit == NULL) {
         t->count[COUNT_COLD]++;
-        return NULL;
+        return WHERE_LOOKUP;
     }
     if (kind == SITE_LINK && path_on(t, PATH_LINK) && t->count[COUNT_FLUSHES] == flushes)
         site_link(t, n, unit);
@@ -175,7 +170,23 @@ static struct translation_unit *follow(struct translator *t, uint32_t n, enum si
         jump_cache_add(t, unit);
         t->count[COUNT_CACHE_MISSES]++;
     }
-    return unit;
+    *to = (struct place){unit, unit->entry};
+    /* Fetching may have taken time, or raised an interrupt. */
+    return cpu->s.clock < cpu->limit ? WHERE_FOUND : WHERE_LOOKUP;
+}
+
+/* The same after the checks, which are made as the run loop makes them. */
+static enum where pass_boundary(struct translator *t, struct place *to)
+{
+    struct cpu *cpu = t->cpu;
+    enum cpu_stop stop;
+    if (!boundary_pass(cpu, &stop))
+        return WHERE_LEAVE;
+    if (!cpu->long64 && cpu->code_bound != UINT32_MAX)
+        return WHERE_LOOKUP;
+    jump_cache_salt(t);
+    to->unit = NULL;
+    return jump_cache_find(t, &to->at) ? WHERE_FOUND : follow(t, 0, SITE_JUMP, to);
 }
 
 /* Can only have changed rip, registers and the stack. */
@@ -227,11 +238,12 @@ unsigned translator_run(void *ctx, struct block *block)
     if (unit == NULL || cpu->s.clock + unit->cost >= cpu->limit || !can_resume(t, unit))
         return RUN_DECLINED;
     window_open(t, cpu->s.clock, cpu->s.instructions);
-    for (uint32_t at = unit->entry;;) {
-        enter(t, unit, at);
+    for (struct place to = {unit, unit->entry};;) {
+        enter(t, &to);
         uint32_t n = (uint32_t)t->frame->exit;
         const struct site *site = &t->site[n];
         enum site_kind kind = site->kind;
+        enum after after = AFTER_JUMP;
         if (kind == SITE_BUDGET) {
             cpu->s.rip = site->target;
             cpu->s.clock -= site->unit->cost;
@@ -241,33 +253,27 @@ unsigned translator_run(void *ctx, struct block *block)
         }
         if (kind == SITE_X87) {
             cpu->s.rip = site->target;
-            unit = site->unit;
             if (!t->host->x87_usable(cpu))
                 return RUN_LOOKUP;
             window_open(t, cpu->s.clock, cpu->s.instructions);
-            at = unit->entry;
+            to = (struct place){site->unit, site->unit->entry};
             continue;
         }
-        if (kind == SITE_LINK || kind == SITE_JUMP) {
+        if (kind == SITE_LINK || kind == SITE_JUMP)
             cpu->s.rip = site->target;
-        } else {
-            enum after after = interpret(t, site);
-            if (after == AFTER_RESUME) {
-                unit = t->site[n].unit;
-                at = t->site[n].resume;
-                continue;
-            }
-            if (after == AFTER_LEAVE) {
-                t->count[COUNT_LEAVES]++;
-                return RUN_LEAVE;
-            }
+        else
+            after = interpret(t, site);
+        if (after == AFTER_RESUME) {
+            to = (struct place){t->site[n].unit, t->site[n].resume};
+            continue;
         }
-        unsigned result = RUN_LOOKUP;
-        unit = follow(t, n, kind, &result);
-        /* Fetching may have taken time, or raised an interrupt. */
-        if (unit == NULL || cpu->s.clock >= cpu->limit)
-            return result;
+        enum where where = after == AFTER_JUMP ? follow(t, n, kind, &to) : WHERE_BOUNDARY;
+        while (where == WHERE_BOUNDARY)
+            where = pass_boundary(t, &to);
+        if (where != WHERE_FOUND) {
+            t->count[COUNT_LEAVES]++;
+            return where == WHERE_LEAVE ? RUN_LEAVE : RUN_LOOKUP;
+        }
         window_open(t, cpu->s.clock, cpu->s.instructions);
-        at = unit->entry;
     }
 }

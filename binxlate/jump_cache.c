@@ -44,6 +44,15 @@ void jump_cache_add(struct translator *t, const struct translation_unit *unit)
     t->frame->jump_host[slot] = (uintptr_t)(t->code.execute + unit->entry);
 }
 
+bool jump_cache_find(const struct translator *t, uint32_t *at)
+{
+    uint64_t name = jump_name(t->cpu->mode, t->cpu->s.rip), slot = name % JUMP_SLOTS;
+    if (t->frame->jump_key[slot] + name + t->frame->salt != 0)
+        return false;
+    *at = (uint32_t)(t->frame->jump_host[slot] - (uintptr_t)t->code.execute);
+    return true;
+}
+
 void jump_cache_remove(struct translator *t, const struct translation_unit *unit)
 {
     uint64_t slot = unit->rip % JUMP_SLOTS;

@@ -175,6 +175,8 @@ void jump_cache_clear(struct translator *t);
 /* Before entering host code: the salt of the present mode and code mappings. */
 void jump_cache_salt(struct translator *t);
 void jump_cache_add(struct translator *t, const struct translation_unit *unit);
+/* The host code for rip, if the jump cache has it under the present salt. */
+bool jump_cache_find(const struct translator *t, uint32_t *at) MUST_CHECK;
 void jump_cache_remove(struct translator *t, const struct translation_unit *unit);
 
 /* How a code offset is named in the jump cache: sign-extended from 32 bits outside 64-bit mode. */

@@ -104,12 +104,13 @@ bool fetch_insn(struct cpu *cpu, struct insn *insn) MUST_CHECK;
  * (cpu/block_build.c). */
 bool block_build(struct cpu *cpu, gpa_t phys, struct block *block) MUST_CHECK;
 
-/* Deliver the fault that block_at_rip() found (cpu/run.c). A fetch is not made a second time for it: a
- * monitor would notice. */
-void block_fault(struct cpu *cpu);
-
 /* Act on what a handler returned; s.rip, s.clock and s.instructions stand before `insn` (cpu/run.c). */
 void insn_finish(struct cpu *cpu, const struct insn *insn, enum exec result);
+/* The block to run next, or NULL when one instruction was run (or its fault delivered) without one. */
+struct block *next_block(struct cpu *cpu);
+/* Do all that the present instruction boundary asks for, until there is nothing but blocks to run: then limit
+ * is the deadline, above the clock. False: cpu_run must return `stop`; asking again says the same. */
+bool boundary_pass(struct cpu *cpu, enum cpu_stop *stop) MUST_CHECK;
 
 /* ---- Running inside a block: rip, clock and instruction count stay at the block's start, and are brought up
  * to date only where somebody can see them. ---- */

@@ -1,6 +1,6 @@
 /* The run loop: boundaries, blocks, single steps.
  *
- *   cpu_run --> boundary: deadline? shutdown? halted? #DB, NMI, INTR pending and allowed? deliver one
+ *   cpu_run --> boundary_pass: deadline? shutdown? halted? #DB, NMI, INTR pending and allowed? deliver one
  *      |           |
  *      |           +--> TF, a shadow or code breakpoints: careful_step(), one instruction by itself
  *      |           +--> otherwise: run_blocks()
@@ -90,13 +90,19 @@ static void log_exec(struct cpu *cpu, const struct block *block)
              (unsigned long long)cpu->s.clock);
 }
 
+/* Fetching faults. A fetch is not made a second time for it: a monitor would notice. */
+static void block_fault(struct cpu *cpu)
+{
+    code_page_forget(cpu);
+    cpu_deliver_fault(cpu);
+}
+
 /* The instruction at rip by itself, without cache. */
 static enum exec step_uncached(struct cpu *cpu)
 {
     struct insn insn;
     if (!fetch_insn(cpu, &insn)) {
-        code_page_forget(cpu);
-        cpu_deliver_fault(cpu);
+        block_fault(cpu);
         return EXEC_FAULT;
     }
     enum exec result = insn.exec(cpu, &insn);
@@ -104,14 +110,23 @@ static enum exec step_uncached(struct cpu *cpu)
     return result;
 }
 
-void block_fault(struct cpu *cpu)
+/* The same, from the cache: a shadow is common, and its instruction the same each time. A guest's debugger
+ * would only fill the cache. */
+static enum exec step_cached(struct cpu *cpu)
 {
-    code_page_forget(cpu);
-    cpu_deliver_fault(cpu);
+    struct block *block;
+    switch (block_at_rip(cpu, &block)) {
+    case BLOCK_FOUND: break;
+    case BLOCK_NONE: return step_uncached(cpu);
+    case BLOCK_FAULT: block_fault(cpu); return EXEC_FAULT;
+    }
+    const struct insn *insn = &block->insn[0];
+    enum exec result = insn->exec(cpu, insn);
+    insn_finish(cpu, insn, result);
+    return result;
 }
 
-/* The block to run next, or NULL when one instruction was run (or its fault delivered) without one. */
-static struct block *next_block(struct cpu *cpu)
+struct block *next_block(struct cpu *cpu)
 {
     struct block *block;
     switch (block_at_rip(cpu, &block)) {
@@ -150,7 +165,7 @@ static ALWAYS_INLINE struct block *follow(struct cpu *cpu, unsigned exit)
             return next;
     }
     next = block->guess;
-    if (next != NULL) {
+    if (next != NULL && cpu->s.rip <= cpu->code_bound) {
         if (UNLIKELY(!code_translate(cpu, code_linear(cpu), &phys))) {
             block_fault(cpu);
             return NULL;
@@ -214,7 +229,7 @@ static void careful_step(struct cpu *cpu)
     cpu->s.rflags &= ~(uint64_t)FLAG_RF;
     cpu->skip_step = false;
     cpu->limit = 0; /* a REP does one iteration */
-    enum exec result = step_uncached(cpu);
+    enum exec result = step || cpu->debug_code ? step_uncached(cpu) : step_cached(cpu);
     if (result == EXEC_FAULT)
         return;
     cpu->s.intr_shadow &= (uint8_t)~shadow;
@@ -258,33 +273,34 @@ bool cpu_wakes(const struct cpu *cpu)
     return cpu->s.debug_pending != 0 || nmi_allowed(cpu) || intr_allowed(cpu);
 }
 
-static enum cpu_stop run_until_stop(struct cpu *cpu)
+bool boundary_pass(struct cpu *cpu, enum cpu_stop *stop)
 {
     for (;;) {
         cpu->limit = cpu->deadline;
         if (UNLIKELY(cpu->blocks->drop_pending))
             block_cache_flush(cpu->blocks);
         if (cpu->s.activity == ACTIVITY_SHUTDOWN)
-            return CPU_STOP_SHUTDOWN;
+            return *stop = CPU_STOP_SHUTDOWN, false;
         if (cpu->s.clock >= cpu->deadline)
-            return CPU_STOP_DEADLINE;
+            return *stop = CPU_STOP_DEADLINE, false;
         if (deliver_event(cpu))
             continue;
         if (cpu->s.activity == ACTIVITY_HALTED)
-            return CPU_STOP_HALTED;
+            return *stop = CPU_STOP_HALTED, false;
         if (!cpu->debug_code)
             cpu->s.rflags &= ~(uint64_t)FLAG_RF; /* nothing to suppress; a REP that stops sets it again */
-        if (needs_care(cpu))
-            careful_step(cpu);
-        else
-            run_blocks(cpu);
+        if (LIKELY(!needs_care(cpu)))
+            return true;
+        careful_step(cpu);
     }
 }
 
 enum cpu_stop cpu_run(struct cpu *cpu, cycle_t deadline)
 {
+    enum cpu_stop stop;
     cpu->deadline = deadline;
-    enum cpu_stop stop = run_until_stop(cpu);
+    while (boundary_pass(cpu, &stop))
+        run_blocks(cpu);
     cpu_sync(cpu);
     return stop;
 }
