@@ -18,7 +18,7 @@ static void window_open(struct translator *t, cycle_t clock, uint64_t instructio
     cycle_t left = t->cpu->limit - clock;
     if (left >= WINDOW_MAX)
         left = WINDOW_MAX - 1;
-    t->window_limit = clock + left;
+    t->frame->window_limit = clock + left;
     t->window_instructions = instructions - BUDGET_COUNT;
     t->frame->budget = -(int64_t)(left << BUDGET_SHIFT) + BUDGET_COUNT;
 }
@@ -27,7 +27,7 @@ static void window_open(struct translator *t, cycle_t clock, uint64_t instructio
 static void window_read(struct translator *t)
 {
     int64_t budget = t->frame->budget;
-    t->cpu->s.clock = t->window_limit + (uint64_t)(budget >> BUDGET_SHIFT);
+    t->cpu->s.clock = t->frame->window_limit + (uint64_t)(budget >> BUDGET_SHIFT);
     t->cpu->s.instructions =
         t->window_instructions + ((uint64_t)budget & (((uint64_t)1 << BUDGET_SHIFT) - 1));
 }
@@ -74,6 +74,7 @@ static void enter(struct translator *t, const struct place *to)
     unsigned flat = cpu->flat & cpu->flat_write;
     t->frame->not_flat[0] = (flat >> FS & 1) == 0;
     t->frame->not_flat[1] = (flat >> GS & 1) == 0;
+    t->frame->backward = (cpu->s.rflags & FLAG_DF) != 0;
     jump_cache_salt(t);
     flags_to_host(t);
     if (to->unit != NULL && to->unit->x87 && t->host->x87_usable(cpu)) {

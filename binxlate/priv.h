@@ -40,10 +40,11 @@ enum {
 /* What host code keeps at a constant distance from its frame register, besides struct cpu: behind it. */
 struct xlat_frame {
     int64_t budget;
-    uint64_t host_stack; /* of the dispatcher, while in host code */
-    uint64_t exit;       /* index of the site by which host code was left */
-    uint64_t salt;       /* of the jump cache, see jump_cache.c */
-    uint64_t target;     /* where enter goes */
+    uint64_t window_limit; /* cycle at which `budget` reaches zero */
+    uint64_t host_stack;   /* of the dispatcher, while in host code */
+    uint64_t exit;         /* index of the site by which host code was left */
+    uint64_t salt;         /* of the jump cache, see jump_cache.c */
+    uint64_t target;       /* where enter goes */
     uint64_t temp[FRAME_TEMPS];
     uint16_t flags;      /* AL: OF as 0 or 1, AH: SF ZF AF PF CF as LAHF has them */
     uint8_t not_flat[2]; /* FS, GS: 1 when an access through it needs the interpreter's checks */
@@ -54,7 +55,8 @@ struct xlat_frame {
     uint8_t x87_image[X87_IMAGE_BYTES]; /* as the host loads and stores it */
     /* 0: the guest's vector registers and MXCSR are in the host's (only in host code); 1: in struct cpu. */
     uint8_t vectors_away;
-    uint8_t pad[3];
+    uint8_t backward; /* RFLAGS.DF */
+    uint8_t pad[2];
     uint32_t mxcsr;      /* for the host's MXCSR while it is the guest's, and what it was on leaving */
     uint32_t host_mxcsr; /* the dispatcher's */
     uint64_t jump_key[JUMP_SLOTS];  /* -(target + salt), or what cannot match */
@@ -135,7 +137,6 @@ struct translator {
     uint32_t units, units_room;
 
     bool flush_pending;
-    cycle_t window_limit;         /* cycle at which `budget` reaches zero */
     uint64_t window_instructions; /* s.instructions where its count is zero */
 
     /* jump_cache.c: by CPU mode, what the code page mappings and the base of CS were when it got its number.

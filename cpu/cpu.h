@@ -21,6 +21,7 @@ const char *cpu_model_name(const struct cpu_model *model);
 /* Front-side bus or crystal: what the board must drive the local APIC timer with. */
 uint64_t cpu_model_bus_hz(const struct cpu_model *model);
 bool cpu_model_has_apic(const struct cpu_model *model);
+bool cpu_has(const struct cpu *cpu, enum insn_feature feature);
 
 struct cpu_config {
     const struct cpu_model *model;

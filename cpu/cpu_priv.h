@@ -60,7 +60,6 @@ bool cpu_code_breakpoint(struct cpu *cpu, uint64_t linear);
 /* ---- Models (cpu/model.c) ---- */
 
 const uint64_t *cpu_model_features(const struct cpu_model *model); /* two words, bit per enum insn_feature */
-bool cpu_has(const struct cpu *cpu, enum insn_feature feature);
 /* EDX after reset and CPUID.1:EAX. */
 uint32_t cpu_model_signature(const struct cpu_model *model);
 unsigned cpu_model_physical_bits(const struct cpu_model *model);

@@ -141,6 +141,27 @@ void x64_shlx(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, unsi
     put_modrm(a, 3, dst, src);
 }
 
+void x64_sarx(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, unsigned count)
+{
+    put_vex(a, 2, VEX_F3, size == 8, dst, count, src);
+    x64_byte(a, 0xF7);
+    put_modrm(a, 3, dst, src);
+}
+
+void x64_pext(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, unsigned mask)
+{
+    put_vex(a, 2, VEX_F3, size == 8, dst, src, mask);
+    x64_byte(a, 0xF5);
+    put_modrm(a, 3, dst, mask);
+}
+
+void x64_pdep(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, unsigned mask)
+{
+    put_vex(a, 2, VEX_F2, size == 8, dst, src, mask);
+    x64_byte(a, 0xF5);
+    put_modrm(a, 3, dst, mask);
+}
+
 /* ---- Jumps ---- */
 
 static uint8_t *put_displacement(struct x64_asm *a, unsigned size)

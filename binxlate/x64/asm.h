@@ -107,8 +107,12 @@ void x64_rorx(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, unsi
 /* shrx dst, src, count      (flags untouched) */
 void x64_shrx(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, unsigned count);
 
-/* shlx dst, src, count      (flags untouched) */
+/* shlx, sarx dst, src, count      (flags untouched) */
 void x64_shlx(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, unsigned count);
+void x64_sarx(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, unsigned count);
+/* pext, pdep dst, src, mask      (flags untouched) */
+void x64_pext(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, unsigned mask);
+void x64_pdep(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, unsigned mask);
 
 /* jmp, jcc to a 32-bit displacement that is filled in later: returns its place. */
 uint8_t *x64_jmp32(struct x64_asm *a);

@@ -1,9 +1,8 @@
 /* Integer instructions: nearly all are re-encoded unchanged, with guest registers replaced by the host
  * registers that hold them and the memory operand by what the soft TLB says.
  *
- * Left to the interpreter: bit strings in memory (BT and its kin with a register offset), divisions (they may
- * fault), decimal adjustments, what touches flags other than the arithmetic ones. LOCK is dropped: nothing
- * else runs while host code does.
+ * Left to others: bit strings in memory, divisions, what touches flags other than the arithmetic ones; to the
+ * interpreter: decimal adjustments. LOCK is dropped: nothing else runs while host code does.
  *
  * AH, CH, DH and BH cannot be encoded together with a REX prefix, so with them guest RCX is copied to host
  * RCX, whose high byte exists. */
@@ -307,7 +306,7 @@ static bool lower_step(struct x64_unit *x)
 static bool lower_bit(struct x64_unit *x)
 {
     bool string = x->insn->op[0].kind == OPK_MEM && x->insn->op[1].kind != OPK_IMM;
-    return !string && rewrite(x);
+    return string ? x64_lower_bit_string(x) : rewrite(x);
 }
 
 static bool lower_bswap(struct x64_unit *x)

@@ -11,7 +11,7 @@
  *   hit: [address + t1] */
 #include "binxlate/x64/x64.h"
 
-static bool plain_segment(const struct x64_unit *x, unsigned seg)
+bool x64_plain_segment(const struct x64_unit *x, unsigned seg)
 {
     if (x->code == 8)
         return seg != FS && seg != GS;
@@ -22,7 +22,7 @@ bool x64_can_access(const struct x64_unit *x, const struct insn *insn)
 {
     if (!path_on(x->t, PATH_MEMORY) || insn->addr_size == 2 || (x->block->mode & MODE_FLAT) == 0)
         return false;
-    return plain_segment(x, insn->seg) || insn->seg == FS || insn->seg == GS;
+    return x64_plain_segment(x, insn->seg) || insn->seg == FS || insn->seg == GS;
 }
 
 bool x64_can_push(const struct x64_unit *x)
@@ -46,7 +46,7 @@ static void add_segment_base(struct x64_unit *x, unsigned seg)
 unsigned x64_address(struct x64_unit *x, const struct insn *insn)
 {
     struct x64_asm *a = &x->a;
-    bool plain = plain_segment(x, insn->seg);
+    bool plain = x64_plain_segment(x, insn->seg);
     uint64_t disp = (uint64_t)insn->disp;
     unsigned base = X_NONE, index = X_NONE;
     if (insn->base == REG_RIP)
@@ -75,7 +75,8 @@ static size_t map_field(const struct x64_unit *x, size_t member)
     return offsetof(struct cpu, tlb.map) + (user ? sizeof(struct tlb_map) : 0) + member;
 }
 
-struct x64_mem x64_probe(struct x64_unit *x, unsigned address, unsigned size, enum access access)
+/* Key and addend of the page of `address`, in X_TEST and X_T1. */
+static void load_slot(struct x64_unit *x, unsigned address, enum access access)
 {
     struct x64_asm *a = &x->a;
     size_t key =
@@ -88,9 +89,28 @@ struct x64_mem x64_probe(struct x64_unit *x, unsigned address, unsigned size, en
     x64_rr(a, OP_0F | 0xB7, 4, X_T1, X_T1); /* movzx t1d, t1w */
     x64_load(a, 8, X_TEST, keys);
     x64_load(a, 8, X_T1, addends);
+}
+
+struct x64_mem x64_probe(struct x64_unit *x, unsigned address, unsigned size, enum access access)
+{
+    struct x64_asm *a = &x->a;
+    load_slot(x, address, access);
     x64_lea(a, 8, X_TEST, x64_indexed(X_TEST, address, 0, (int32_t)size - 1));
     x64_shrx(a, 8, X_TEST, X_TEST, X_FRAME);
     x64_slow_unless_zero(x);
     x->memory = true;
     return x64_indexed(address, X_T1, 0, 0);
+}
+
+void x64_probe_run(struct x64_unit *x, unsigned address, struct x64_mem last, enum access access)
+{
+    struct x64_asm *a = &x->a;
+    load_slot(x, address, access);
+    x64_lea(a, 8, X_TEST, x64_indexed(X_TEST, address, 0, 0));
+    x64_lea(a, 8, X_T1, x64_indexed(X_T1, address, 0, 0));
+    x64_load(a, 8, X_T0, last);
+    x64_lea(a, 8, X_TEST, x64_indexed(X_TEST, X_T0, 0, 0));
+    x64_shrx(a, 8, X_TEST, X_TEST, X_FRAME);
+    x64_slow_unless_zero(x);
+    x->memory = true;
 }

@@ -87,6 +87,16 @@ void x64_slow_unless_zero(struct x64_unit *x)
     x64_here8(&x->a, hit);
 }
 
+void x64_slow_if_zero(struct x64_unit *x)
+{
+    uint8_t *zero = x64_jrcxz8(&x->a);
+    uint8_t *other = x64_jmp8(&x->a);
+    x64_here8(&x->a, zero);
+    CHECK(x->slow_count < ARRAY_LEN(x->slow));
+    x->slow[x->slow_count++] = x64_jmp32(&x->a);
+    x64_here8(&x->a, other);
+}
+
 static uint32_t offset_of(const struct x64_unit *x, const uint8_t *at)
 {
     return (uint32_t)(at - x->t->code.write);
@@ -165,8 +175,10 @@ void x64_goto_indirect(struct x64_unit *x, void (*commit)(struct x64_unit *x))
 
 /* ---- Instructions ---- */
 
-static const struct x64_lowering *const families[] = {x64_lower_integer, x64_lower_branch, x64_lower_stack,
-                                                      x64_lower_integer_sse};
+static const struct x64_lowering *const families[] = {
+    x64_lower_integer, x64_lower_branch, x64_lower_stack,  x64_lower_string,
+    x64_lower_divide,  x64_lower_atomic, x64_lower_system, x64_lower_integer_sse,
+};
 
 static x64_lower_fn *find_in(const struct x64_lowering *family, const struct insn *insn)
 {

@@ -75,8 +75,10 @@ struct x64_lowering {
 /* Every row with ATTR_SSE. */
 x64_lower_fn x64_lower_sse;
 
-extern const struct x64_lowering x64_lower_integer[], x64_lower_stack[], x64_lower_branch[], x64_lower_x87[],
-    x64_lower_integer_sse[]; /* end: exec NULL */
+/* End: exec NULL. */
+extern const struct x64_lowering x64_lower_integer[], x64_lower_stack[], x64_lower_branch[],
+    x64_lower_string[], x64_lower_divide[], x64_lower_atomic[], x64_lower_system[], x64_lower_x87[],
+    x64_lower_integer_sse[];
 
 /* The row's opcode, map and mandatory prefix in the letters of asm.h. */
 unsigned x64_opcode(const struct insn *insn);
@@ -113,6 +115,12 @@ unsigned x64_address(struct x64_unit *x, const struct insn *insn);
  * X_TEST and X_T1, which is part of the result. */
 struct x64_mem x64_probe(struct x64_unit *x, unsigned address, unsigned size, enum access access);
 
+/* For a size known only at run time: `last` holds it, less one; at most the bytes of a page. The host address
+ * goes to X_T1; uses X_T0, where `address` may be. */
+void x64_probe_run(struct x64_unit *x, unsigned address, struct x64_mem last, enum access access);
+/* Is the segment's base 0, and no check needed with MODE_FLAT? */
+bool x64_plain_segment(const struct x64_unit *x, unsigned seg);
+
 /* ---- x87 (lower_x87.c, x87_state.c) ---- */
 
 /* Tell the frame. Uses X_TEST. */
@@ -126,6 +134,7 @@ void x64_x87_store(struct translator *t);
 
 /* From here to the interpreter, if RCX is not zero; to the next instruction else. */
 void x64_slow_unless_zero(struct x64_unit *x);
+void x64_slow_if_zero(struct x64_unit *x);
 /* A 32-bit displacement that leads to a site. */
 void x64_leave_by(struct x64_unit *x, uint8_t *from, const struct site *site);
 /* The unit is done: go to `target`. `from` is the jump's displacement. */
@@ -140,6 +149,11 @@ void x64_leave_loop(struct x64_unit *x, uint8_t *from, uint64_t target);
 
 /* Address of the instruction after the present one. */
 uint64_t x64_next_rip(const struct x64_unit *x);
+
+/* ---- Lowerings that share a row of the table with others ---- */
+
+/* BT, BTS, BTR, BTC with a register offset and memory (lower_bitstring.c). */
+bool x64_lower_bit_string(struct x64_unit *x);
 
 bool x64_make_thunks(struct translator *t);
 bool x64_translate(struct translator *t, struct translation_unit *unit);

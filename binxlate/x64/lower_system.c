@@ -1,0 +1,196 @@
+/* Small system instructions that concern one field of struct cpu: RDTSC, CLI, CLD, PUSHF, SWAPGS, selectors
+ * as sources, fences.
+ *
+ * Where a monitor wants to know of the instruction (cpu_bus.exit), it is left to the interpreter. */
+#include "binxlate/x64/x64.h"
+
+static unsigned cpl_of(const struct x64_unit *x)
+{
+    return x->block->mode >> MODE_CPL_SHIFT & 3;
+}
+
+static bool watched(const struct x64_unit *x)
+{
+    return x->t->cpu->bus->exit != NULL;
+}
+
+static void slow_if_bit(struct x64_unit *x, struct x64_mem mem, unsigned bit)
+{
+    struct x64_asm *a = &x->a;
+    x64_load(a, 4, X_TEST, mem);
+    x64_rorx(a, 4, X_TEST, X_TEST, (bit + 1) & 31);
+    x64_mov_imm(a, X_T0, 31);
+    x64_shrx(a, 4, X_TEST, X_TEST, X_T0);
+    x64_slow_unless_zero(x);
+}
+
+/* reg &= mask, without touching flags; `scratch` gets the mask. */
+static void mask_register(struct x64_unit *x, unsigned reg, uint32_t mask, unsigned scratch)
+{
+    x64_mov_imm(&x->a, scratch, mask);
+    x64_pext(&x->a, 4, reg, reg, scratch);
+    x64_pdep(&x->a, 4, reg, reg, scratch);
+}
+
+/* ---- Time ---- */
+
+/* The clock is known from the budget, see window_read(); the unit has paid for this instruction and the rest.
+ */
+static bool lower_rdtsc(struct x64_unit *x)
+{
+    struct x64_asm *a = &x->a;
+    uint32_t rest = x->unit->cost - x->copy * x->block->cost - x->insn->clock_offset;
+    if (watched(x))
+        return false;
+    if (cpl_of(x) != 0)
+        slow_if_bit(x, CPU_FIELD(s.cr4), 2); /* TSD */
+    x64_mov_imm(a, X_TEST, BUDGET_SHIFT);
+    x64_load(a, 8, X_T0, FRAME_FIELD(budget));
+    x64_sarx(a, 8, X_T0, X_T0, X_TEST);
+    x64_load(a, 8, X_T1, FRAME_FIELD(window_limit));
+    x64_lea(a, 8, X_T0, x64_indexed(X_T0, X_T1, 0, -(int32_t)rest));
+    x64_load(a, 8, X_T1, CPU_FIELD(s.tsc_offset));
+    x64_lea(a, 8, X_T0, x64_indexed(X_T0, X_T1, 0, 0));
+    x64_mov(a, 4, X_RAX, X_T0);
+    x64_rorx(a, 8, X_RDX, X_T0, 32);
+    x64_mov(a, 4, X_RDX, X_RDX);
+    if (x->insn->exec == exec_rdtscp)
+        x64_load(a, 4, x64_home(RCX), CPU_FIELD(s.tsc_aux));
+    return true;
+}
+_Static_assert(CR4_TSD == 1 << 2, "bit of TSD");
+
+/* ---- Flags ---- */
+
+static void clear_flag(struct x64_unit *x, uint32_t flag)
+{
+    struct x64_mem byte = x64_cpu_field(offsetof(struct cpu, s.rflags) + 1);
+    x64_rm(&x->a, OP_0F | 0xB6, 4, X_TEST, byte);
+    mask_register(x, X_TEST, 0xFF & ~(flag >> 8), X_T0);
+    x64_rm(&x->a, 0x88, 1, X_TEST, byte);
+}
+
+/* At CPL 0 always IF itself. */
+static bool lower_cli(struct x64_unit *x)
+{
+    if (watched(x) || cpl_of(x) != 0)
+        return false;
+    clear_flag(x, FLAG_IF);
+    return true;
+}
+
+static bool lower_cld(struct x64_unit *x)
+{
+    clear_flag(x, FLAG_DF);
+    x64_rm(&x->a, 0xC6, 1, 0, FRAME_FIELD(backward));
+    x64_imm(&x->a, 0, 1);
+    return true;
+}
+
+/* Host EFLAGS through the host's stack, for which there is room below struct cpu (cpu/engine.h). */
+static bool lower_pushf(struct x64_unit *x)
+{
+    struct x64_asm *a = &x->a;
+    unsigned size = x->insn->op_size;
+    if (!x64_can_push(x) || size != x->code || (x->block->mode & MODE_REAL) != 0 ||
+        (cpl_of(x) != 3 && watched(x)))
+        return false;
+    x64_lea(a, x->code, X_T0, x64_at(x64_home(RSP), -(int32_t)size));
+    x64_lea(a, 8, X_T1, x64_probe(x, X_T0, size, ACCESS_WRITE));
+    x64_mov(a, 8, x64_home(RSP), X_T0);
+    x64_load(a, 4, X_TEST, CPU_FIELD(s.rflags));
+    mask_register(x, X_TEST, ~(uint32_t)(FLAGS_ARITH | FLAG_VM | FLAG_RF), X_T0);
+    x64_store(a, 8, FRAME_FIELD(temp), X_TEST);
+    x64_byte(a, 0x9C);         /* pushfq */
+    x64_o(a, 0x58, 4, X_TEST); /* pop rcx */
+    mask_register(x, X_TEST, FLAGS_ARITH, X_T0);
+    x64_load(a, 8, X_T0, FRAME_FIELD(temp));
+    x64_lea(a, 8, X_TEST, x64_indexed(X_TEST, X_T0, 0, 0));
+    x64_store(a, size, x64_at(X_T1, 0), X_TEST);
+    return true;
+}
+
+/* ---- Segments ---- */
+
+static void load_selector(struct x64_unit *x, unsigned segment)
+{
+    size_t field =
+        offsetof(struct cpu, s.seg) + segment * sizeof(struct segment) + offsetof(struct segment, selector);
+    x64_rm(&x->a, OP_0F | 0xB7, 4, X_TEST, x64_cpu_field(field)); /* movzx ecx, word */
+}
+
+static bool lower_mov_from_sreg(struct x64_unit *x)
+{
+    const struct insn *insn = x->insn;
+    const struct operand *op = &insn->op[0];
+    struct x64_asm *a = &x->a;
+    if (insn->op[1].reg > GS)
+        return false;
+    if (op->kind == OPK_MEM) {
+        if (!x64_can_access(x, insn))
+            return false;
+        struct x64_mem mem = x64_probe(x, x64_address(x, insn), 2, ACCESS_WRITE);
+        load_selector(x, insn->op[1].reg);
+        x64_store(a, 2, mem, X_TEST);
+        return true;
+    }
+    load_selector(x, insn->op[1].reg);
+    if (op->size >= 4) {
+        x64_keep(x, op->reg, X_TEST);
+        return true;
+    }
+    unsigned host = x64_use(x, op->reg, X_T0);
+    x64_mov(a, 2, host, X_TEST);
+    x64_keep(x, op->reg, host);
+    return true;
+}
+
+/* See exec_push_sreg() for what becomes of the slot's rest. */
+static bool lower_push_sreg(struct x64_unit *x)
+{
+    struct x64_asm *a = &x->a;
+    unsigned size = x->insn->op_size, written = size == 8 ? 8 : 2;
+    if (!x64_can_push(x))
+        return false;
+    x64_lea(a, x->code, X_T0, x64_at(x64_home(RSP), -(int32_t)size));
+    struct x64_mem to = x64_probe(x, X_T0, written, ACCESS_WRITE);
+    load_selector(x, x->insn->op[0].reg);
+    x64_store(a, written, to, X_TEST);
+    x64_mov(a, 8, x64_home(RSP), X_T0);
+    return true;
+}
+
+/* In 64-bit mode nothing but the base depends on it (cpu/mode.c). */
+static bool lower_swapgs(struct x64_unit *x)
+{
+    struct x64_asm *a = &x->a;
+    if (watched(x) || cpl_of(x) != 0 || x->code != 8)
+        return false;
+    struct x64_mem base = x64_cpu_field(offsetof(struct cpu, s.seg) + GS * sizeof(struct segment) +
+                                        offsetof(struct segment, base));
+    x64_load(a, 8, X_T0, base);
+    x64_load(a, 8, X_T1, CPU_FIELD(s.kernel_gs_base));
+    x64_store(a, 8, base, X_T1);
+    x64_store(a, 8, x64_cpu_field(offsetof(struct cpu, seg_base) + GS * sizeof(uint64_t)), X_T1);
+    x64_store(a, 8, CPU_FIELD(s.kernel_gs_base), X_T0);
+    return true;
+}
+
+static bool lower_fence(struct x64_unit *x)
+{
+    (void)x;
+    return true;
+}
+
+const struct x64_lowering x64_lower_system[] = {
+    {exec_rdtsc, lower_rdtsc},
+    {exec_rdtscp, lower_rdtsc},
+    {exec_cli, lower_cli},
+    {exec_cld, lower_cld},
+    {exec_pushf, lower_pushf},
+    {exec_mov_from_sreg, lower_mov_from_sreg},
+    {exec_push_sreg, lower_push_sreg},
+    {exec_swapgs, lower_swapgs},
+    {exec_fence, lower_fence},
+    {NULL, NULL},
+};
