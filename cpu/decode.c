@@ -534,6 +534,8 @@ static exec_fn *choose_exec(const struct decoder *d, const struct insn_row *row)
     if ((d->mode & MODE_FPU_GUARD) != 0 &&
         (row->attr & (ATTR_FPU | ATTR_FPU_NOWAIT | ATTR_MMX | ATTR_SSE)) != 0)
         return exec_fpu_guard;
+    if ((d->mode & MODE_SSE_GUARD) != 0 && (row->attr & ATTR_SSE) != 0)
+        return exec_fpu_guard;
     if ((d->mode & MODE_AVX_GUARD) != 0 && (row->attr & ATTR_AVX) != 0)
         return exec_fpu_guard;
     return row->exec;

@@ -90,9 +90,9 @@ bool flags_condition(struct cpu *cpu, unsigned condition);
 /* ---- Availability of x87, MMX and SSE (cpu/exec_x87_control.c) ---- */
 
 /* #UD and #NM by CR0.EM, CR0.TS, CR4.OSFXSR according to the row's ATTR_FPU, ATTR_MMX, ATTR_SSE, and by
- * CR4.OSXSAVE, XCR0, CR0.TS for ATTR_AVX. True = go on. Handlers need not call it: while MODE_FPU_GUARD or
- * MODE_AVX_GUARD is set in cpu->mode (some of these could trap) the decoder installs exec_fpu_guard, which
- * does and then runs the row's handler. */
+ * CR4.OSXSAVE, XCR0, CR0.TS for ATTR_AVX. True = go on. Handlers need not call it: while MODE_FPU_GUARD,
+ * MODE_SSE_GUARD or MODE_AVX_GUARD is set in cpu->mode (some of these could trap) the decoder installs
+ * exec_fpu_guard, which does and then runs the row's handler. */
 bool fpu_available(struct cpu *cpu, const struct insn *insn) MUST_CHECK;
 exec_fn exec_fpu_guard;
 

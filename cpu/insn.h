@@ -236,16 +236,16 @@ enum cpu_mode {
     MODE_CODE32 = 1,
     MODE_CODE64 = 2,
     MODE_CODE_MASK = 3,
-    MODE_CPL_SHIFT = 2, /* two bits */
-    MODE_REAL = 1 << 4, /* real or virtual-8086 mode: no protected-mode instructions */
-    MODE_FPU_GUARD =
-        1 << 5, /* CR0.EM, CR0.TS, or SSE without CR4.OSFXSR: x87, MMX and SSE rows are guarded */
+    MODE_CPL_SHIFT = 2,      /* two bits */
+    MODE_REAL = 1 << 4,      /* real or virtual-8086 mode: no protected-mode instructions */
+    MODE_FPU_GUARD = 1 << 5, /* CR0.EM or CR0.TS: x87, MMX and SSE rows are guarded */
     /* DS, ES and SS need no check but paging, have base 0, and the stack pointer is not 16 bits: the fast
      * data accesses apply. Never set without config.fast_paths. */
     MODE_FLAT = 1 << 6,
     MODE_AVX_GUARD = 1 << 7,  /* CR0.TS, or YMM state not enabled in XCR0: ATTR_AVX rows are guarded */
     MODE_SIMD_TRAPS = 1 << 8, /* MXCSR unmasks an exception: SSE floating point may fault. Decoding does not
                                  depend on it; a translator does. */
+    MODE_SSE_GUARD = 1 << 9,  /* SSE without CR4.OSFXSR: SSE rows are guarded */
 };
 
 /* Decode one instruction. `bytes` holds `available` (1..15) bytes. Returns true when decoded (which includes

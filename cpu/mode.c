@@ -63,8 +63,12 @@ void cpu_update_segment(struct cpu *cpu, unsigned n)
 
 static bool fpu_needs_guard(const struct cpu *cpu)
 {
-    return (cpu->s.cr0 & (CR0_EM | CR0_TS)) != 0 ||
-           (cpu_has(cpu, FEAT_SSE) && (cpu->s.cr4 & CR4_OSFXSR) == 0);
+    return (cpu->s.cr0 & (CR0_EM | CR0_TS)) != 0;
+}
+
+static bool sse_needs_guard(const struct cpu *cpu)
+{
+    return cpu_has(cpu, FEAT_SSE) && (cpu->s.cr4 & CR4_OSFXSR) == 0;
 }
 
 static bool avx_needs_guard(const struct cpu *cpu)
@@ -91,7 +95,7 @@ void cpu_update_mode(struct cpu *cpu)
     unsigned code = cpu->long64 ? MODE_CODE64 : (s->seg[CS].attr & SEG_DB) != 0 ? MODE_CODE32 : MODE_CODE16;
     cpu->mode = code | (unsigned)cpu->cpl << MODE_CPL_SHIFT | (!protected_mode || v86 ? MODE_REAL : 0) |
                 (fpu_needs_guard(cpu) ? MODE_FPU_GUARD : 0) | (avx_needs_guard(cpu) ? MODE_AVX_GUARD : 0) |
-                (simd_may_trap(cpu) ? MODE_SIMD_TRAPS : 0);
+                (simd_may_trap(cpu) ? MODE_SIMD_TRAPS : 0) | (sse_needs_guard(cpu) ? MODE_SSE_GUARD : 0);
     cpu->linear_mask = cpu->long64 ? UINT64_MAX : UINT32_MAX;
     cpu->align_check = cpu->cpl == 3 && (s->cr0 & CR0_AM) != 0 && (s->rflags & FLAG_AC) != 0;
     cpu->tlb_map = &cpu->tlb.map[cpu->cpl == 3];

@@ -148,6 +148,8 @@ static void load(struct harness *h, enum harness_mode mode, uint64_t seed, const
     harness_reset(h, mode);
     s->clock = s->instructions = 0;
     s->tsc_offset = 0;
+    if (mode == HARNESS_32)
+        s->cr4 = 0; /* no CR4.OSFXSR, as an old kernel leaves it: x87 is there all the same */
     s->seg[DS].selector = 0x1234;
     s->gpr[RBX] = s->gpr[RBP] = DATA_AT;
     s->gpr[RCX] = ROUNDS;
