@@ -163,9 +163,10 @@ static bool rewrite_high(struct x64_unit *x, const struct operand *rm, const str
     const struct insn *insn = x->insn;
     unsigned op = x64_opcode(insn) | OP_NOREX, extension = insn->modrm >> 3 & 7;
     bool moves = insn->exec == exec_movzx || insn->exec == exec_movsx;
-    if (reg != NULL && uses_rcx(rm) && uses_rcx(reg) && rm->reg != reg->reg && !moves)
+    bool replaces = moves && insn->op_size > 2; /* all of the register, whose old value does not matter */
+    if (reg != NULL && uses_rcx(rm) && uses_rcx(reg) && rm->reg != reg->reg && !replaces)
         return false;
-    const struct operand *source = moves ? rm : uses_rcx(rm) ? rm : reg;
+    const struct operand *source = replaces || uses_rcx(rm) ? rm : reg;
     if (uses_rcx(source))
         x64_mov(&x->a, 8, X_RCX, x64_home(source->reg));
     x64_rr(&x->a, op, size_of(insn), reg != NULL ? low_number(reg) : extension, low_number(rm));
