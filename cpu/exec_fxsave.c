@@ -154,8 +154,7 @@ enum exec exec_ldmxcsr(struct cpu *cpu, const struct insn *insn)
         return EXEC_FAULT;
     if (mxcsr & ~(uint64_t)sse_mxcsr_mask(cpu))
         return cpu_fault_code(cpu, VEC_GP, 0);
-    cpu->s.mxcsr = (uint32_t)mxcsr;
-    return EXEC_NEXT;
+    return sse_load_mxcsr(cpu, (uint32_t)mxcsr);
 }
 
 enum exec exec_stmxcsr(struct cpu *cpu, const struct insn *insn)
