@@ -46,6 +46,7 @@ struct xlat_frame {
     uint64_t salt;         /* of the jump cache, see jump_cache.c */
     uint64_t target;       /* where enter goes */
     uint64_t temp[FRAME_TEMPS];
+    uint64_t shared;     /* host address of a shared check's lowest byte, see share.h */
     uint16_t flags;      /* AL: OF as 0 or 1, AH: SF ZF AF PF CF as LAHF has them */
     uint8_t not_flat[2]; /* FS, GS: 1 when an access through it needs the interpreter's checks */
     uint8_t x87_live;    /* the host's x87 unit holds the guest's state; only while in host code */

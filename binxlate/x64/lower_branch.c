@@ -93,7 +93,7 @@ static bool lower_loop(struct x64_unit *x)
 
 /* ---- CALL and RET ---- */
 
-/* Push the return address at [to]; X_T0 is the new stack pointer. */
+/* Push the return address at [to]. */
 static void push_return(struct x64_unit *x, struct x64_mem to)
 {
     struct x64_asm *a = &x->a;
@@ -105,13 +105,7 @@ static void push_return(struct x64_unit *x, struct x64_mem to)
         x64_rm(a, 0xC7, x->code, 0, to);
         x64_imm(a, next, 4);
     }
-    x64_mov(a, 8, x64_home(RSP), X_T0);
-}
-
-static struct x64_mem probe_push(struct x64_unit *x)
-{
-    x64_lea(&x->a, x->code, X_T0, x64_at(x64_home(RSP), -(int32_t)x->code));
-    return x64_probe(x, X_T0, x->code, ACCESS_WRITE);
+    x64_lea(a, x->code, x64_home(RSP), x64_at(x64_home(RSP), -(int32_t)x->code));
 }
 
 static bool lower_call(struct x64_unit *x)
@@ -119,7 +113,7 @@ static bool lower_call(struct x64_unit *x)
     uint64_t target = branch_target(x);
     if (!full_width(x) || !good_target(x, target) || !x64_can_push(x))
         return false;
-    push_return(x, probe_push(x));
+    push_return(x, x64_push_place(x, x->code));
     x64_goto(x, target);
     x->done = true;
     return true;
@@ -133,15 +127,9 @@ static void commit_ret(struct x64_unit *x)
 
 static bool lower_ret(struct x64_unit *x)
 {
-    struct x64_asm *a = &x->a;
-    unsigned top = x64_home(RSP);
     if (!full_width(x) || !x64_can_push(x) || !path_on(x->t, PATH_CACHE))
         return false;
-    if (x->code == 4) {
-        x64_mov(a, 4, X_T0, top);
-        top = X_T0;
-    }
-    x64_load(a, x->code, X_T0, x64_probe(x, top, x->code, ACCESS_READ));
+    x64_load(&x->a, x->code, X_T0, x64_top_place(x, x->code));
     x64_goto_indirect(x, commit_ret);
     x->done = true;
     return true;
@@ -152,7 +140,7 @@ static void load_target(struct x64_unit *x)
 {
     const struct operand *op = &x->insn->op[0];
     if (op->kind == OPK_MEM)
-        x64_load(&x->a, x->code, X_T0, x64_probe(x, x64_address(x, x->insn), x->code, ACCESS_READ));
+        x64_load(&x->a, x->code, X_T0, x64_operand(x, x->insn, x->code, ACCESS_READ));
     else
         x64_mov(&x->a, x->code, X_T0, x64_use(x, op->reg, X_T0));
 }
@@ -180,7 +168,6 @@ static void commit_call(struct x64_unit *x)
     struct x64_asm *a = &x->a;
     x64_store(a, 8, FRAME_FIELD(temp[2]), X_T1);
     x64_load(a, 8, X_T1, FRAME_FIELD(temp[1]));
-    x64_lea(a, x->code, X_T0, x64_at(x64_home(RSP), -(int32_t)x->code));
     push_return(x, x64_at(X_T1, 0));
     x64_load(a, 8, X_T1, FRAME_FIELD(temp[2]));
 }
@@ -192,7 +179,7 @@ static bool lower_call_indirect(struct x64_unit *x)
         return false;
     load_target(x);
     x64_store(a, 8, FRAME_FIELD(temp[0]), X_T0);
-    x64_lea(a, 8, X_T1, probe_push(x));
+    x64_lea(a, 8, X_T1, x64_push_place(x, x->code));
     x64_store(a, 8, FRAME_FIELD(temp[1]), X_T1);
     x64_load(a, 8, X_T0, FRAME_FIELD(temp[0]));
     x64_goto_indirect(x, commit_call);

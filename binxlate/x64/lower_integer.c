@@ -187,7 +187,7 @@ static bool rewrite_high_memory(struct x64_unit *x, const struct operand *reg)
         (!to_memory && reg->reg == RCX) || !x64_can_access(x, insn))
         return false;
     bool write = to_memory && (insn_attr(insn) & ATTR_NOWRITE) == 0;
-    struct x64_mem mem = x64_probe(x, x64_address(x, insn), 1, write ? ACCESS_WRITE : ACCESS_READ);
+    struct x64_mem mem = x64_operand(x, insn, 1, write ? ACCESS_WRITE : ACCESS_READ);
     if (to_memory) {
         if (reg->reg == RCX)
             x64_mov(a, 4, X_RCX, x64_home(RCX));
@@ -209,7 +209,7 @@ static bool rewrite_memory(struct x64_unit *x, const struct operand *rm, const s
     bool write = rm == &insn->op[0] && (insn_attr(insn) & ATTR_NOWRITE) == 0;
     if (!x64_can_access(x, insn) || (shift && reg != NULL && x64_home(reg->reg) == X_NONE))
         return false;
-    struct x64_mem mem = x64_probe(x, x64_address(x, insn), rm->size, write ? ACCESS_WRITE : ACCESS_READ);
+    struct x64_mem mem = x64_operand(x, insn, rm->size, write ? ACCESS_WRITE : ACCESS_READ);
     if (shift)
         x64_mov(&x->a, 4, X_RCX, x64_home(RCX));
     unsigned host = reg != NULL ? x64_use(x, reg->reg, X_TEST) : insn->modrm >> 3 & 7;
@@ -340,7 +340,7 @@ static bool lower_xchg(struct x64_unit *x)
         return false;
     unsigned size = insn->op[0].size, home = x64_home(insn->op[1].reg);
     unsigned byte = byte_register(&insn->op[1], home), one = size == 1;
-    struct x64_mem mem = x64_probe(x, x64_address(x, insn), size, ACCESS_WRITE);
+    struct x64_mem mem = x64_operand(x, insn, size, ACCESS_WRITE);
     x64_rm(a, 0x8B - one, size, X_TEST, mem);
     x64_rm(a, (0x89 - one) | byte, size, home, mem);
     x64_rr(a, (0x8B - one) | byte, size, home, X_TEST);
@@ -408,7 +408,7 @@ static bool lower_mov_offset(struct x64_unit *x, bool load)
     unsigned size = insn->op[0].size, one = size == 1;
     if (!x64_can_access(x, insn))
         return false;
-    struct x64_mem mem = x64_probe(x, x64_address(x, insn), size, load ? ACCESS_READ : ACCESS_WRITE);
+    struct x64_mem mem = x64_operand(x, insn, size, load ? ACCESS_READ : ACCESS_WRITE);
     x64_rm(&x->a, (load ? 0x8Bu : 0x89u) - one, size, X_RAX, mem);
     return true;
 }
@@ -447,7 +447,7 @@ static bool lower_movnti(struct x64_unit *x)
     unsigned size = insn->op[0].size;
     if (!x64_can_access(x, insn))
         return false;
-    struct x64_mem mem = x64_probe(x, x64_address(x, insn), size, ACCESS_WRITE);
+    struct x64_mem mem = x64_operand(x, insn, size, ACCESS_WRITE);
     x64_store(&x->a, size, mem, x64_use(x, insn->op[1].reg, X_TEST));
     return true;
 }

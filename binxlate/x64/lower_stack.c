@@ -1,24 +1,6 @@
 /* PUSH, POP, LEAVE. The stack pointer is as wide as addresses are (a 16-bit stack has no MODE_FLAT). */
 #include "binxlate/x64/x64.h"
 
-/* Host memory of what a push of `size` bytes writes; X_T0 is the new stack pointer. */
-static struct x64_mem probe_push(struct x64_unit *x, unsigned size)
-{
-    x64_lea(&x->a, x->code, X_T0, x64_at(x64_home(RSP), -(int32_t)size));
-    return x64_probe(x, X_T0, size, ACCESS_WRITE);
-}
-
-/* The popped or peeked value's host memory. */
-static struct x64_mem probe_top(struct x64_unit *x, unsigned size)
-{
-    unsigned top = x64_home(RSP);
-    if (x->code == 4) { /* bits 63..32 are no part of the address */
-        x64_mov(&x->a, 4, X_T0, top);
-        top = X_T0;
-    }
-    return x64_probe(x, top, size, ACCESS_READ);
-}
-
 static bool lower_push(struct x64_unit *x)
 {
     const struct insn *insn = x->insn;
@@ -30,11 +12,11 @@ static bool lower_push(struct x64_unit *x)
     if (op->kind == OPK_MEM) {
         if (!x64_can_access(x, insn))
             return false;
-        struct x64_mem from = x64_probe(x, x64_address(x, insn), size, ACCESS_READ);
+        struct x64_mem from = x64_operand(x, insn, size, ACCESS_READ);
         x64_load(a, size, X_TEST, from);
         x64_store(a, 8, FRAME_FIELD(temp), X_TEST);
     }
-    struct x64_mem to = probe_push(x, size);
+    struct x64_mem to = x64_push_place(x, size);
     if (op->kind == OPK_IMM) {
         x64_rm(a, 0xC7, size, 0, to);
         x64_imm(a, insn->imm, size < 4 ? size : 4);
@@ -44,7 +26,7 @@ static bool lower_push(struct x64_unit *x)
     } else {
         x64_store(a, size, to, x64_use(x, op->reg, X_TEST));
     }
-    x64_mov(a, 8, x64_home(RSP), X_T0);
+    x64_lea(a, x->code, x64_home(RSP), x64_at(x64_home(RSP), -(int32_t)size));
     return true;
 }
 
@@ -57,7 +39,7 @@ static bool lower_pop(struct x64_unit *x)
     unsigned size = insn->op_size, rsp = x64_home(RSP);
     if (!x64_can_push(x) || op->kind != OPK_GPR)
         return false;
-    struct x64_mem from = probe_top(x, size);
+    struct x64_mem from = x64_top_place(x, size);
     unsigned home = x64_home(op->reg);
     unsigned host = home != X_NONE && home != rsp ? home : X_TEST;
     if (size == 2 && host == X_TEST) /* the rest of the register is kept */

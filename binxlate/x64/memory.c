@@ -91,15 +91,82 @@ static void load_slot(struct x64_unit *x, unsigned address, enum access access)
     x64_load(a, 8, X_T1, addends);
 }
 
-struct x64_mem x64_probe(struct x64_unit *x, unsigned address, unsigned size, enum access access)
+/* Up to the test: X_TEST is zero on a hit. */
+static struct x64_mem look_up(struct x64_unit *x, unsigned address, unsigned size, enum access access)
 {
     struct x64_asm *a = &x->a;
     load_slot(x, address, access);
     x64_lea(a, 8, X_TEST, x64_indexed(X_TEST, address, 0, (int32_t)size - 1));
     x64_shrx(a, 8, X_TEST, X_TEST, X_FRAME);
+    return x64_indexed(address, X_T1, 0, 0);
+}
+
+struct x64_mem x64_probe(struct x64_unit *x, unsigned address, unsigned size, enum access access)
+{
+    struct x64_mem mem = look_up(x, address, size, access);
     x64_slow_unless_zero(x);
     x->memory = true;
-    return x64_indexed(address, X_T1, 0, 0);
+    return mem;
+}
+
+/* ---- Shared checks ---- */
+
+static bool is_shared(const struct x64_unit *x, uint64_t members)
+{
+    return x->sharing && (members >> x->insn->position & 1) != 0;
+}
+
+/* One check for the whole range of the group; fails to the plain copy of the leader. */
+static void check_group(struct x64_unit *x)
+{
+    struct x64_asm *a = &x->a;
+    const struct share *share = &x->share;
+    unsigned base = x64_use(x, share->base, X_T0);
+    x64_lea(a, x->code, X_T0, x64_at(base, share->low - share->delta[x->insn->position]));
+    look_up(x, X_T0, (unsigned)(share->high - share->low), share->write ? ACCESS_WRITE : ACCESS_READ);
+    uint8_t *hit = x64_jrcxz8(a);
+    x->unshared[x->unshared_count++] = x64_jmp32(a);
+    x64_here8(a, hit);
+    x64_lea(a, 8, X_T1, x64_indexed(X_T0, X_T1, 0, 0));
+    x64_store(a, 8, FRAME_FIELD(shared), X_T1);
+    x->checked = true;
+}
+
+/* Host memory at `offset` from the base's value at the start of the block. */
+static struct x64_mem shared_place(struct x64_unit *x, int32_t offset)
+{
+    if (!x->checked)
+        check_group(x);
+    else
+        x64_load(&x->a, 8, X_T1, FRAME_FIELD(shared));
+    return x64_at(X_T1, offset - x->share.low);
+}
+
+struct x64_mem x64_operand(struct x64_unit *x, const struct insn *insn, unsigned size, enum access access)
+{
+    if (is_shared(x, x->share.operand))
+        return shared_place(x, x->share.delta[insn->position] + (int32_t)insn->disp);
+    return x64_probe(x, x64_address(x, insn), size, access);
+}
+
+struct x64_mem x64_push_place(struct x64_unit *x, unsigned size)
+{
+    if (is_shared(x, x->share.stack))
+        return shared_place(x, x->share.delta[x->insn->position] - (int32_t)size);
+    x64_lea(&x->a, x->code, X_T0, x64_at(x64_home(RSP), -(int32_t)size));
+    return x64_probe(x, X_T0, size, ACCESS_WRITE);
+}
+
+struct x64_mem x64_top_place(struct x64_unit *x, unsigned size)
+{
+    unsigned top = x64_home(RSP);
+    if (is_shared(x, x->share.stack))
+        return shared_place(x, x->share.delta[x->insn->position]);
+    if (x->code == 4) { /* bits 63..32 are no part of the address */
+        x64_mov(&x->a, 4, X_T0, top);
+        top = X_T0;
+    }
+    return x64_probe(x, top, size, ACCESS_READ);
 }
 
 void x64_probe_run(struct x64_unit *x, unsigned address, struct x64_mem last, enum access access)

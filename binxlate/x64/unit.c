@@ -16,7 +16,7 @@
 #include <stdlib.h>
 
 enum {
-    STUBS_MAX = 4 * BLOCK_MAX_INSNS + 8,
+    STUBS_MAX = 8 * BLOCK_MAX_INSNS + 8,
     UNIT_BYTES_MAX = 96 << 10, /* what the largest block may take; checked by x64_asm.full */
 };
 
@@ -338,14 +338,65 @@ static void emit_stubs(struct x64_unit *x)
     }
 }
 
+static void lower_at(struct x64_unit *x, unsigned position)
+{
+    x->insn = &x->block->insn[position];
+    if (position + 1u == x->block->count)
+        flush_note(x);
+    lower_insn(x);
+}
+
+/* After the last instruction, if that does not jump: the next one is the sentinel's. */
+static void fall_off(struct x64_unit *x)
+{
+    if (x->done)
+        return;
+    flush_note(x);
+    x64_goto(x, x64_next_rip(x));
+    x->done = true;
+}
+
+/* The rest of the unit from the leader on, without sharing: where failed checks go, and the sites from
+ * `first` to `last` - 1, in the other copy, come back to. */
+static void lower_plain(struct x64_unit *x, uint32_t first, uint32_t last)
+{
+    uint32_t start[BLOCK_MAX_INSNS + 1];
+    bool vectors = x->unit->vectors;
+    unsigned leader = x->share.leader, count = x->block->count;
+    x->sharing = x->done = x->unit->vectors = false; /* a failed check may come before vectors are loaded */
+    for (unsigned i = leader; i < count; i++) {
+        start[i] = offset_of(x, x->a.at);
+        lower_at(x, i);
+    }
+    start[count] = offset_of(x, x->a.at);
+    fall_off(x);
+    x->unit->vectors |= vectors;
+    for (uint32_t n = first; n < last; n++) {
+        struct site *site = &x->t->site[n];
+        if (site->kind == SITE_INSN || site->kind == SITE_MEMORY)
+            site->resume = start[site->insn->position + 1];
+    }
+    for (unsigned i = 0; i < x->unshared_count; i++)
+        x64_aim32(&x->a, x->unshared[i], x->t->code.write + start[leader]);
+}
+
 static void lower_block(struct x64_unit *x)
 {
+    uint32_t first = x->t->sites;
+    if (x->copies == 1 && !x->unit->x87 && path_on(x->t, PATH_SHARE) && path_on(x->t, PATH_MEMORY))
+        share_find(x->block, &x->share);
+    x->sharing = x->share.members > 0;
     for (unsigned i = 0; i < x->block->count; i++) {
-        x->insn = &x->block->insn[i];
-        if (i + 1 == x->block->count)
-            flush_note(x);
-        lower_insn(x);
+        if (i == x->share.leader)
+            first = x->t->sites;
+        lower_at(x, i);
+        if (i == x->share.leader && !x->checked)
+            x->sharing = false; /* the interpreter does the leader */
     }
+    if (!x->checked)
+        return;
+    fall_off(x);
+    lower_plain(x, first, x->t->sites);
 }
 
 bool x64_translate(struct translator *t, struct translation_unit *unit)
@@ -368,11 +419,7 @@ bool x64_translate(struct translator *t, struct translation_unit *unit)
     emit_entry(&x);
     for (; x.copy < x.copies; x.copy++)
         lower_block(&x);
-    if (!x.done) { /* fell off the end: the next instruction is the sentinel's */
-        x.insn = &x.block->insn[x.block->count - 1];
-        flush_note(&x);
-        x64_goto(&x, x64_next_rip(&x));
-    }
+    fall_off(&x);
     emit_sides(&x);
     emit_stubs(&x);
     if (x.a.full) {

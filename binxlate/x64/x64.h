@@ -18,6 +18,7 @@
 #define CROSSPAGE_BINXLATE_X64_X64_H
 
 #include "binxlate/priv.h"
+#include "binxlate/share.h"
 #include "binxlate/x64/asm.h"
 
 enum {
@@ -55,6 +56,12 @@ struct x64_unit {
         struct x64_note note; /* to be told to the frame */
     } * stub;
     unsigned stubs;
+    /* Accesses that share a check. From the leader on the unit exists twice: as it is while the check holds
+     * and host code is not left, and plain, with a check for each access. */
+    struct share share;
+    bool sharing, checked; /* wanted; done: the frame has the address */
+    uint8_t *unshared[2];  /* failed checks: to the plain leader */
+    unsigned unshared_count;
     struct {
         uint8_t *from;
         uint64_t target;
@@ -111,6 +118,11 @@ bool x64_can_access(const struct x64_unit *x, const struct insn *insn);
 bool x64_can_push(const struct x64_unit *x);
 /* Linear address of the memory operand: a host register that holds it (X_T0, or a guest register's home). */
 unsigned x64_address(struct x64_unit *x, const struct insn *insn);
+/* The memory operand's place in host memory: by x64_probe of x64_address, or by a shared check. */
+struct x64_mem x64_operand(struct x64_unit *x, const struct insn *insn, unsigned size, enum access access);
+/* Where a push of `size` bytes goes, and where the top of the stack is. RSP is not changed. */
+struct x64_mem x64_push_place(struct x64_unit *x, unsigned size);
+struct x64_mem x64_top_place(struct x64_unit *x, unsigned size);
 /* Where [address, address + size) is in host memory; to the slow path if the soft TLB does not say so. Uses
  * X_TEST and X_T1, which is part of the result. */
 struct x64_mem x64_probe(struct x64_unit *x, unsigned address, unsigned size, enum access access);
