@@ -1,0 +1,109 @@
+#!/bin/sh
+# The engines are one machine: the same guest in the interpreter and in the translator gives the same output,
+# cycles, instructions and state hash (contract E1).
+#
+#     engines.sh CROSSPAGE GUESTS-FOLDER              embedded guest, assembly guests
+#     engines.sh CROSSPAGE GUESTS-FOLDER ARCH...      boots of Debian: i686, i686-pae, amd64
+#
+# GUESTS-FOLDER is guests/ of the build folder. Each guest goes under both hypervisors, and through each row of
+# `engines` below: the translator as it comes, from the first execution on, without each of its fast paths, with a
+# code cache that is flushed often; and the interpreter with its reference handlers only. Kernels are fetched to
+# out/kernel-ARCH. Exit status 77 (skipped) without network or on a host without translator.
+set -eu
+
+crosspage=$(cd "$(dirname "$1")" && pwd)/$(basename "$1") guests=$(cd "$2" && pwd)
+shift 2
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT INT TERM
+failures=0 runs=0
+
+engines="translate translate,threshold=1 translate,threshold=1,off=link translate,threshold=1,off=cache
+    translate,threshold=1,off=memory translate,threshold=1,off=link,off=cache,off=memory
+    translate,threshold=1,cache=1M reference"
+
+# run ENGINE OPTION...: prints what the run ended with, as words.
+run() {
+    case $1 in
+    reference) engine="-engine interp -fast-paths off" ;;
+    *) engine="-engine $1" ;;
+    esac
+    shift
+    status=0
+    rm -f "$work/stats"
+    # shellcheck disable=SC2086
+    timeout 900 "$crosspage" run $engine "$@" -nographic -quiet -stats "$work/stats" >"$work/serial" 2>"$work/errors" \
+        </dev/null || status=$?
+    [ -e "$work/stats" ] || echo "no-statistics: $(head -n 1 "$work/errors")"
+    for name in cycles instructions state_hash; do
+        echo "$name=$(sed -n "s/^  \"$name\": \"\{0,1\}\([0-9a-f]*\).*/\1/p" "$work/stats" 2>/dev/null)"
+    done
+    echo "status=$status serial=$(sha256sum <"$work/serial" | cut -c 1-16)"
+}
+
+# compare NAME END OPTION...: all engines against the interpreter, under both hypervisors. END is in a good run's
+# output.
+compare() {
+    name=$1 end=$2
+    shift 2
+    for hypervisor in none workstation; do
+        want=$(run interp "$@" -hypervisor $hypervisor)
+        if ! grep -q "$end" "$work/serial"; then
+            echo "FAIL: $name under $hypervisor has no good end: $want"
+            failures=$((failures + 1))
+            continue
+        fi
+        for engine in $engines; do
+            got=$(run "$engine" "$@" -hypervisor $hypervisor)
+            runs=$((runs + 1))
+            [ "$want" = "$got" ] && continue
+            echo "FAIL: $name under $hypervisor, $engine: not as interpreted"
+            echo "$want" >"$work/want"
+            echo "$got" | diff "$work/want" - | grep '^[<>]' || true
+            failures=$((failures + 1))
+        done
+    done
+}
+
+"$crosspage" run -engine translate -kernel /nonexistent -nographic 2>&1 | grep -q 'cannot run translated code' &&
+    { echo "skipped: no translator for this host"; exit 77; }
+
+assembly() {
+    for image in "$guests"/asm/*.elf; do
+        name=$(basename "$image" .elf)
+        reboot=-no-reboot
+        case $name in reset) reboot='' ;; esac
+        # shellcheck disable=SC2086
+        compare "$name" '^end' -kernel "$image" -m 64 -cpu x86-64-v2 $reboot
+    done
+}
+
+embedded() {
+    for words in "total=60000 write=4096" "mode=recv total=60000 write=4096" "mode=udp write=1472 total=30000"; do
+        compare "nettest $words" '^nettest: done' -kernel "$guests/nettest/nettest.elf" -cpu pentium3 -m 32 \
+            -append "exit=acpi $words" -nic peer,model=pcnet -no-reboot
+    done
+}
+
+# boot ARCH
+boot() {
+    case $1 in amd64) cpu=x86-64-v2 ;; *) cpu=pentium3 ;; esac
+    kernel=out/kernel-$1
+    tools/fetch-kernel "$1" "$kernel" >"$work/fetch" 2>&1 || { cat "$work/fetch"; exit 77; }
+    tools/mkinitramfs -n "$guests/linux/nettest-$(cat "$kernel/debarch")" "$kernel" "$work/initrd" >"$work/fetch" 2>&1 ||
+        { cat "$work/fetch"; exit 1; }
+    compare "boot of $1" 'Power down' -kernel "$kernel/vmlinuz" -initrd "$work/initrd" -cpu $cpu -m 192 \
+        -append "console=ttyS0,115200 panic=-1 cryptomgr.notests noisapnp cp.run=poweroff" -no-reboot
+}
+
+if [ $# -eq 0 ]; then
+    assembly
+    embedded
+else
+    engines="translate translate,threshold=1,cache=1M"
+    cd "$(dirname "$0")/../.."
+    for arch; do
+        boot "$arch"
+    done
+fi
+echo "$runs runs compared, $failures failures"
+[ $failures -eq 0 ]
