@@ -9,6 +9,7 @@
  * for the supervisor), then the data and the code region. */
 #include "native.h"
 
+#include "binxlate/translator.h"
 #include "cpu/cpu_priv.h"
 
 #include <stdlib.h>
@@ -40,6 +41,7 @@ enum {
 };
 
 enum { PTE_P = 1, PTE_W = 2, PTE_U = 4, PTE_A = 0x20, PTE_D = 0x40, PDE_LARGE = 0x80 };
+#define DATA_PAGE (PTE_P | PTE_W | PTE_U | PTE_A | PTE_D | UINT64_C(1) << 63)
 
 struct native_guest {
     const struct native_machine *machine;
@@ -133,7 +135,7 @@ static void build_page_tables(struct native_guest *guest)
     poke64(guest, GPA_PD_DATA + 8 * (DATA_BASE >> 21), GPA_PT_DATA | user);
     poke64(guest, GPA_PD_CODE, GPA_PT_CODE | user);
     for (unsigned i = 0; i < DATA_SIZE / PAGE_SIZE; i++)
-        poke64(guest, GPA_PT_DATA + 8 * i, (GPA_DATA + (uint64_t)i * PAGE_SIZE) | user | UINT64_C(1) << 63);
+        poke64(guest, GPA_PT_DATA + 8 * i, (GPA_DATA + (uint64_t)i * PAGE_SIZE) | DATA_PAGE);
     for (unsigned i = 0; i < CODE_SIZE / PAGE_SIZE; i++)
         poke64(guest, GPA_PT_CODE + 8 * i, (GPA_CODE + (uint64_t)i * PAGE_SIZE) | (user & ~(uint64_t)PTE_W));
     poke64(guest, GPA_PDPT_KERNEL, GPA_PD_KERNEL | user);
@@ -268,7 +270,10 @@ struct native_guest *guest_open(const struct native_machine *machine)
     CHECK(guest_memory_create(&guest->memory, MEMORY_BYTES, &err) == STATUS_OK);
     guest_memory_map(&guest->memory, &guest->pool, (ppn_t){0}, (mpn_t){0}, MEMORY_BYTES / PAGE_SIZE);
     guest->bus = empty_board;
-    struct cpu_config config = {.model = cpu_model_find("x86-64-v3"), .hz = 1000000000, .fast_paths = true};
+    struct cpu_config config = {.model = cpu_model_find("x86-64-v3"),
+                                .hz = 1000000000,
+                                .fast_paths = true,
+                                .engine_bytes = translator_room()};
     for (unsigned i = 0; i < COST_CLASS_COUNT; i++)
         config.cost[0][i] = config.cost[1][i] = 1;
     config.cost[0][COST_INT] = config.cost[1][COST_INT] = DELIVERY_COST;
@@ -288,6 +293,27 @@ void guest_close(struct native_guest *guest)
     guest_memory_destroy(&guest->memory);
     machine_memory_destroy(&guest->pool);
     free(guest);
+}
+
+struct cpu *guest_cpu(struct native_guest *guest)
+{
+    return guest->cpu;
+}
+
+uint8_t *guest_stack(struct native_guest *guest)
+{
+    return memory_frame(&guest->memory, gpa(GPA_STACK_TOP));
+}
+
+void guest_data_access(struct native_guest *guest, unsigned page, bool present, bool writable)
+{
+    uint64_t entry = (GPA_DATA + (uint64_t)page * PAGE_SIZE) | DATA_PAGE, at = GPA_PT_DATA + 8 * page, before;
+    entry &= ~(uint64_t)((present ? 0 : PTE_P) | (writable ? 0 : PTE_W));
+    CHECK(memory_read(&guest->memory, gpa(at), &before, sizeof before));
+    if (entry == before)
+        return;
+    poke64(guest, at, entry);
+    tlb_flush_page(&guest->cpu->tlb, DATA_BASE + page * PAGE_SIZE);
 }
 
 uint8_t *guest_data(struct native_guest *guest)
@@ -356,7 +382,7 @@ bool guest_decodes(struct native_guest *guest, const struct native_case *c, FILE
     return false;
 }
 
-static void load_state(struct native_guest *guest, const struct native_case *c)
+void guest_load(struct native_guest *guest, const struct native_case *c)
 {
     struct cpu *cpu = guest->cpu;
     struct cpu_state *s = &cpu->s;
@@ -394,7 +420,7 @@ void guest_run(struct native_guest *guest, const struct native_case *c, struct n
     struct cpu *cpu = guest->cpu;
     unsigned rounds = 0;
     bool repeats = (c->prefixes & (PREFIX_REP | PREFIX_REPNE)) && (c->row->attr & (ATTR_REP | ATTR_REPCC));
-    load_state(guest, c);
+    guest_load(guest, c);
     do {
         cpu_run(cpu, cpu->s.clock + (repeats ? 1 + (c->in.rflags >> 2 & 7) : 1));
     } while (cpu->cpl == 3 && cpu->s.rip == c->in.rip && repeats && ++rounds < 64);
@@ -403,7 +429,7 @@ void guest_run(struct native_guest *guest, const struct native_case *c, struct n
 
 void guest_run_block(struct native_guest *guest, const struct native_case *c, struct native_result *out)
 {
-    load_state(guest, c);
+    guest_load(guest, c);
     cpu_run(guest->cpu, guest->cpu->s.clock + DELIVERY_COST);
     store_state(guest, out);
 }

@@ -263,7 +263,7 @@ enum {
 enum { LIMITED_LAST = 0x8000 + DATA_SIZE - 33, DOWN_LAST = 0x80FF };
 
 /* What each mode runs with. CS of 16-bit code begins at CODE_BASE. */
-static const struct native_segment mode_segments[BITS_COUNT][SREG_COUNT] = {
+const struct native_segment native_segments[BITS_COUNT][SREG_COUNT] = {
     [BITS_16] = {[CS] = {LDT_SELECTOR(LDT_CODE16), ATTR_LDT_CODE16, CODE_BASE, 0xFFFF},
                  [DS] = {LDT_SELECTOR(LDT_DATA16), ATTR_LDT_DATA16, DATA16_BASE, 0xFFFF},
                  [SS] = {LDT_SELECTOR(LDT_DATA16), ATTR_LDT_DATA16, DATA16_BASE, 0xFFFF},
@@ -310,7 +310,7 @@ static bool ldt_set(const struct native_segment *segment)
 static bool segments_install(struct native_host *host, enum native_bits bits)
 {
     host->machine.bits = bits;
-    memcpy(host->machine.segment, mode_segments[bits], sizeof host->machine.segment);
+    memcpy(host->machine.segment, native_segments[bits], sizeof host->machine.segment);
     for (unsigned i = 0; i < NATIVE_LDT_EXTRA; i++)
         if (!ldt_set(&native_ldt[i]))
             return false;

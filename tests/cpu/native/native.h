@@ -32,6 +32,8 @@ struct native_segment {
 /* More descriptors of the LDT, for selectors that instructions load or look at. */
 enum { NATIVE_LDT_EXTRA = 8 };
 extern const struct native_segment native_ldt[NATIVE_LDT_EXTRA];
+/* What each mode runs with. */
+extern const struct native_segment native_segments[BITS_COUNT][SREG_COUNT];
 
 /* What stays the same in all cases of a mode. */
 struct native_machine {
@@ -192,7 +194,14 @@ struct native_guest;
 
 struct native_guest *guest_open(const struct native_machine *machine);
 void guest_close(struct native_guest *guest);
+struct cpu *guest_cpu(struct native_guest *guest); /* with room for a translator */
 uint8_t *guest_data(struct native_guest *guest);
+/* The top of the ring-0 stack, to which faults are delivered. */
+uint8_t *guest_stack(struct native_guest *guest);
+/* What the user may do with one page of the data. */
+void guest_data_access(struct native_guest *guest, unsigned page, bool present, bool writable);
+/* Put code and state of a case there, and run nothing. */
+void guest_load(struct native_guest *guest, const struct native_case *c);
 /* Does the decoder agree with the encoder about length and row? A disagreement is written to `report` (may be
  * NULL). */
 bool guest_decodes(struct native_guest *guest, const struct native_case *c, FILE *report);
