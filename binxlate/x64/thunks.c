@@ -144,5 +144,6 @@ bool x64_make_thunks(struct translator *t)
     make_load_vectors(&x);
     t->enter = (enter_fn *)(uintptr_t)t->code.execute;
     t->used = t->thunks_end = ((size_t)(x.a.at - start) + 63) & ~(size_t)63;
+    t->count[COUNT_X87_DIFFERS] = x64_x87_differences(t);
     return !x.a.full;
 }

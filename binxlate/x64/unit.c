@@ -188,6 +188,11 @@ static x64_lower_fn *find_in(const struct x64_lowering *family, const struct ins
     return NULL;
 }
 
+bool x64_x87_has(const struct insn *insn)
+{
+    return find_in(x64_lower_x87, insn) != NULL;
+}
+
 static x64_lower_fn *find_lowering(const struct x64_unit *x, const struct insn *insn)
 {
     x64_lower_fn *lower = NULL;
@@ -209,9 +214,9 @@ static bool wants_x87(const struct x64_unit *x)
     bool wants = false;
     for (unsigned i = 0; i < x->block->count; i++) {
         const struct insn *insn = &x->block->insn[i];
-        wants |= insn->exec != exec_fwait && find_in(x64_lower_x87, insn) != NULL;
+        wants |= insn->exec != exec_fwait && x64_x87_has(insn);
     }
-    return wants && path_on(x->t, PATH_X87);
+    return wants && path_on(x->t, PATH_X87) && x->t->count[COUNT_X87_DIFFERS] == 0;
 }
 
 /* The present instruction's slow path: all its checks lead to one site, which comes back here. */

@@ -133,7 +133,12 @@ void x64_probe_run(struct x64_unit *x, unsigned address, struct x64_mem last, en
 /* Is the segment's base 0, and no check needed with MODE_FLAT? */
 bool x64_plain_segment(const struct x64_unit *x, unsigned seg);
 
-/* ---- x87 (lower_x87.c, x87_state.c) ---- */
+/* ---- x87 (lower_x87.c, x87_state.c, x87_probe.c) ---- */
+
+/* Is there a lowering in x64_lower_x87 for it? */
+bool x64_x87_has(const struct insn *insn);
+/* How many of these the host does not do as the interpreter does. Uses code memory that is free. */
+unsigned x64_x87_differences(struct translator *t);
 
 /* Tell the frame. Uses X_TEST. */
 void x64_x87_note(struct x64_unit *x, struct x64_note note);
