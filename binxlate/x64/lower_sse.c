@@ -7,6 +7,7 @@
  *   - dot products: which of several NaNs they return is not specified (SDM vol. 2, DPPS)
  *   - whatever may raise an unmasked exception (MODE_SIMD_TRAPS)
  *   - MXCSR itself, MASKMOVDQU, and what also has an MMX operand
+ *   - AES, PCLMULQDQ, SHA: a host that can translate need not have them
  *   - memory operands that should be aligned and are not: #GP, which the host must never see
  *
  * Non-temporal loads and stores are plain ones: what they store is soon read by an emulated device or by the
@@ -19,10 +20,26 @@ enum { REX_W = 8, REX_R = 4, REX_B = 1, VECTOR_BYTES = 16 };
 
 /* ---- What is translated ---- */
 
+/* A host that can translate has BMI2, and with it all of these; what came later it may lack. */
+static bool host_has(const struct insn *insn)
+{
+    switch (insn_rows[insn->row].feature) {
+    case FEAT_SSE:
+    case FEAT_SSE2:
+    case FEAT_SSE3:
+    case FEAT_SSSE3:
+    case FEAT_SSE41:
+    case FEAT_SSE42: return true;
+    default: return false;
+    }
+}
+
 static bool is_left_out(const struct insn *insn)
 {
     static exec_fn *const left[] = {exec_rcpps, exec_rcpss,   exec_rsqrtps, exec_rsqrtss,   exec_dpps,
                                     exec_dppd,  exec_ldmxcsr, exec_stmxcsr, exec_maskmovdqu};
+    if (!host_has(insn))
+        return true;
     for (unsigned i = 0; i < ARRAY_LEN(left); i++)
         if (insn->exec == left[i])
             return true;
@@ -60,42 +77,12 @@ static bool wants_alignment(const struct insn *insn, const struct operand *mem)
     return mem->size == VECTOR_BYTES && (insn_attr(insn) & ATTR_UNALIGNED) == 0;
 }
 
-/* Is the address known now? */
-static bool has_fixed_address(const struct x64_unit *x, uint64_t *address)
-{
-    const struct insn *insn = x->insn;
-    bool fixed = (insn->base == REG_RIP || insn->base == REG_NONE) && insn->index == REG_NONE;
-    *address = (uint64_t)insn->disp + (insn->base == REG_RIP ? x64_next_rip(x) : 0);
-    return fixed && insn->seg != FS && insn->seg != GS;
-}
-
-/* To the slow path unless the low four bits of `address` are zero:
- *   rorx ecx, address, 20; movzx ecx, cx; shrx ecx, ecx, frame        (frame & 31 is 12) */
-static void check_alignment(struct x64_unit *x, unsigned address)
-{
-    struct x64_asm *a = &x->a;
-    x64_rorx(a, 4, X_TEST, address, 20);
-    x64_rr(a, OP_0F | 0xB7, 4, X_TEST, X_TEST);
-    x64_shrx(a, 4, X_TEST, X_TEST, X_FRAME);
-    x64_slow_unless_zero(x);
-}
-
 static struct x64_mem probe(struct x64_unit *x, const struct operand *mem)
 {
-    const struct insn *insn = x->insn;
-    uint64_t fixed;
-    unsigned address = x64_address(x, insn);
-    if (wants_alignment(insn, mem) && !has_fixed_address(x, &fixed))
-        check_alignment(x, address);
-    return x64_probe(x, address, mem->size, mem == &insn->op[0] ? ACCESS_WRITE : ACCESS_READ);
-}
-
-static bool can_probe(const struct x64_unit *x, const struct operand *mem)
-{
-    uint64_t fixed;
-    if (!x64_can_access(x, x->insn))
-        return false;
-    return !wants_alignment(x->insn, mem) || !has_fixed_address(x, &fixed) || fixed % VECTOR_BYTES == 0;
+    enum access access = mem == &x->insn->op[0] ? ACCESS_WRITE : ACCESS_READ;
+    if (wants_alignment(x->insn, mem))
+        return x64_probe_aligned(x, x64_address(x, x->insn), access);
+    return x64_operand(x, x->insn, mem->size, access);
 }
 
 /* ---- Vector registers in the host ---- */
@@ -142,7 +129,8 @@ bool x64_lower_sse(struct x64_unit *x)
     const struct operand *mem = operand_of(insn, OPK_MEM), *gpr = operand_of(insn, OPK_GPR);
     struct x64_asm *a = &x->a;
     if (!path_on(x->t, PATH_SSE) || is_left_out(insn) ||
-        ((x->block->mode & MODE_SIMD_TRAPS) != 0 && is_floating(insn)) || (mem != NULL && !can_probe(x, mem)))
+        ((x->block->mode & MODE_SIMD_TRAPS) != 0 && is_floating(insn)) ||
+        (mem != NULL && !x64_can_access(x, insn)))
         return false;
     x64_want_vectors(x);
     unsigned op = plain_opcode(insn), size = (insn->rex & REX_W) != 0 ? 8 : 4;

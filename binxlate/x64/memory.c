@@ -109,6 +109,21 @@ struct x64_mem x64_probe(struct x64_unit *x, unsigned address, unsigned size, en
     return mem;
 }
 
+/* An operand of 16 bytes that must be aligned crosses no page, so its offset in the page, a multiple of 16,
+ * takes the place of the last byte's. Turned right by four bits it shows a misaligned one at its top; that
+ * the shift then takes bits 15..12 of the offset, too, does no harm: address and page are of one slot. */
+struct x64_mem x64_probe_aligned(struct x64_unit *x, unsigned address, enum access access)
+{
+    struct x64_asm *a = &x->a;
+    load_slot(x, address, access);
+    x64_lea(a, 8, X_TEST, x64_indexed(X_TEST, address, 0, 0));
+    x64_rorx(a, 8, X_TEST, X_TEST, 4);
+    x64_shrx(a, 8, X_TEST, X_TEST, X_FRAME);
+    x64_slow_unless_zero(x);
+    x->memory = true;
+    return x64_indexed(address, X_T1, 0, 0);
+}
+
 /* ---- Shared checks ---- */
 
 static bool is_shared(const struct x64_unit *x, uint64_t members)

@@ -126,6 +126,8 @@ struct x64_mem x64_top_place(struct x64_unit *x, unsigned size);
 /* Where [address, address + size) is in host memory; to the slow path if the soft TLB does not say so. Uses
  * X_TEST and X_T1, which is part of the result. */
 struct x64_mem x64_probe(struct x64_unit *x, unsigned address, unsigned size, enum access access);
+/* The same for 16 bytes that must be aligned; to the slow path if they are not. */
+struct x64_mem x64_probe_aligned(struct x64_unit *x, unsigned address, enum access access);
 
 /* For a size known only at run time: `last` holds it, less one; at most the bytes of a page. The host address
  * goes to X_T1; uses X_T0, where `address` may be. */
