@@ -142,6 +142,13 @@ static struct translation_unit *unit_of(struct translator *t, struct block *bloc
     return translate(t, block);
 }
 
+/* -d exec, as the run loop logs what it runs. Every block comes by here then (translator_create). */
+static void log_unit(struct translator *t, const struct translation_unit *unit)
+{
+    if (log_wants(t->cpu->log, LOG_EXEC) && t->cpu->s.clock + unit->cost < t->cpu->limit)
+        block_log_exec(t->cpu, unit->block);
+}
+
 /* ---- Sites ---- */
 
 enum where {
@@ -173,7 +180,10 @@ static enum where follow(struct translator *t, uint32_t n, enum site_kind kind, 
     }
     *to = (struct place){unit, unit->entry};
     /* Fetching may have taken time, or raised an interrupt. */
-    return cpu->s.clock < cpu->limit ? WHERE_FOUND : WHERE_LOOKUP;
+    if (cpu->s.clock >= cpu->limit)
+        return WHERE_LOOKUP;
+    log_unit(t, unit);
+    return WHERE_FOUND;
 }
 
 /* The same after the checks, which are made as the run loop makes them. */
@@ -239,6 +249,7 @@ unsigned translator_run(void *ctx, struct block *block)
     if (unit == NULL || cpu->s.clock + unit->cost >= cpu->limit || !can_resume(t, unit))
         return RUN_DECLINED;
     window_open(t, cpu->s.clock, cpu->s.instructions);
+    log_unit(t, unit);
     for (struct place to = {unit, unit->entry};;) {
         enter(t, &to);
         uint32_t n = (uint32_t)t->frame->exit;

@@ -54,6 +54,8 @@ enum status translator_create(struct translator **out, struct cpu *cpu,
     t->cpu = cpu;
     t->host = host;
     t->config = *config;
+    if (log_wants(cpu->log, LOG_EXEC)) /* every block is to come by the dispatcher */
+        t->config.off |= 1u << PATH_LINK | 1u << PATH_CACHE | 1u << PATH_LOOP;
     t->frame = cpu_engine_room(cpu);
     size_t bytes = config->code_bytes != 0 ? config->code_bytes : DEFAULT_CODE_BYTES;
     if (bytes < CODE_BYTES_LEAST)

@@ -112,6 +112,9 @@ struct block *next_block(struct cpu *cpu);
  * is the deadline, above the clock. False: cpu_run must return `stop`; asking again says the same. */
 bool boundary_pass(struct cpu *cpu, enum cpu_stop *stop) MUST_CHECK;
 
+/* The line of -d exec. */
+void block_log_exec(struct cpu *cpu, const struct block *block);
+
 /* ---- Running inside a block: rip, clock and instruction count stay at the block's start, and are brought up
  * to date only where somebody can see them. ---- */
 

@@ -83,7 +83,7 @@ static bool run_steps(struct cpu *cpu, const struct block *block)
     return true;
 }
 
-static void log_exec(struct cpu *cpu, const struct block *block)
+void block_log_exec(struct cpu *cpu, const struct block *block)
 {
     log_line(cpu->log, LOG_EXEC, "exec %#llx phys %#llx mode %#x clock %llu",
              (unsigned long long)code_linear(cpu), (unsigned long long)block->phys, block->mode,
@@ -199,7 +199,7 @@ static void run_blocks(struct cpu *cpu)
             continue;
         }
         if (UNLIKELY(trace))
-            log_exec(cpu, block);
+            block_log_exec(cpu, block);
         if (UNLIKELY(!fast || cpu->s.clock + block->cost >= cpu->limit)) {
             if (!run_steps(cpu, block))
                 return;

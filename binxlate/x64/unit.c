@@ -346,6 +346,7 @@ static void emit_stubs(struct x64_unit *x)
 static void lower_at(struct x64_unit *x, unsigned position)
 {
     x->insn = &x->block->insn[position];
+    x64_log_insn(x);
     if (position + 1u == x->block->count)
         flush_note(x);
     lower_insn(x);
@@ -421,12 +422,14 @@ bool x64_translate(struct translator *t, struct translation_unit *unit)
     x.copies = copies_of(&x);
     unit->cost = x.copies * x.block->cost;
     unit->count = x.copies * x.block->count;
+    x64_log_begin(&x);
     emit_entry(&x);
     for (; x.copy < x.copies; x.copy++)
         lower_block(&x);
     fall_off(&x);
     emit_sides(&x);
     emit_stubs(&x);
+    x64_log_end(&x, start);
     if (x.a.full) {
         t->sites = sites;
         return false;

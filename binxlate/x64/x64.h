@@ -36,6 +36,8 @@ struct x64_note {
     uint8_t data;            /* enum sreg or X87_NO_DATA */
 };
 
+struct x64_marks; /* log.c */
+
 /* A unit while it is being translated. */
 struct x64_unit {
     struct x64_asm a;
@@ -56,6 +58,7 @@ struct x64_unit {
         struct x64_note note; /* to be told to the frame */
     } * stub;
     unsigned stubs;
+    struct x64_marks *marks; /* NULL: nobody wants to read the code */
     /* Accesses that share a check. From the leader on the unit exists twice: as it is while the check holds
      * and host code is not left, and plain, with a check for each access. */
     struct share share;
@@ -173,6 +176,12 @@ uint64_t x64_next_rip(const struct x64_unit *x);
 
 /* BT, BTS, BTR, BTC with a register offset and memory (lower_bitstring.c). */
 bool x64_lower_bit_string(struct x64_unit *x);
+
+/* ---- Host code as text (log.c) ---- */
+
+void x64_log_begin(struct x64_unit *x);
+void x64_log_insn(struct x64_unit *x); /* before each instruction */
+void x64_log_end(struct x64_unit *x, const uint8_t *start);
 
 bool x64_make_thunks(struct translator *t);
 bool x64_translate(struct translator *t, struct translation_unit *unit);

@@ -17,9 +17,11 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT INT TERM
 failures=0 runs=0
 
-engines="translate translate,threshold=1 translate,threshold=1,off=link translate,threshold=1,off=cache
-    translate,threshold=1,off=memory translate,threshold=1,off=link,off=cache,off=memory
-    translate,threshold=1,cache=1M reference"
+engines="translate translate,threshold=1 translate,threshold=1,cache=1M reference" all=
+for path in $(sed -n 's/^PATH([A-Z0-9]*, "\([a-z0-9]*\)".*/\1/p' "$(dirname "$0")/../../binxlate/path.def"); do
+    engines="$engines translate,threshold=1,off=$path" all="$all,off=$path"
+done
+engines="$engines translate,threshold=1$all"
 
 # run ENGINE OPTION...: prints what the run ended with, as words.
 run() {

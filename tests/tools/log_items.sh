@@ -27,5 +27,21 @@ for row in 'in_asm:0x[0-9a-f]*:' 'int:vector' 'exec:exec 0x' 'io:\(in\|out\) ' '
         echo "FAIL: -d $item: $(wc -l <"$work/log") lines, $(grep -c "$pattern" "$work/log") as expected; $logged"
     fi
 done
+
+# The translator: the same blocks in the same order, and what it makes of them.
+if "$crosspage" run -engine translate -kernel /nonexistent -nographic 2>&1 | grep -q 'cannot run translated code'; then
+    echo "no translator for this host"
+else
+    for engine in interp translate,threshold=1; do
+        logged=$(run -engine $engine -d exec -D "$work/exec-$engine")
+        [ "$logged" = "$quiet" ] || { failures=$((failures + 1)); echo "FAIL: -d exec, $engine: $logged"; }
+    done
+    cmp "$work/exec-interp" "$work/exec-translate,threshold=1" || failures=$((failures + 1))
+    logged=$(run -engine translate -d out_asm -D "$work/log")
+    for pattern in 'unit 0x' 'guest 0x[0-9a-f]*: mov' 'host  0x[0-9a-f]*: mov'; do
+        grep -q "$pattern" "$work/log" && [ "$logged" = "$quiet" ] ||
+            { failures=$((failures + 1)); echo "FAIL: -d out_asm: no '$pattern'; $logged"; }
+    done
+fi
 echo "$failures failures"
 [ $failures -eq 0 ]
