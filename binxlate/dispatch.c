@@ -52,6 +52,7 @@ static void flags_from_host(struct translator *t)
 static void vectors_to_host(struct translator *t, bool load)
 {
     t->frame->mxcsr = (uint16_t)t->cpu->s.mxcsr | MXCSR_FLAGS << MXCSR_MASK_SHIFT;
+    t->frame->minus_mxcsr = 0 - t->frame->mxcsr;
     t->frame->vectors_away = !load;
 }
 

@@ -58,8 +58,10 @@ struct xlat_frame {
     uint8_t vectors_away;
     uint8_t backward; /* RFLAGS.DF */
     uint8_t pad[2];
-    uint32_t mxcsr;      /* for the host's MXCSR while it is the guest's, and what it was on leaving */
-    uint32_t host_mxcsr; /* the dispatcher's */
+    uint32_t mxcsr;       /* for the host's MXCSR while it is the guest's, and what it was on leaving */
+    uint32_t minus_mxcsr; /* negated */
+    uint32_t host_mxcsr;  /* the dispatcher's */
+    uint32_t pad2;
     uint64_t jump_key[JUMP_SLOTS];  /* -(target + salt), or what cannot match */
     uint64_t jump_host[JUMP_SLOTS]; /* host address */
 };

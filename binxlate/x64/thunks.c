@@ -55,20 +55,45 @@ static void move_vectors(struct x64_unit *x, bool load)
                x64_cpu_field(offsetof(struct cpu, s.vec) + n * sizeof(struct vector)));
 }
 
+static void load_mxcsr(struct x64_asm *a, struct x64_mem mem)
+{
+    x64_rm(a, OP_0F | 0xAE, 4, 2, mem);
+}
+
+static void store_mxcsr(struct x64_asm *a, struct x64_mem mem)
+{
+    x64_rm(a, OP_0F | 0xAE, 4, 3, mem);
+}
+
+/* LDMXCSR takes longer than all the rest together, so only if it changes something. Leaves flags alone; uses
+ * X_TEST and X_T0. */
 static void load_vectors(struct x64_unit *x)
 {
     struct x64_asm *a = &x->a;
     move_vectors(x, true);
-    x64_rm(a, OP_0F | 0xAE, 4, 3, FRAME_FIELD(host_mxcsr)); /* stmxcsr */
-    x64_rm(a, OP_0F | 0xAE, 4, 2, FRAME_FIELD(mxcsr));      /* ldmxcsr */
+    store_mxcsr(a, FRAME_FIELD(host_mxcsr));
+    x64_load(a, 4, X_TEST, FRAME_FIELD(host_mxcsr));
+    x64_load(a, 4, X_T0, FRAME_FIELD(minus_mxcsr));
+    x64_lea(a, 4, X_TEST, x64_indexed(X_TEST, X_T0, 0, 0));
+    uint8_t *same = x64_jrcxz8(a);
+    load_mxcsr(a, FRAME_FIELD(mxcsr));
+    x64_here8(a, same);
 }
 
+/* C code may find any exception flags, but wants its rounding and masks. */
 static void store_vectors(struct x64_unit *x)
 {
+    enum { FLAG_BITS = 6 };
     struct x64_asm *a = &x->a;
     move_vectors(x, false);
-    x64_rm(a, OP_0F | 0xAE, 4, 3, FRAME_FIELD(mxcsr));
-    x64_rm(a, OP_0F | 0xAE, 4, 2, FRAME_FIELD(host_mxcsr));
+    store_mxcsr(a, FRAME_FIELD(mxcsr));
+    x64_load(a, 4, X_TEST, FRAME_FIELD(mxcsr));
+    x64_rm(a, 0x33, 4, X_TEST, FRAME_FIELD(host_mxcsr)); /* xor */
+    x64_rr(a, 0xC1, 4, 5, X_TEST);                       /* shr */
+    x64_imm(a, FLAG_BITS, 1);
+    uint8_t *same = x64_jrcxz8(a);
+    load_mxcsr(a, FRAME_FIELD(host_mxcsr));
+    x64_here8(a, same);
 }
 
 /* movzx ecx, away; do `what` only if it is zero */

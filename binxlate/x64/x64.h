@@ -109,8 +109,8 @@ struct x64_mem x64_frame_field(size_t offset);
 #define CPU_FIELD(member)   x64_cpu_field(offsetof(struct cpu, member))
 #define FRAME_FIELD(member) x64_frame_field(offsetof(struct xlat_frame, member))
 
-/* From here to the end of the unit the guest's vector registers and MXCSR are the host's. Uses X_TEST and
- * X_T1. (lower_sse.c) */
+/* From here to the end of the unit the guest's vector registers and MXCSR are the host's. Uses the
+ * scratch registers. (lower_sse.c) */
 void x64_want_vectors(struct x64_unit *x);
 
 /* ---- Memory (memory.c) ---- */
