@@ -150,6 +150,7 @@ struct translator {
     } space[CPU_MODES];
     uint16_t spaces;
 
+    uint64_t unlike; /* the back end's: instructions whose undefined flags the host sets otherwise */
     uint64_t count[COUNT_COUNT];
     uint64_t *slow_rows; /* per row of the instruction table: given to the interpreter */
 };

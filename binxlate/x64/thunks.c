@@ -169,6 +169,7 @@ bool x64_make_thunks(struct translator *t)
     make_load_vectors(&x);
     t->enter = (enter_fn *)(uintptr_t)t->code.execute;
     t->used = t->thunks_end = ((size_t)(x.a.at - start) + 63) & ~(size_t)63;
+    x64_probe_flags(t);
     t->count[COUNT_X87_DIFFERS] = x64_x87_differences(t);
     return !x.a.full;
 }

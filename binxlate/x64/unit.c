@@ -197,7 +197,7 @@ static x64_lower_fn *find_lowering(const struct x64_unit *x, const struct insn *
 {
     x64_lower_fn *lower = NULL;
     /* Faults found by the decoder, and guarded instructions, have another exec than their row's. */
-    if (insn->row == 0 || insn->exec != insn_rows[insn->row].exec)
+    if (insn->row == 0 || insn->exec != insn_rows[insn->row].exec || x64_unlike(x->t, insn))
         return NULL;
     for (unsigned f = 0; f < ARRAY_LEN(families) && lower == NULL; f++)
         lower = find_in(families[f], insn);

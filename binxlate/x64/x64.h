@@ -138,6 +138,13 @@ void x64_probe_run(struct x64_unit *x, unsigned address, struct x64_mem last, en
 /* Is the segment's base 0, and no check needed with MODE_FLAT? */
 bool x64_plain_segment(const struct x64_unit *x, unsigned seg);
 
+/* ---- Undefined flags (flag_probe.c) ---- */
+
+/* Try the host, once. */
+void x64_probe_flags(struct translator *t);
+/* Does the host differ from the interpreter? Then the interpreter does such instructions. */
+bool x64_unlike(const struct translator *t, const struct insn *insn);
+
 /* ---- x87 (lower_x87.c, x87_state.c, x87_probe.c) ---- */
 
 /* Is there a lowering in x64_lower_x87 for it? */
