@@ -12,15 +12,22 @@
 
 /* ---- Time ---- */
 
-/* From now on `clock` and `instructions` are what host code has paid for. */
-static void window_open(struct translator *t, cycle_t clock, uint64_t instructions)
+/* The clock and s.instructions are what host code has paid for. */
+static void window_open(struct translator *t)
 {
-    cycle_t left = t->cpu->limit - clock;
+    struct cpu *cpu = t->cpu;
+    cycle_t left = cpu->limit - cpu->s.clock;
     if (left >= WINDOW_MAX)
         left = WINDOW_MAX - 1;
-    t->frame->window_limit = clock + left;
-    t->window_instructions = instructions - BUDGET_COUNT;
+    t->frame->window_limit = cpu->s.clock + left;
+    t->window_instructions = cpu->s.instructions - BUDGET_COUNT;
     t->frame->budget = -(int64_t)(left << BUDGET_SHIFT) + BUDGET_COUNT;
+    t->frame->sti_budget = cpu->s.intr_shadow != 0 ? t->frame->budget : 0;
+}
+
+static uint64_t instructions_at(const struct translator *t, int64_t budget)
+{
+    return t->window_instructions + ((uint64_t)budget & (((uint64_t)1 << BUDGET_SHIFT) - 1));
 }
 
 /* What host code has paid for. */
@@ -28,8 +35,21 @@ static void window_read(struct translator *t)
 {
     int64_t budget = t->frame->budget;
     t->cpu->s.clock = t->frame->window_limit + (uint64_t)(budget >> BUDGET_SHIFT);
-    t->cpu->s.instructions =
-        t->window_instructions + ((uint64_t)budget & (((uint64_t)1 << BUDGET_SHIFT) - 1));
+    t->cpu->s.instructions = instructions_at(t, budget);
+}
+
+/* The shadow of an STI that host code did, or was entered with, covers one instruction. If that is the
+ * present one: the shadow's bits; else it is over. At the boundary where host code was left, before anything
+ * else is done. */
+static uint8_t end_shadow(struct translator *t)
+{
+    struct cpu *cpu = t->cpu;
+    if (LIKELY(t->frame->sti_budget == 0))
+        return 0;
+    if (instructions_at(t, t->frame->sti_budget) != cpu->s.instructions)
+        cpu->s.intr_shadow = 0;
+    t->frame->sti_budget = 0;
+    return cpu->s.intr_shadow;
 }
 
 /* ---- State ---- */
@@ -159,18 +179,31 @@ enum where {
     WHERE_LEAVE,
 };
 
+/* One instruction in a shadow, as the run loop would step it. */
+static enum where step_in_shadow(struct cpu *cpu, const struct insn *insn, uint8_t shadow)
+{
+    enum exec result = insn->exec(cpu, insn);
+    insn_finish(cpu, insn, result);
+    if (result != EXEC_FAULT)
+        cpu->s.intr_shadow &= (uint8_t)~shadow;
+    return WHERE_BOUNDARY;
+}
+
 /* The unit at rip, to which site `n` leads; the next time it is found without this. */
 static enum where follow(struct translator *t, uint32_t n, enum site_kind kind, struct place *to)
 {
     struct cpu *cpu = t->cpu;
     uint64_t flushes = t->count[COUNT_FLUSHES];
+    uint8_t shadow = cpu->s.intr_shadow;
     struct block *block = next_block(cpu);
-    if (block == NULL)
+    if (block == NULL) {
+        cpu->s.intr_shadow &= (uint8_t)~shadow;
         return WHERE_BOUNDARY;
+    }
     struct translation_unit *unit = unit_of(t, block);
     if (unit == NULL) {
         t->count[COUNT_COLD]++;
-        return WHERE_LOOKUP;
+        return shadow != 0 ? step_in_shadow(cpu, &block->insn[0], shadow) : WHERE_LOOKUP;
     }
     if (kind == SITE_LINK && path_on(t, PATH_LINK) && t->count[COUNT_FLUSHES] == flushes)
         site_link(t, n, unit);
@@ -181,10 +214,11 @@ static enum where follow(struct translator *t, uint32_t n, enum site_kind kind, 
     }
     *to = (struct place){unit, unit->entry};
     /* Fetching may have taken time, or raised an interrupt. */
-    if (cpu->s.clock >= cpu->limit)
-        return WHERE_LOOKUP;
-    log_unit(t, unit);
-    return WHERE_FOUND;
+    if (LIKELY(cpu->s.clock < cpu->limit)) {
+        log_unit(t, unit);
+        return WHERE_FOUND;
+    }
+    return shadow != 0 ? step_in_shadow(cpu, &block->insn[0], shadow) : WHERE_LOOKUP;
 }
 
 /* The same after the checks, which are made as the run loop makes them. */
@@ -227,17 +261,57 @@ static enum after interpret(struct translator *t, const struct site *site)
     cpu->s.rip = site->unit->rip + insn->rip_offset;
     cpu->s.clock -= rest_cost;
     cpu->s.instructions -= rest_count;
+    uint8_t shadow = end_shadow(t);
     t->count[site->kind == SITE_MEMORY ? COUNT_SLOW_MEMORY : COUNT_SLOW]++;
     t->slow_rows[insn->row]++;
     enum exec result = insn->exec(cpu, insn);
+    if (result != EXEC_FAULT)
+        cpu->s.intr_shadow &= (uint8_t)~shadow;
     if (LIKELY(result == EXEC_NEXT && cpu->s.clock + rest_cost < cpu->limit && cpu->mode == mode &&
                tlb_code_epoch(&cpu->tlb) == epoch && can_resume(t, site->unit))) {
-        window_open(t, cpu->s.clock + rest_cost, cpu->s.instructions + rest_count);
+        cpu->s.clock += rest_cost;
+        cpu->s.instructions += rest_count;
         return AFTER_RESUME;
     }
     insn_finish(cpu, insn, result);
     bool plain = is_near_branch(insn) && cpu->s.clock < cpu->limit && tlb_code_epoch(&cpu->tlb) == epoch;
     return result == EXEC_JUMP && plain ? AFTER_JUMP : AFTER_LEAVE;
+}
+
+/* Act on the site by which host code was left. */
+static enum where act(struct translator *t, uint32_t n, struct place *to)
+{
+    struct cpu *cpu = t->cpu;
+    const struct site *site = &t->site[n];
+    enum site_kind kind = site->kind;
+    enum after after = AFTER_JUMP;
+    switch (kind) {
+    case SITE_BUDGET:
+        cpu->s.rip = site->target;
+        cpu->s.clock -= site->unit->cost;
+        cpu->s.instructions -= site->unit->count;
+        t->count[COUNT_BUDGET]++;
+        return end_shadow(t) != 0 ? WHERE_BOUNDARY : WHERE_LOOKUP;
+    case SITE_X87:
+        cpu->s.rip = site->target;
+        *to = (struct place){site->unit, site->unit->entry};
+        if (end_shadow(t) != 0)
+            return WHERE_BOUNDARY;
+        return t->host->x87_usable(cpu) ? WHERE_FOUND : WHERE_LOOKUP;
+    case SITE_LINK:
+    case SITE_JUMP:
+        cpu->s.rip = site->target;
+        (void)end_shadow(t);
+        break;
+    case SITE_INSN:
+    case SITE_MEMORY:
+        *to = (struct place){site->unit, site->resume};
+        after = interpret(t, site);
+        break;
+    }
+    if (after == AFTER_RESUME)
+        return WHERE_FOUND;
+    return after == AFTER_JUMP ? follow(t, n, kind, to) : WHERE_BOUNDARY;
 }
 
 unsigned translator_run(void *ctx, struct block *block)
@@ -249,44 +323,16 @@ unsigned translator_run(void *ctx, struct block *block)
     struct translation_unit *unit = unit_of(t, block);
     if (unit == NULL || cpu->s.clock + unit->cost >= cpu->limit || !can_resume(t, unit))
         return RUN_DECLINED;
-    window_open(t, cpu->s.clock, cpu->s.instructions);
+    struct place to = {unit, unit->entry};
+    enum where where;
     log_unit(t, unit);
-    for (struct place to = {unit, unit->entry};;) {
+    do {
+        window_open(t);
         enter(t, &to);
-        uint32_t n = (uint32_t)t->frame->exit;
-        const struct site *site = &t->site[n];
-        enum site_kind kind = site->kind;
-        enum after after = AFTER_JUMP;
-        if (kind == SITE_BUDGET) {
-            cpu->s.rip = site->target;
-            cpu->s.clock -= site->unit->cost;
-            cpu->s.instructions -= site->unit->count;
-            t->count[COUNT_BUDGET]++;
-            return RUN_LOOKUP;
-        }
-        if (kind == SITE_X87) {
-            cpu->s.rip = site->target;
-            if (!t->host->x87_usable(cpu))
-                return RUN_LOOKUP;
-            window_open(t, cpu->s.clock, cpu->s.instructions);
-            to = (struct place){site->unit, site->unit->entry};
-            continue;
-        }
-        if (kind == SITE_LINK || kind == SITE_JUMP)
-            cpu->s.rip = site->target;
-        else
-            after = interpret(t, site);
-        if (after == AFTER_RESUME) {
-            to = (struct place){t->site[n].unit, t->site[n].resume};
-            continue;
-        }
-        enum where where = after == AFTER_JUMP ? follow(t, n, kind, &to) : WHERE_BOUNDARY;
+        where = act(t, (uint32_t)t->frame->exit, &to);
         while (where == WHERE_BOUNDARY)
             where = pass_boundary(t, &to);
-        if (where != WHERE_FOUND) {
-            t->count[COUNT_LEAVES]++;
-            return where == WHERE_LEAVE ? RUN_LEAVE : RUN_LOOKUP;
-        }
-        window_open(t, cpu->s.clock, cpu->s.instructions);
-    }
+    } while (where == WHERE_FOUND);
+    t->count[COUNT_LEAVES]++;
+    return where == WHERE_LEAVE ? RUN_LEAVE : RUN_LOOKUP;
 }

@@ -41,6 +41,7 @@ enum {
 struct xlat_frame {
     int64_t budget;
     uint64_t window_limit; /* cycle at which `budget` reaches zero */
+    int64_t sti_budget;    /* when host code last made a shadow; 0: it did not since it was entered */
     uint64_t host_stack;   /* of the dispatcher, while in host code */
     uint64_t exit;         /* index of the site by which host code was left */
     uint64_t salt;         /* of the jump cache, see jump_cache.c */

@@ -54,8 +54,9 @@ enum status translator_create(struct translator **out, struct cpu *cpu,
     t->cpu = cpu;
     t->host = host;
     t->config = *config;
-    if (log_wants(cpu->log, LOG_EXEC)) /* every block is to come by the dispatcher */
-        t->config.off |= 1u << PATH_LINK | 1u << PATH_CACHE | 1u << PATH_LOOP;
+    if (log_wants(cpu->log,
+                  LOG_EXEC)) /* every block is to come by the dispatcher, and a shadow by the run loop */
+        t->config.off |= 1u << PATH_LINK | 1u << PATH_CACHE | 1u << PATH_LOOP | 1u << PATH_SYSTEM;
     t->frame = cpu_engine_room(cpu);
     size_t bytes = config->code_bytes != 0 ? config->code_bytes : DEFAULT_CODE_BYTES;
     if (bytes < CODE_BYTES_LEAST)

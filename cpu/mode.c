@@ -43,10 +43,15 @@ static bool data_is_flat(const struct cpu *cpu)
     return cpu->long64 || ((seg[DS].base | seg[ES].base | seg[SS].base) == 0 && (seg[SS].attr & SEG_DB) != 0);
 }
 
-void cpu_update_segment(struct cpu *cpu, unsigned n)
+static bool fast_accesses(const struct cpu *cpu)
+{
+    return cpu->config.fast_paths && !cpu->align_check;
+}
+
+static void derive_segment(struct cpu *cpu, unsigned n)
 {
     const struct segment *segment = &cpu->s.seg[n];
-    bool fast = cpu->config.fast_paths && !cpu->align_check;
+    bool fast = fast_accesses(cpu);
     bool based = !cpu->long64 || n == FS || n == GS;
     uint8_t bit = (uint8_t)(1 << n);
     cpu->seg_base[n] = based ? segment->base : 0;
@@ -58,7 +63,27 @@ void cpu_update_segment(struct cpu *cpu, unsigned n)
         cpu->flat |= bit;
     if (fast && segment_is_flat(cpu, segment, true))
         cpu->flat_write |= bit;
+}
+
+void cpu_update_segment(struct cpu *cpu, unsigned n)
+{
+    derive_segment(cpu, n);
     cpu->mode = (cpu->mode & ~(unsigned)MODE_FLAT) | (data_is_flat(cpu) ? MODE_FLAT : 0);
+}
+
+/* All of them. In 64-bit mode, where system calls happen, descriptors hardly matter. */
+static void derive_segments(struct cpu *cpu)
+{
+    if (cpu->long64) {
+        cpu->flat = cpu->flat_write = fast_accesses(cpu) ? (1 << SREG_COUNT) - 1 : 0;
+        cpu->code_bound = UINT64_MAX;
+        for (unsigned n = 0; n < SREG_COUNT; n++)
+            cpu->seg_base[n] = n == FS || n == GS ? cpu->s.seg[n].base : 0;
+    } else {
+        for (unsigned n = 0; n < SREG_COUNT; n++)
+            derive_segment(cpu, n);
+    }
+    cpu->mode |= data_is_flat(cpu) ? MODE_FLAT : 0;
 }
 
 static bool fpu_needs_guard(const struct cpu *cpu)
@@ -99,8 +124,7 @@ void cpu_update_mode(struct cpu *cpu)
     cpu->linear_mask = cpu->long64 ? UINT64_MAX : UINT32_MAX;
     cpu->align_check = cpu->cpl == 3 && (s->cr0 & CR0_AM) != 0 && (s->rflags & FLAG_AC) != 0;
     cpu->tlb_map = &cpu->tlb.map[cpu->cpl == 3];
-    for (unsigned n = 0; n < SREG_COUNT; n++)
-        cpu_update_segment(cpu, n);
+    derive_segments(cpu);
     if (cpu->cpl != old_cpl && cpu->bus->cpl_changed != NULL)
         cpu->bus->cpl_changed(cpu->bus->ctx, old_cpl, cpu->cpl);
 }

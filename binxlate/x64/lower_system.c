@@ -110,6 +110,52 @@ static bool lower_pushf(struct x64_unit *x)
     return true;
 }
 
+/* IF is set, the next instruction is in its shadow, and the unit is done. Not when there is something to
+ * deliver behind the shadow. What is left then is to end the shadow, and that is left to whoever next looks:
+ * the dispatcher, see end_shadow(). */
+static bool lower_sti(struct x64_unit *x)
+{
+    struct x64_asm *a = &x->a;
+    struct x64_mem byte = x64_cpu_field(offsetof(struct cpu, s.rflags) + 1);
+    if (watched(x) || cpl_of(x) != 0)
+        return false;
+    x64_rm(a, OP_0F | 0xB6, 4, X_TEST, CPU_FIELD(s.intr_line));
+    x64_slow_unless_zero(x);
+    x64_rm(a, OP_0F | 0xB6, 4, X_T1, byte);
+    x64_mov_imm(a, X_TEST, FLAG_IF >> 8);
+    x64_pext(a, 4, X_TEST, X_T1, X_TEST);
+    x64_slow_unless_zero(x);
+    x64_lea(a, 4, X_TEST, x64_at(X_T1, FLAG_IF >> 8));
+    x64_rm(a, 0x88, 1, X_TEST, byte);
+    x64_rm(a, 0xC6, 1, 0, CPU_FIELD(s.intr_shadow));
+    x64_imm(a, 1, 1);
+    x64_load(a, 8, X_TEST, FRAME_FIELD(budget));
+    x64_store(a, 8, FRAME_FIELD(sti_budget), X_TEST);
+    x64_goto(x, x64_next_rip(x));
+    x->done = true;
+    return true;
+}
+
+/* ---- Control registers ---- */
+
+static bool lower_mov_from_cr(struct x64_unit *x)
+{
+    const struct insn *insn = x->insn;
+    struct x64_mem field;
+    if (watched(x) || cpl_of(x) != 0)
+        return false;
+    switch (insn->op[1].reg) {
+    case 0: field = CPU_FIELD(s.cr0); break;
+    case 2: field = CPU_FIELD(s.cr2); break;
+    case 3: field = CPU_FIELD(s.cr3); break;
+    case 4: field = CPU_FIELD(s.cr4); break;
+    default: return false;
+    }
+    x64_load(&x->a, insn->op[0].size, X_TEST, field);
+    x64_keep(x, insn->op[0].reg, X_TEST);
+    return true;
+}
+
 /* ---- Segments ---- */
 
 static void load_selector(struct x64_unit *x, unsigned segment)
@@ -186,7 +232,9 @@ const struct x64_lowering x64_lower_system[] = {
     {exec_rdtsc, lower_rdtsc},
     {exec_rdtscp, lower_rdtsc},
     {exec_cli, lower_cli},
+    {exec_sti, lower_sti},
     {exec_cld, lower_cld},
+    {exec_mov_from_cr, lower_mov_from_cr},
     {exec_pushf, lower_pushf},
     {exec_mov_from_sreg, lower_mov_from_sreg},
     {exec_push_sreg, lower_push_sreg},

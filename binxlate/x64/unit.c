@@ -175,9 +175,16 @@ void x64_goto_indirect(struct x64_unit *x, void (*commit)(struct x64_unit *x))
 
 /* ---- Instructions ---- */
 
-static const struct x64_lowering *const families[] = {
-    x64_lower_integer, x64_lower_branch, x64_lower_stack,  x64_lower_string,
-    x64_lower_divide,  x64_lower_atomic, x64_lower_system, x64_lower_integer_sse,
+enum { ALWAYS = 31 };
+_Static_assert((unsigned)PATH_COUNT < (unsigned)ALWAYS, "no path has this bit");
+
+static const struct {
+    const struct x64_lowering *rows;
+    unsigned path; /* without which they are the interpreter's */
+} families[] = {
+    {x64_lower_integer, ALWAYS},     {x64_lower_branch, ALWAYS},      {x64_lower_stack, ALWAYS},
+    {x64_lower_string, PATH_STRING}, {x64_lower_divide, PATH_DIVIDE}, {x64_lower_atomic, ALWAYS},
+    {x64_lower_system, PATH_SYSTEM}, {x64_lower_integer_sse, ALWAYS},
 };
 
 static x64_lower_fn *find_in(const struct x64_lowering *family, const struct insn *insn)
@@ -200,7 +207,8 @@ static x64_lower_fn *find_lowering(const struct x64_unit *x, const struct insn *
     if (insn->row == 0 || insn->exec != insn_rows[insn->row].exec || x64_unlike(x->t, insn))
         return NULL;
     for (unsigned f = 0; f < ARRAY_LEN(families) && lower == NULL; f++)
-        lower = find_in(families[f], insn);
+        if (path_on(x->t, families[f].path))
+            lower = find_in(families[f].rows, insn);
     if (lower == NULL && x->unit->x87)
         lower = find_in(x64_lower_x87, insn);
     if (lower == NULL && (insn_attr(insn) & ATTR_SSE) != 0)
