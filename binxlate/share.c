@@ -8,6 +8,13 @@
 
 enum { SHARE_SPAN = 256, SHARE_OFFSET = 1 << 16 };
 
+/* Of the vector instructions all but those that write RCX and to [rDI]. */
+static bool is_plain_vector(const struct insn *insn)
+{
+    return (insn_attr(insn) & ATTR_SSE) != 0 && insn->exec != exec_pcmpestri &&
+           insn->exec != exec_pcmpistri && insn->exec != exec_maskmovdqu;
+}
+
 /* Instructions that write no register but their operands, and no memory but their operand. */
 static bool is_plain(const struct insn *insn)
 {
@@ -23,7 +30,7 @@ static bool is_plain(const struct insn *insn)
     for (unsigned i = 0; i < ARRAY_LEN(plain); i++)
         if (insn->exec == plain[i])
             return true;
-    return false;
+    return is_plain_vector(insn);
 }
 
 static const struct operand *memory_operand(const struct insn *insn)

@@ -81,7 +81,7 @@ static struct x64_mem probe(struct x64_unit *x, const struct operand *mem)
 {
     enum access access = mem == &x->insn->op[0] ? ACCESS_WRITE : ACCESS_READ;
     if (wants_alignment(x->insn, mem))
-        return x64_probe_aligned(x, x64_address(x, x->insn), access);
+        return x64_operand_aligned(x, x->insn, access);
     return x64_operand(x, x->insn, mem->size, access);
 }
 

@@ -109,21 +109,6 @@ struct x64_mem x64_probe(struct x64_unit *x, unsigned address, unsigned size, en
     return mem;
 }
 
-/* An operand of 16 bytes that must be aligned crosses no page, so its offset in the page, a multiple of 16,
- * takes the place of the last byte's. Turned right by four bits it shows a misaligned one at its top; that
- * the shift then takes bits 15..12 of the offset, too, does no harm: address and page are of one slot. */
-struct x64_mem x64_probe_aligned(struct x64_unit *x, unsigned address, enum access access)
-{
-    struct x64_asm *a = &x->a;
-    load_slot(x, address, access);
-    x64_lea(a, 8, X_TEST, x64_indexed(X_TEST, address, 0, 0));
-    x64_rorx(a, 8, X_TEST, X_TEST, 4);
-    x64_shrx(a, 8, X_TEST, X_TEST, X_FRAME);
-    x64_slow_unless_zero(x);
-    x->memory = true;
-    return x64_indexed(address, X_T1, 0, 0);
-}
-
 /* ---- Shared checks ---- */
 
 static bool is_shared(const struct x64_unit *x, uint64_t members)
@@ -163,6 +148,48 @@ struct x64_mem x64_operand(struct x64_unit *x, const struct insn *insn, unsigned
         return shared_place(x, x->share.delta[insn->position] + (int32_t)insn->disp);
     return x64_probe(x, x64_address(x, insn), size, access);
 }
+
+/* ---- Alignment ---- */
+
+/* An operand of 16 bytes that must be aligned crosses no page, so its offset in the page, a multiple of 16,
+ * takes the place of the last byte's. Turned right by four bits it shows a misaligned one at its top; that
+ * the shift then takes bits 15..12 of the offset, too, does no harm: address and page are of one slot. */
+static struct x64_mem probe_aligned(struct x64_unit *x, unsigned address, enum access access)
+{
+    struct x64_asm *a = &x->a;
+    load_slot(x, address, access);
+    x64_lea(a, 8, X_TEST, x64_indexed(X_TEST, address, 0, 0));
+    x64_rorx(a, 8, X_TEST, X_TEST, 4);
+    x64_shrx(a, 8, X_TEST, X_TEST, X_FRAME);
+    x64_slow_unless_zero(x);
+    x->memory = true;
+    return x64_indexed(address, X_T1, 0, 0);
+}
+
+/* To the slow path unless the low four bits of `address` are zero:
+ *   rorx ecx, address, 20; movzx ecx, cx; shrx ecx, ecx, frame        (frame & 31 is 12) */
+static void check_alignment(struct x64_unit *x, unsigned address)
+{
+    struct x64_asm *a = &x->a;
+    x64_rorx(a, 4, X_TEST, address, 20);
+    x64_rr(a, OP_0F | 0xB7, 4, X_TEST, X_TEST);
+    x64_shrx(a, 4, X_TEST, X_TEST, X_FRAME);
+    x64_slow_unless_zero(x);
+}
+
+struct x64_mem x64_operand_aligned(struct x64_unit *x, const struct insn *insn, enum access access)
+{
+    if (!is_shared(x, x->share.operand))
+        return probe_aligned(x, x64_address(x, insn), access);
+    unsigned offset = (unsigned)(x->share.delta[insn->position] + (int32_t)insn->disp) & 15;
+    if (!x->aligned || x->aligned_offset != offset)
+        check_alignment(x, x64_address(x, insn));
+    x->aligned = true;
+    x->aligned_offset = (uint8_t)offset;
+    return x64_operand(x, insn, 16, access);
+}
+
+/* ---- The stack ---- */
 
 struct x64_mem x64_push_place(struct x64_unit *x, unsigned size)
 {

@@ -63,7 +63,11 @@ struct x64_unit {
      * and host code is not left, and plain, with a check for each access. */
     struct share share;
     bool sharing, checked; /* wanted; done: the frame has the address */
-    uint8_t *unshared[2];  /* failed checks: to the plain leader */
+    /* Members at this offset from the base's value at the block's start, modulo 16, are known to be aligned.
+     */
+    bool aligned;
+    uint8_t aligned_offset;
+    uint8_t *unshared[2]; /* failed checks: to the plain leader */
     unsigned unshared_count;
     struct {
         uint8_t *from;
@@ -123,14 +127,14 @@ bool x64_can_push(const struct x64_unit *x);
 unsigned x64_address(struct x64_unit *x, const struct insn *insn);
 /* The memory operand's place in host memory: by x64_probe of x64_address, or by a shared check. */
 struct x64_mem x64_operand(struct x64_unit *x, const struct insn *insn, unsigned size, enum access access);
+/* The same for 16 bytes that must be aligned; to the slow path if they are not. */
+struct x64_mem x64_operand_aligned(struct x64_unit *x, const struct insn *insn, enum access access);
 /* Where a push of `size` bytes goes, and where the top of the stack is. RSP is not changed. */
 struct x64_mem x64_push_place(struct x64_unit *x, unsigned size);
 struct x64_mem x64_top_place(struct x64_unit *x, unsigned size);
 /* Where [address, address + size) is in host memory; to the slow path if the soft TLB does not say so. Uses
  * X_TEST and X_T1, which is part of the result. */
 struct x64_mem x64_probe(struct x64_unit *x, unsigned address, unsigned size, enum access access);
-/* The same for 16 bytes that must be aligned; to the slow path if they are not. */
-struct x64_mem x64_probe_aligned(struct x64_unit *x, unsigned address, enum access access);
 
 /* For a size known only at run time: `last` holds it, less one; at most the bytes of a page. The host address
  * goes to X_T1; uses X_T0, where `address` may be. */
