@@ -30,15 +30,35 @@ static bool lower_push(struct x64_unit *x)
     return true;
 }
 
-/* POP to memory is left to the interpreter: its address uses RSP after the pop. */
+/* The address of a memory destination uses RSP after the pop. */
+static bool lower_pop_memory(struct x64_unit *x)
+{
+    struct insn moved = *x->insn;
+    struct x64_asm *a = &x->a;
+    unsigned size = x->insn->op_size, rsp = x64_home(RSP);
+    if (moved.base == RSP)
+        moved.disp += size;
+    if (!x64_can_access(x, &moved) || moved.disp != (int32_t)moved.disp)
+        return false;
+    x64_load(a, size, X_TEST, x64_top_place(x, size));
+    x64_store(a, 8, FRAME_FIELD(temp), X_TEST);
+    struct x64_mem to = x64_probe(x, x64_address(x, &moved), size, ACCESS_WRITE);
+    x64_load(a, 8, X_TEST, FRAME_FIELD(temp));
+    x64_store(a, size, to, X_TEST);
+    x64_lea(a, x->code, rsp, x64_at(rsp, (int32_t)size));
+    return true;
+}
+
 static bool lower_pop(struct x64_unit *x)
 {
     const struct insn *insn = x->insn;
     const struct operand *op = &insn->op[0];
     struct x64_asm *a = &x->a;
     unsigned size = insn->op_size, rsp = x64_home(RSP);
-    if (!x64_can_push(x) || op->kind != OPK_GPR)
+    if (!x64_can_push(x))
         return false;
+    if (op->kind != OPK_GPR)
+        return lower_pop_memory(x);
     struct x64_mem from = x64_top_place(x, size);
     unsigned home = x64_home(op->reg);
     unsigned host = home != X_NONE && home != rsp ? home : X_TEST;

@@ -110,6 +110,36 @@ static bool lower_pushf(struct x64_unit *x)
     return true;
 }
 
+/* POPF that changes no flag but the arithmetic ones, which is what it is used for most: the image is compared
+ * with RFLAGS in all bits that POPF can write at any privilege. VIF and VIP, which it clears, are 0 then. */
+static bool lower_popf(struct x64_unit *x)
+{
+    const uint32_t written = FLAG_TF | FLAG_IF | FLAG_DF | FLAG_IOPL | FLAG_NT | FLAG_AC | FLAG_ID;
+    struct x64_asm *a = &x->a;
+    unsigned size = x->insn->op_size;
+    if (!x64_can_push(x) || size != x->code || (x->block->mode & MODE_REAL) != 0 ||
+        (cpl_of(x) != 3 && watched(x)))
+        return false;
+    x64_lea(a, 8, X_T1, x64_top_place(x, size));
+    x64_load(a, 4, X_T1, x64_at(X_T1, 0));
+    x64_load(a, 4, X_TEST, CPU_FIELD(s.rflags));
+    mask_register(x, X_TEST, written | FLAG_VIF | FLAG_VIP, X_T0);
+    x64_rr(a, 0xF7, 4, 2, X_TEST); /* not ecx */
+    x64_mov_imm(a, X_T0, written);
+    x64_pext(a, 4, X_T0, X_T1, X_T0);
+    x64_store(a, 4, FRAME_FIELD(temp), X_T1);
+    x64_mov_imm(a, X_T1, written);
+    x64_pdep(a, 4, X_T0, X_T0, X_T1);
+    x64_lea(a, 4, X_TEST, x64_indexed(X_TEST, X_T0, 0, 1));
+    x64_slow_unless_zero(x);
+    x64_load(a, 4, X_TEST, FRAME_FIELD(temp));
+    mask_register(x, X_TEST, FLAGS_ARITH, X_T0);
+    x64_o(a, 0x50, 4, X_TEST); /* push rcx */
+    x64_byte(a, 0x9D);         /* popfq */
+    x64_lea(a, x->code, x64_home(RSP), x64_at(x64_home(RSP), (int32_t)size));
+    return true;
+}
+
 /* IF is set, the next instruction is in its shadow, and the unit is done. Not when there is something to
  * deliver behind the shadow. What is left then is to end the shadow, and that is left to whoever next looks:
  * the dispatcher, see end_shadow(). */
@@ -232,6 +262,7 @@ const struct x64_lowering x64_lower_system[] = {
     {exec_rdtsc, lower_rdtsc},
     {exec_rdtscp, lower_rdtsc},
     {exec_cli, lower_cli},
+    {exec_popf, lower_popf},
     {exec_sti, lower_sti},
     {exec_cld, lower_cld},
     {exec_mov_from_cr, lower_mov_from_cr},
