@@ -299,15 +299,15 @@ static void emit_entry(struct x64_unit *x)
 }
 
 /* How often to repeat a block that ends by jumping to itself: the budget is paid once for all copies, and its
- * way through memory is longer than a small loop. */
+ * way through memory is longer than a small loop. Not if accesses share a check: that saves more. */
 static unsigned copies_of(const struct x64_unit *x)
 {
-    enum { LOOP_INSNS = 40 };
+    enum { LOOP_INSNS = 40, LOOP_MEMBERS = 3 };
     const struct block *block = x->block;
     const struct insn *last = &block->insn[block->count - 1];
     uint64_t target = x->unit->rip + last->rip_offset + last->length + last->imm;
     if (last->row == 0 || last->exec != exec_jcc || last->op_size != x->code || !path_on(x->t, PATH_LOOP) ||
-        (x->code == 8 ? target : (uint32_t)target) != x->unit->rip)
+        (x->code == 8 ? target : (uint32_t)target) != x->unit->rip || x->share.members >= LOOP_MEMBERS)
         return 1;
     unsigned by_size = LOOP_INSNS / block->count, by_cost = UNIT_COST_MAX / 4 / block->cost;
     unsigned copies = by_size < by_cost ? by_size : by_cost;
@@ -397,9 +397,7 @@ static void lower_plain(struct x64_unit *x, uint32_t first, uint32_t last)
 static void lower_block(struct x64_unit *x)
 {
     uint32_t first = x->t->sites;
-    if (x->copies == 1 && !x->unit->x87 && path_on(x->t, PATH_SHARE) && path_on(x->t, PATH_MEMORY))
-        share_find(x->block, &x->share);
-    x->sharing = x->share.members > 0;
+    x->sharing = x->copies == 1 && x->share.members > 0;
     for (unsigned i = 0; i < x->block->count; i++) {
         if (i == x->share.leader)
             first = x->t->sites;
@@ -427,6 +425,8 @@ bool x64_translate(struct translator *t, struct translation_unit *unit)
                          .stub_note = no_note,
                          .a = {.start = start, .at = start, .end = t->code.write + t->code.bytes}};
     unit->x87 = wants_x87(&x);
+    if (!unit->x87 && path_on(t, PATH_SHARE) && path_on(t, PATH_MEMORY))
+        share_find(x.block, &x.share);
     x.copies = copies_of(&x);
     unit->cost = x.copies * x.block->cost;
     unit->count = x.copies * x.block->count;
