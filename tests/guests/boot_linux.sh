@@ -9,7 +9,7 @@
 #   -r RESETS  after that, reboots from the shell: the kernel's ways to reset (words of its reboot= option, such as
 #              "acpi kbd triple pci"); the second boot must say what the first said
 #   -k FOLDER  keeps the serial log and the messages of every boot that fails
-#   ARCH       i686, i686-pae, amd64 (default: all)
+#   ARCH       i686, i686-pae, amd64 (default: all), amd64-v3 (the same kernel on a CPU with AVX2)
 # Kernels are fetched to out/kernel-ARCH. Exit status 77 (skipped) without network.
 #
 # The machine is deterministic: to boot the same twice would show nothing. Boot 1 is the machine of the other
@@ -135,7 +135,7 @@ boot_shell() {
     rm -f "$work/in" "$work/serial"
     mkfifo "$work/in"
     timeout 1200 "$crosspage" run -hypervisor "$way" -profile $profile -cpu "$cpu" -m $memory -rtc base=$date \
-        -kernel "out/kernel-$arch/vmlinuz" -initrd "$work/initrd" \
+        -kernel "out/kernel-$kernel/vmlinuz" -initrd "$work/initrd" \
         -append "console=ttyS0,115200 panic=-1 $words cp.run=shell" -nic peer,model=pcnet,$wire \
         -nographic -no-reboot <"$work/in" >"$work/serial" 2>"$work/errors" &
     machine=$!
@@ -180,7 +180,7 @@ reboot_shell() {
     failures_before=$failures
     rm -f "$work/in" "$work/serial"
     mkfifo "$work/in"
-    timeout 1200 "$crosspage" run -hypervisor "$way" -cpu "$cpu" -m 192 -kernel "out/kernel-$arch/vmlinuz" \
+    timeout 1200 "$crosspage" run -hypervisor "$way" -cpu "$cpu" -m 192 -kernel "out/kernel-$kernel/vmlinuz" \
         -initrd "$work/initrd" -append "console=ttyS0,115200 cryptomgr.notests noisapnp reboot=$1 cp.run=shell" \
         -nic peer,model=pcnet -nographic <"$work/in" >"$work/serial" 2>"$work/errors" &
     machine=$!
@@ -226,7 +226,7 @@ complaints() {
 # theirs: the complaints under QEMU. compare_logs: those under a hypervisor that QEMU's machine does not get.
 theirs() {
     row="$arch: kernel log under QEMU"
-    "qemu-system-$qemu" -M pc -cpu "$qemu_cpu" -m 192 -kernel "out/kernel-$arch/vmlinuz" -initrd "$work/initrd" \
+    "qemu-system-$qemu" -M pc -cpu "$qemu_cpu" -m 192 -kernel "out/kernel-$kernel/vmlinuz" -initrd "$work/initrd" \
         -append "$log_append" -nic user,model=pcnet -nographic -no-reboot </dev/null >"$work/theirs" 2>&1 ||
         fail "exit status $?"
     complaints "$work/theirs" >"$work/theirs.set"
@@ -235,7 +235,7 @@ theirs() {
 compare_logs() {
     row="$arch, hypervisor $way: kernel log"
     failures_before=$failures
-    "$crosspage" run -hypervisor "$way" -cpu "$cpu" -m 192 -kernel "out/kernel-$arch/vmlinuz" -initrd "$work/initrd" \
+    "$crosspage" run -hypervisor "$way" -cpu "$cpu" -m 192 -kernel "out/kernel-$kernel/vmlinuz" -initrd "$work/initrd" \
         -append "$log_append" -nic peer,model=pcnet -nographic -no-reboot </dev/null >"$work/ours" 2>&1 ||
         fail "exit status $?"
     # The whole log, or there is nothing to compare.
@@ -250,15 +250,16 @@ log_append="console=ttyS0,115200 panic=-1 quiet cp.run=script"
 printf 'dmesg -r\n' >"$work/script"
 for arch; do
     case $arch in
-    i686 | i686-pae) cpu=pentium3 qemu_cpu=pentium3 qemu=i386 debarch=i386 ;;
-    amd64) cpu=x86-64-v2 qemu_cpu=Nehalem qemu=x86_64 debarch=amd64 ;;
+    i686 | i686-pae) cpu=pentium3 qemu_cpu=pentium3 qemu=i386 debarch=i386 kernel=$arch ;;
+    amd64) cpu=x86-64-v2 qemu_cpu=Nehalem qemu=x86_64 debarch=amd64 kernel=$arch ;;
+    amd64-v3) cpu=x86-64-v3 qemu_cpu=Haswell qemu=x86_64 debarch=amd64 kernel=amd64 ;;
     *) echo "boot_linux: unknown ARCH $arch" >&2; exit 2 ;;
     esac
     status=0
-    tools/fetch-kernel "$arch" "out/kernel-$arch" || status=$?
+    tools/fetch-kernel "$kernel" "out/kernel-$kernel" || status=$?
     [ $status -ne 3 ] || exit 77
     [ $status -eq 0 ] || exit 1
-    tools/mkinitramfs -n "$nettest-$debarch" -s "$work/script" "out/kernel-$arch" "$work/initrd"
+    tools/mkinitramfs -n "$nettest-$debarch" -s "$work/script" "out/kernel-$kernel" "$work/initrd"
     compare=no
     if [ $logs = yes ] && command -v "qemu-system-$qemu" >/dev/null; then
         compare=yes
