@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/host_clock.h"
 #include "hostworld/run_io.h"
+#include "tools/check_engines.h"
 #include "tools/progress.h"
 
 #include <errno.h>
@@ -90,10 +91,10 @@ static void print_summary(const struct run *run, enum vm_stop stop, double secon
             seconds > 0 ? (double)instructions / seconds * 1e-6 : 0);
 }
 
-static int exit_status(const struct run *run, enum vm_stop stop)
+static int exit_status(enum vm_stop stop, uint32_t exit_value)
 {
     switch (stop) {
-    case VM_STOP_EXIT: return (int)((vm_exit_value(lab_vm(run->lab)) << 1 | 1) & 0xFF);
+    case VM_STOP_EXIT: return (int)((exit_value << 1 | 1) & 0xFF);
     case VM_STOP_SHUTDOWN:
     case VM_STOP_DEAD: return 1;
     default: return 0;
@@ -105,6 +106,16 @@ static void print_notices(const struct run_io *io)
     char text[RUN_IO_NOTICE];
     for (unsigned i = 0; run_io_notice(io, i, text); i++)
         fprintf(stderr, "crosspage: %s\n", text);
+}
+
+/* exit_status() for -engine check. */
+static enum status execute_check(struct run *run, int *exit_code, struct error *err)
+{
+    struct engine_check_result result;
+    TRY(open_log(run, err));
+    TRY(check_engines(&run->options, &run->log, run->options.stop_after, &result, err));
+    *exit_code = exit_status(result.stop, result.exit_value);
+    return STATUS_OK;
 }
 
 static enum status execute(struct run *run, int *exit_code, struct error *err)
@@ -133,7 +144,7 @@ static enum status execute(struct run *run, int *exit_code, struct error *err)
         print_summary(run, stop, seconds);
     if (stop == VM_STOP_SHUTDOWN)
         cpu_dump(lab_host(run->lab)->cpu, stderr);
-    *exit_code = exit_status(run, stop);
+    *exit_code = exit_status(stop, vm_exit_value(lab_vm(run->lab)));
     const struct translator *translator = vm_translator(lab_vm(run->lab));
     if (translator != NULL && log_wants(&run->log, LOG_JIT_STATS))
         translator_print_stats(translator, run->log.file);
@@ -161,7 +172,7 @@ int command_run(int argc, char **argv)
     }
     if (!printed) {
         run->command_line = join(argc, argv);
-        status = execute(run, &exit_code, &err);
+        status = (run->options.check ? execute_check : execute)(run, &exit_code, &err);
         enum status closed = lab_destroy(run->lab, &closing);
         if (status == STATUS_OK && closed != STATUS_OK) {
             status = closed;

@@ -2,11 +2,14 @@
 #include "tools/run_options.h"
 
 #include "base/check.h"
+#include "tools/check_engines.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { CHECK_EVERY = 1000000 }; /* cycles, of -engine check */
 
 /* ---- Setters ---- */
 
@@ -84,22 +87,38 @@ static enum status set_engine_option(struct translator_config *translator, const
                        "unknown engine option '%s'; known: cache=, threshold=, off=", word);
 }
 
+static enum status set_check_every(struct run_options *options, const char *text, struct error *err)
+{
+    uint64_t value;
+    TRY(options_parse_size(text, 1, &value, err));
+    if (value < 1 || value > UINT64_C(1) << 40)
+        return status_fail(err, STATUS_BAD_INPUT, "engines are compared every 1 to 1T cycles");
+    options->check_every = value;
+    return STATUS_OK;
+}
+
 static enum status set_engine(void *target, const char *arg, struct error *err)
 {
-    static const char *const names[] = {"interp", "translate"};
-    struct lab_config *lab = &((struct run_options *)target)->lab;
+    static const char *const names[] = {"interp", "translate", "check"};
+    struct run_options *options = target;
+    struct lab_config *lab = &options->lab;
     char word[64];
     unsigned index;
     size_t length = strcspn(arg, ",");
     snprintf(word, sizeof word, "%.*s", (int)length, arg);
     TRY(one_of(word, names, ARRAY_LEN(names), &index, err));
-    lab->translate = index == 1;
+    lab->translate = index >= 1;
+    options->check = index == 2;
+    options->check_every = CHECK_EVERY;
     for (arg += length; *arg == ','; arg += length) {
         length = strcspn(++arg, ",");
         snprintf(word, sizeof word, "%.*s", (int)length, arg);
         if (!lab->translate)
             return status_fail(err, STATUS_BAD_INPUT, "the interpreter has no option '%s'", word);
-        TRY(set_engine_option(&lab->translator, word, err));
+        if (options->check && strncmp(word, "every=", 6) == 0)
+            TRY(set_check_every(options, word + 6, err));
+        else
+            TRY(set_engine_option(&lab->translator, word, err));
     }
     return STATUS_OK;
 }
@@ -436,7 +455,8 @@ const struct option run_option_table[] = {
      offsetof(struct run_options, lab.profile)},
     {"cost", "NAME=VALUE", add_cost, "override one cost of the profile"},
     {"timing", "table", set_timing, "instruction timing"},
-    {"engine", "interp|translate[,cache=SIZE,threshold=N,off=PATH...]", set_engine, "execution engine"},
+    {"engine", "interp|translate|check[,cache=SIZE,threshold=N,off=PATH...,every=N]", set_engine,
+     "execution engine; check: both side by side, compared every N cycles"},
     {"fast-paths", "on|off", set_fast_paths, "specialised handlers of the interpreter (off: reference only)"},
     {"trace", "FILE", NULL, "write a trace for 'crosspage report'", offsetof(struct run_options, lab.trace)},
     {"pcap", "FILE", NULL, "write a pcapng capture of the wire", offsetof(struct run_options, lab.pcap)},
@@ -505,5 +525,5 @@ enum status run_options_finish(struct run_options *options, bool *printed, struc
     if (options->nographic && options->io.serial_count == 0)
         options->io.serial[options->io.serial_count++] = "stdio";
     options->lab.board.serial_count = options->io.serial_count ? options->io.serial_count : 1;
-    return STATUS_OK;
+    return options->check ? check_engines_options(options, err) : STATUS_OK;
 }

@@ -14,6 +14,8 @@ struct run_options {
     const char *log_file;
     unsigned log_mask;
     bool nographic, help, quiet;
+    bool check;               /* -engine check */
+    cycle_t check_every;      /* cycles between two comparisons */
     double stop_after;        /* simulated seconds; 0 = never */
     struct run_drive parsing; /* of the -drive being parsed */
     unsigned parsing_index;

@@ -73,6 +73,10 @@ run 2 "not an option" "$elf"
 run 2 "not a size" -kernel "$elf" -m lots
 run 2 "memory is" -kernel "$elf" -m 0
 run 2 "did you mean 'interp'" -kernel "$elf" -engine intrep
+run 2 "every 1 to 1T cycles" -kernel "$elf" -engine check,every=0
+run 2 "unknown engine option 'every=5'" -kernel "$elf" -engine translate,every=5
+run 2 "takes no input" -kernel "$elf" -engine check -serial pty
+run 2 "no trace, capture or statistics" -kernel "$elf" -engine check -stats "$work/stats"
 run 2 "no unicast" -kernel "$elf" -nic peer,mac=ff:ff:ff:ff:ff:ff
 run 2 "unknown property" -kernel "$elf" -nic peer,colour=red
 run 2 "IPv4" -kernel "$elf" -nic peer,ip=10.0.0
