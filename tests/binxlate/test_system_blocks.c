@@ -1,0 +1,274 @@
+/* System, string and division instructions in translated code against the interpreter: random programs at CPL
+ * 0 with interrupts that come at odd moments, many behind STI, POPF and MOV SS. Wherever both engines are
+ * stopped, the whole state and memory are equal. */
+#include "binxlate/translator.h"
+#include "cpu/cpu_priv.h"
+#include "tests/cpu/harness.h"
+#include "tests/cpu/random.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+enum {
+    PROGRAMS = 200,
+    PROGRAM_BYTES = 600,
+    CODE_AT = 0xAE80, /* straddles a page */
+    DATA_AT = 0x10000,
+    DATA_BYTES = 2 * PAGE_SIZE,
+    COUNTER_AT = 0x13000, /* of the program's loop */
+    ROUNDS = 8,
+    RUN_CYCLES = 60000,
+    STOPS = 6,
+    VECTOR = 0x40,
+};
+
+struct program {
+    uint8_t bytes[PROGRAM_BYTES];
+    unsigned size;
+};
+
+static void put(struct program *p, const void *bytes, unsigned size)
+{
+    memcpy(p->bytes + p->size, bytes, size);
+    p->size += size;
+}
+
+/* opcode imm32 */
+static void put_imm(struct program *p, uint8_t opcode, uint32_t value)
+{
+    put(p, &opcode, 1);
+    put(p, &value, 4);
+}
+
+/* ---- Programs ---- */
+
+struct piece {
+    uint8_t size, bytes[11];
+};
+
+static const struct piece pieces[] = {
+    {1, {0xFA}},                                           /* cli */
+    {1, {0xFB}},                                           /* sti */
+    {1, {0xFB}},                                           /* again: it is what this is about */
+    {2, {0xFA, 0xFB}},                                     /* cli; sti */
+    {8, {0xB8, 0x10, 0, 0, 0, 0xFB, 0x8E, 0xD0}},          /* mov eax, DS0; sti; mov ss, ax */
+    {7, {0xB8, 0x10, 0, 0, 0, 0x8E, 0xD0}},                /* mov eax, DS0; mov ss, ax */
+    {3, {0xFB, 0xF3, 0xA4}},                               /* sti; rep movsb */
+    {1, {0xFC}},                                           /* cld */
+    {1, {0xFD}},                                           /* std */
+    {2, {0x9C, 0x58}},                                     /* pushf; pop rax */
+    {2, {0x9C, 0x9D}},                                     /* pushf; popf */
+    {4, {0x9C, 0xFA, 0x9D, 0x90}},                         /* pushf; cli; popf; nop */
+    {9, {0x81, 0xE2, 0xD7, 0x0E, 0, 0, 0x52, 0x9D, 0x90}}, /* and edx, flags; push rdx; popf; nop */
+    {1, {0xAC}},                                           /* lodsb */
+    {1, {0xAD}},                                           /* lodsd */
+    {1, {0xAA}},                                           /* stosb */
+    {1, {0xAB}},                                           /* stosd */
+    {1, {0xA4}},                                           /* movsb */
+    {1, {0xA5}},                                           /* movsd */
+    {2, {0x66, 0xA5}},                                     /* movsw */
+    {1, {0xAE}},                                           /* scasb */
+    {1, {0xAF}},                                           /* scasd */
+    {1, {0xA6}},                                           /* cmpsb */
+    {1, {0xA7}},                                           /* cmpsd */
+    {2, {0xF3, 0xA4}},                                     /* rep movsb */
+    {2, {0xF3, 0xA5}},                                     /* rep movsd */
+    {2, {0xF3, 0xAA}},                                     /* rep stosb */
+    {2, {0xF3, 0xAB}},                                     /* rep stosd */
+    {2, {0xF3, 0xA6}},                                     /* repe cmpsb */
+    {2, {0x0F, 0x31}},                                     /* rdtsc */
+    {2, {0x8C, 0xD8}},                                     /* mov eax, ds */
+    {3, {0x0F, 0xA0, 0x58}},                               /* push fs; pop rax */
+    {3, {0x0F, 0x20, 0xC0}},                               /* mov eax, cr0 */
+    {3, {0x0F, 0x20, 0xD2}},                               /* mov edx, cr2 */
+    {3, {0x0F, 0x20, 0xE1}},                               /* mov ecx, cr4 */
+    {4, {0x31, 0xD2, 0xF7, 0xF1}},                         /* xor edx, edx; div ecx */
+    {2, {0xF7, 0xF1}},                                     /* div ecx */
+    {3, {0x99, 0xF7, 0xF9}},                               /* cdq; idiv ecx */
+    {2, {0xF7, 0x33}},                                     /* div dword [rbx] */
+    {9, {0x81, 0xE2, 0xFF, 0x0F, 0, 0, 0x0F, 0xAB, 0x13}}, /* and edx, FFF; bts [rbx], edx */
+    {9, {0x81, 0xE2, 0xFF, 0x0F, 0, 0, 0x0F, 0xA3, 0x13}}, /* and edx, FFF; bt [rbx], edx */
+    {9, {0x81, 0xE2, 0xFF, 0x0F, 0, 0, 0x0F, 0xBB, 0x13}}, /* and edx, FFF; btc [rbx], edx */
+    {3, {0x0F, 0xC7, 0x0B}},                               /* cmpxchg8b [rbx] */
+    {4, {0x6A, 0x55, 0x8F, 0x03}},                         /* push 55; pop [rbx] */
+    {6, {0x6A, 0x55, 0x8F, 0x44, 0x24, 0xF0}},             /* push 55; pop [rsp - 16] */
+    {3, {0x0F, 0xAE, 0xE8}},                               /* lfence */
+    {2, {0x01, 0xD0}},                                     /* add eax, edx */
+    {1, {0x90}},                                           /* nop */
+};
+
+static uint32_t random_address(struct random *r)
+{
+    uint32_t offset = random_below(r, 4) ? (uint32_t)random_below(r, DATA_BYTES - 0x200)
+                                         : PAGE_SIZE - (uint32_t)random_below(r, 40);
+    return DATA_AT + 0x80 + offset;
+}
+
+static void random_program(struct random *r, struct program *p)
+{
+    p->size = 0;
+    while (p->size < PROGRAM_BYTES - 80) {
+        const struct piece *piece = &pieces[random_below(r, ARRAY_LEN(pieces))];
+        switch (random_below(r, 5)) {
+        case 0: put_imm(p, 0xBE, random_address(r)); break;        /* mov esi */
+        case 1: put_imm(p, 0xBF, random_address(r)); break;        /* mov edi */
+        case 2: put_imm(p, 0xBA, (uint32_t)random_next(r)); break; /* mov edx */
+        default: break;
+        }
+        put_imm(p, 0xB9, random_below(r, 8) ? (uint32_t)random_below(r, 60) : 0xFFFFFFFF); /* mov ecx */
+        if (random_below(r, 8) == 0) /* a conditional jump over the piece */
+            put(p, (uint8_t[]){(uint8_t)(0x70 | random_below(r, 16)), piece->size}, 2);
+        bool endless = p->bytes[p->size - 1] == 0xFF && piece->bytes[piece->size - 2] == 0xF3;
+        put(p, piece->bytes, endless ? 0 : piece->size);
+    }
+    uint32_t disp = COUNTER_AT - DATA_AT;
+    put(p, &disp, 4);
+    int32_t back = -(int32_t)(p->size + 6);
+    put(p, (uint8_t[]){0x0F, 0x85}, 2); /* jnz */
+    put(p, &back, 4);
+    put(p, (uint8_t[]){0xF4}, 1);
+}
+
+/* ---- Runs ---- */
+
+static uint8_t acknowledge(void *ctx)
+{
+    struct harness *h = ctx;
+    cpu_set_intr(h->cpu, false);
+    return VECTOR;
+}
+
+static struct harness *create(enum harness_mode mode)
+{
+    struct harness *h = harness_create("x86-64-v2", mode, true);
+    h->bus.intr_ack = acknowledge;
+    h->bus.ctx = h;
+    return h;
+}
+
+static void load(struct harness *h, enum harness_mode mode, uint64_t seed, const struct program *p)
+{
+    struct random r = {seed};
+    struct cpu_state *s = &h->cpu->s;
+    const uint8_t iret[] = {0x48, 0xCF};
+    const uint32_t rounds = ROUNDS;
+    cpu_drop_caches(h->cpu);
+    harness_reset(h, mode);
+    s->clock = s->instructions = 0;
+    s->tsc_offset = 0;
+    s->intr_line = 0;
+    s->gpr[RBX] = DATA_AT;
+    s->gpr[RSI] = random_address(&r);
+    s->gpr[RDI] = random_address(&r);
+    for (unsigned at = 0; at < DATA_BYTES; at += 8) {
+        uint64_t value = random_below(&r, 3) ? random_next(&r) : random_below(&r, 3);
+        harness_poke(h, DATA_AT + at, &value, 8);
+    }
+    harness_poke(h, COUNTER_AT, &rounds, 4);
+    harness_poke(h, CODE_AT, p->bytes, p->size);
+    harness_poke(h, HARNESS_HANDLER + 16 * VECTOR, mode == HARNESS_64 ? iret : iret + 1,
+                 mode == HARNESS_64 ? 2 : 1);
+    s->rip = CODE_AT;
+    cpu_state_changed(h->cpu);
+}
+
+struct pair {
+    struct harness *reference, *translated;
+};
+
+static void expect_equal(const struct pair *pair, unsigned n)
+{
+    static uint8_t want[DATA_BYTES], got[DATA_BYTES];
+    const struct cpu_state *s = &pair->reference->cpu->s, *t = &pair->translated->cpu->s;
+    harness_peek(pair->reference, DATA_AT, want, DATA_BYTES);
+    harness_peek(pair->translated, DATA_AT, got, DATA_BYTES);
+    cr_assert(
+        memcmp(s, t, sizeof *s) == 0 && memcmp(want, got, DATA_BYTES) == 0,
+        "program %u: clock %llu %llu, rip %llx %llx, flags %llx %llx, shadow %u %u, instructions %llu %llu, "
+        "memory %s",
+        n, (unsigned long long)s->clock, (unsigned long long)t->clock, (unsigned long long)s->rip,
+        (unsigned long long)t->rip, (unsigned long long)s->rflags, (unsigned long long)t->rflags,
+        s->intr_shadow, t->intr_shadow, (unsigned long long)s->instructions,
+        (unsigned long long)t->instructions, memcmp(want, got, DATA_BYTES) == 0 ? "equal" : "not");
+}
+
+static void restart(struct harness *h, const struct cpu_state *first)
+{
+    struct cpu_state *s = &h->cpu->s;
+    uint32_t rounds = ROUNDS;
+    uint64_t clock = s->clock, instructions = s->instructions;
+    *s = *first;
+    s->clock = clock;
+    s->instructions = instructions;
+    harness_poke(h, COUNTER_AT, &rounds, 4);
+    cpu_state_changed(h->cpu);
+}
+
+/* Both engines, stopped now and then; an interrupt is raised at some stops and stays until it is taken. */
+static unsigned run(const struct pair *pair, unsigned n, uint64_t seed)
+{
+    struct random r = {seed};
+    struct cpu *reference = pair->reference->cpu, *translated = pair->translated->cpu;
+    const struct cpu_state first = reference->s;
+    unsigned interrupts = 0;
+    for (unsigned stops = 0; stops < STOPS && reference->s.clock < RUN_CYCLES;) {
+        uint64_t until = reference->s.clock + 1 + random_below(&r, random_below(&r, 2) ? 40 : 2000);
+        bool before = reference->s.intr_line != 0;
+        enum cpu_stop stop = cpu_run(reference, until);
+        cr_assert_eq(cpu_run(translated, until), stop);
+        expect_equal(pair, n);
+        interrupts += before && reference->s.intr_line == 0;
+        if (random_below(&r, 3) == 0) {
+            cpu_set_intr(reference, true);
+            cpu_set_intr(translated, true);
+        }
+        if (random_below(&r, 32) == 0)
+            cpu_drop_caches(translated);
+        if (stop != CPU_STOP_DEADLINE) {
+            restart(pair->reference, &first);
+            restart(pair->translated, &first);
+            stops++;
+        }
+    }
+    return interrupts;
+}
+
+static void compare(enum harness_mode mode)
+{
+    struct pair pair = {create(mode), create(mode)};
+    struct translator_config config = {.threshold = 1, .code_bytes = 4 << 20};
+    struct translator *t;
+    struct error err;
+    struct random r = {UINT64_C(0x5715) + mode};
+    uint64_t instructions = 0, interrupts = 0;
+    cr_assert_eq(translator_create(&t, pair.translated->cpu, &config, &err), STATUS_OK);
+    for (unsigned n = 0; n < PROGRAMS; n++) {
+        struct program p;
+        uint64_t seed = random_next(&r) | 1;
+        random_program(&r, &p);
+        load(pair.reference, mode, seed, &p);
+        load(pair.translated, mode, seed, &p);
+        interrupts += run(&pair, n, seed);
+        instructions += pair.reference->cpu->s.instructions;
+    }
+    /* Else it would have been the interpreter against itself, or without interrupts. */
+    uint64_t slow = translator_count(t, COUNT_SLOW);
+    cr_expect(instructions > 100 * PROGRAMS && slow < instructions / 4 && interrupts > 4 * PROGRAMS,
+              "%llu instructions, %llu slow, %llu interrupts", (unsigned long long)instructions,
+              (unsigned long long)slow, (unsigned long long)interrupts);
+    translator_destroy(t);
+    harness_destroy(pair.reference);
+    harness_destroy(pair.translated);
+}
+
+Test(system_blocks, protected_mode, .timeout = 120)
+{
+    if (translator_supported())
+        compare(HARNESS_32);
+}
+
+Test(system_blocks, long_mode, .timeout = 120)
+{
+    if (translator_supported())
+        compare(HARNESS_64);
+}
