@@ -232,6 +232,11 @@ void x64_here8(struct x64_asm *a, uint8_t *place)
     *place = (uint8_t)distance;
 }
 
+void x64_emms(struct x64_asm *a)
+{
+    put_opcode(a, OP_0F | 0x77, 4, 0);
+}
+
 void x64_jmp_reg(struct x64_asm *a, unsigned reg)
 {
     x64_rr(a, 0xFF, 4, 4, reg);

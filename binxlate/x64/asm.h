@@ -129,6 +129,9 @@ void x64_here8(struct x64_asm *a, uint8_t *place);
 /* Make a 32-bit displacement go to `target`. */
 void x64_aim32(struct x64_asm *a, uint8_t *place, const uint8_t *target);
 
+/* emms */
+void x64_emms(struct x64_asm *a);
+
 /* jmp reg; jmp [mem] */
 void x64_jmp_reg(struct x64_asm *a, unsigned reg);
 void x64_jmp_mem(struct x64_asm *a, struct x64_mem mem);

@@ -1,14 +1,17 @@
-/* SSE to SSE4.2: guest XMM registers live in the host's (thunks.c), so instructions are re-encoded unchanged,
- * with general registers replaced by their homes and the memory operand by what the soft TLB says.
+/* MMX and SSE to SSE4.2: guest XMM registers live in the host's (thunks.c), so instructions are re-encoded
+ * unchanged, with general registers replaced by their homes and the memory operand by what the soft TLB says.
  *
  * The interpreter gives the same bits as the host for every instruction that is translated here, MXCSR flags
  * included; to it are left:
  *   - reciprocal approximations: their tables differ between processors
  *   - dot products: which of several NaNs they return is not specified (SDM vol. 2, DPPS)
  *   - whatever may raise an unmasked exception (MODE_SIMD_TRAPS)
- *   - MXCSR itself, MASKMOVDQU, and what also has an MMX operand
+ *   - MXCSR itself, MASKMOVDQU, MASKMOVQ, and conversions with an MMX operand
  *   - AES, PCLMULQDQ, SHA: a host that can translate need not have them
  *   - memory operands that should be aligned and are not: #GP, which the host must never see
+ *
+ * MMX registers are those of the host's x87 unit, so MMX instructions are translated in units that have the
+ * x87 state (x87_state.c): entering MMX state is the host's doing, too.
  *
  * Non-temporal loads and stores are plain ones: what they store is soon read by an emulated device or by the
  * interpreter. */
@@ -24,6 +27,7 @@ enum { REX_W = 8, REX_R = 4, REX_B = 1, VECTOR_BYTES = 16 };
 static bool host_has(const struct insn *insn)
 {
     switch (insn_rows[insn->row].feature) {
+    case FEAT_MMX:
     case FEAT_SSE:
     case FEAT_SSE2:
     case FEAT_SSE3:
@@ -109,6 +113,7 @@ static unsigned plain_opcode(const struct insn *insn)
 {
     unsigned op = x64_opcode(insn);
     switch (op) {
+    case OP_0F | 0xE7: return OP_0F | 0x7F;                   /* movntq: movq */
     case OP_0F | 0x2B: return OP_0F | 0x29;                   /* movntps: movaps */
     case OP_66 | OP_0F | 0x2B: return OP_66 | OP_0F | 0x29;   /* movntpd: movapd */
     case OP_66 | OP_0F | 0xE7: return OP_66 | OP_0F | 0x7F;   /* movntdq: movdqa */
@@ -123,16 +128,17 @@ static void put_immediate(struct x64_unit *x)
         x64_imm(&x->a, x->insn->imm, 1);
 }
 
-bool x64_lower_sse(struct x64_unit *x)
+static bool can_access(const struct x64_unit *x)
+{
+    return operand_of(x->insn, OPK_MEM) == NULL || x64_can_access(x, x->insn);
+}
+
+/* As the guest has it, with other registers for general ones and another memory operand. */
+static void rewrite(struct x64_unit *x)
 {
     const struct insn *insn = x->insn;
     const struct operand *mem = operand_of(insn, OPK_MEM), *gpr = operand_of(insn, OPK_GPR);
     struct x64_asm *a = &x->a;
-    if (!path_on(x->t, PATH_SSE) || is_left_out(insn) ||
-        ((x->block->mode & MODE_SIMD_TRAPS) != 0 && is_floating(insn)) ||
-        (mem != NULL && !x64_can_access(x, insn)))
-        return false;
-    x64_want_vectors(x);
     unsigned op = plain_opcode(insn), size = (insn->rex & REX_W) != 0 ? 8 : 4;
     unsigned reg = (insn->modrm >> 3 & 7) | (insn->rex & REX_R) << 1;
     unsigned rm = (insn->modrm & 7) | (insn->rex & REX_B) << 3;
@@ -151,7 +157,32 @@ bool x64_lower_sse(struct x64_unit *x)
     put_immediate(x);
     if (gpr == &insn->op[0])
         x64_keep(x, gpr->reg, host);
+}
+
+bool x64_lower_sse(struct x64_unit *x)
+{
+    const struct insn *insn = x->insn;
+    if (!path_on(x->t, PATH_SSE) || is_left_out(insn) ||
+        ((x->block->mode & MODE_SIMD_TRAPS) != 0 && is_floating(insn)) || !can_access(x))
+        return false;
+    x64_want_vectors(x);
+    rewrite(x);
     if (insn->exec == exec_pcmpestri || insn->exec == exec_pcmpistri)
         x64_keep(x, RCX, X_RCX);
+    return true;
+}
+
+bool x64_lower_mmx(struct x64_unit *x)
+{
+    const struct insn *insn = x->insn;
+    if (!path_on(x->t, PATH_SSE) || !host_has(insn) || insn->exec == exec_maskmovq || !can_access(x))
+        return false;
+    if (insn->exec == exec_emms) {
+        x64_emms(&x->a);
+        return true;
+    }
+    if ((insn_attr(insn) & ATTR_SSE) != 0) /* MOVQ2DQ, MOVDQ2Q */
+        x64_want_vectors(x);
+    rewrite(x);
     return true;
 }

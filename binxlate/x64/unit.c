@@ -200,6 +200,11 @@ bool x64_x87_has(const struct insn *insn)
     return find_in(x64_lower_x87, insn) != NULL;
 }
 
+static bool is_mmx(const struct insn *insn)
+{
+    return (insn_attr(insn) & ATTR_MMX) != 0;
+}
+
 static x64_lower_fn *find_lowering(const struct x64_unit *x, const struct insn *insn)
 {
     x64_lower_fn *lower = NULL;
@@ -210,7 +215,7 @@ static x64_lower_fn *find_lowering(const struct x64_unit *x, const struct insn *
         if (path_on(x->t, families[f].path))
             lower = find_in(families[f].rows, insn);
     if (lower == NULL && x->unit->x87)
-        lower = find_in(x64_lower_x87, insn);
+        lower = is_mmx(insn) ? x64_lower_mmx : find_in(x64_lower_x87, insn);
     if (lower == NULL && (insn_attr(insn) & ATTR_SSE) != 0)
         lower = x64_lower_sse;
     return lower;
@@ -222,7 +227,7 @@ static bool wants_x87(const struct x64_unit *x)
     bool wants = false;
     for (unsigned i = 0; i < x->block->count; i++) {
         const struct insn *insn = &x->block->insn[i];
-        wants |= insn->exec != exec_fwait && x64_x87_has(insn);
+        wants |= (insn->exec != exec_fwait && x64_x87_has(insn)) || is_mmx(insn);
     }
     return wants && path_on(x->t, PATH_X87) && x->t->count[COUNT_X87_DIFFERS] == 0;
 }

@@ -86,8 +86,8 @@ struct x64_lowering {
     x64_lower_fn *lower;
 };
 
-/* Every row with ATTR_SSE. */
-x64_lower_fn x64_lower_sse;
+/* Every row with ATTR_SSE; every row with ATTR_MMX, in units with x87 state. */
+x64_lower_fn x64_lower_sse, x64_lower_mmx;
 
 /* End: exec NULL. */
 extern const struct x64_lowering x64_lower_integer[], x64_lower_stack[], x64_lower_branch[],

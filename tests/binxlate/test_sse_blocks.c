@@ -55,6 +55,12 @@ static const struct program programs[] = {
      35,
      -1,
      0},
+    /* movq mm0, [rbx]; paddb mm0, mm1; movq [rbx+8], mm0; movq2dq xmm8, mm0; emms */
+    {"mmx",
+     {0x0F, 0x6F, 0x03, 0x0F, 0xFC, 0xC1, 0x0F, 0x7F, 0x43, 0x08, 0xF3, 0x44, 0x0F, 0xD6, 0xC0, 0x0F, 0x77},
+     17,
+     -1,
+     0},
     /* mov rdx, rcx; pcmpistri xmm2, [rbx], 0C; mov rsi, rcx; mov rcx, rdx; movntps [rbx], xmm2 */
     {"string",
      {0x48, 0x89, 0xCA, 0x66, 0x0F, 0x3A, 0x63, 0x13, 0x0C, 0x48, 0x89, 0xCE, 0x48, 0x89, 0xD1, 0x0F, 0x2B,
@@ -76,6 +82,8 @@ static void load(struct harness *h, const struct program *p)
     for (unsigned n = 0; n < 16; n++)
         s->vec[n] =
             (struct vector){{UINT64_C(0x4048F5C33F800000) + n, UINT64_C(0x3FC0000041200000) * n, n, n}};
+    s->x87.control = 0x37F;
+    s->x87.significand[1] = UINT64_C(0x0102030405060708);
     s->vec[1] = (struct vector){{0, 0, 1, 1}};
     cpu_state_changed(h->cpu);
     for (uint32_t n = 0; n < DATA_BYTES / 4; n++) {
