@@ -47,54 +47,58 @@ struct piece {
 };
 
 static const struct piece pieces[] = {
-    {1, {0xFA}},                                           /* cli */
-    {1, {0xFB}},                                           /* sti */
-    {1, {0xFB}},                                           /* again: it is what this is about */
-    {2, {0xFA, 0xFB}},                                     /* cli; sti */
-    {8, {0xB8, 0x10, 0, 0, 0, 0xFB, 0x8E, 0xD0}},          /* mov eax, DS0; sti; mov ss, ax */
-    {7, {0xB8, 0x10, 0, 0, 0, 0x8E, 0xD0}},                /* mov eax, DS0; mov ss, ax */
-    {3, {0xFB, 0xF3, 0xA4}},                               /* sti; rep movsb */
-    {1, {0xFC}},                                           /* cld */
-    {1, {0xFD}},                                           /* std */
-    {2, {0x9C, 0x58}},                                     /* pushf; pop rax */
-    {2, {0x9C, 0x9D}},                                     /* pushf; popf */
-    {4, {0x9C, 0xFA, 0x9D, 0x90}},                         /* pushf; cli; popf; nop */
-    {9, {0x81, 0xE2, 0xD7, 0x0E, 0, 0, 0x52, 0x9D, 0x90}}, /* and edx, flags; push rdx; popf; nop */
-    {1, {0xAC}},                                           /* lodsb */
-    {1, {0xAD}},                                           /* lodsd */
-    {1, {0xAA}},                                           /* stosb */
-    {1, {0xAB}},                                           /* stosd */
-    {1, {0xA4}},                                           /* movsb */
-    {1, {0xA5}},                                           /* movsd */
-    {2, {0x66, 0xA5}},                                     /* movsw */
-    {1, {0xAE}},                                           /* scasb */
-    {1, {0xAF}},                                           /* scasd */
-    {1, {0xA6}},                                           /* cmpsb */
-    {1, {0xA7}},                                           /* cmpsd */
-    {2, {0xF3, 0xA4}},                                     /* rep movsb */
-    {2, {0xF3, 0xA5}},                                     /* rep movsd */
-    {2, {0xF3, 0xAA}},                                     /* rep stosb */
-    {2, {0xF3, 0xAB}},                                     /* rep stosd */
-    {2, {0xF3, 0xA6}},                                     /* repe cmpsb */
-    {2, {0x0F, 0x31}},                                     /* rdtsc */
-    {2, {0x8C, 0xD8}},                                     /* mov eax, ds */
-    {3, {0x0F, 0xA0, 0x58}},                               /* push fs; pop rax */
-    {3, {0x0F, 0x20, 0xC0}},                               /* mov eax, cr0 */
-    {3, {0x0F, 0x20, 0xD2}},                               /* mov edx, cr2 */
-    {3, {0x0F, 0x20, 0xE1}},                               /* mov ecx, cr4 */
-    {4, {0x31, 0xD2, 0xF7, 0xF1}},                         /* xor edx, edx; div ecx */
-    {2, {0xF7, 0xF1}},                                     /* div ecx */
-    {3, {0x99, 0xF7, 0xF9}},                               /* cdq; idiv ecx */
-    {2, {0xF7, 0x33}},                                     /* div dword [rbx] */
-    {9, {0x81, 0xE2, 0xFF, 0x0F, 0, 0, 0x0F, 0xAB, 0x13}}, /* and edx, FFF; bts [rbx], edx */
-    {9, {0x81, 0xE2, 0xFF, 0x0F, 0, 0, 0x0F, 0xA3, 0x13}}, /* and edx, FFF; bt [rbx], edx */
-    {9, {0x81, 0xE2, 0xFF, 0x0F, 0, 0, 0x0F, 0xBB, 0x13}}, /* and edx, FFF; btc [rbx], edx */
-    {3, {0x0F, 0xC7, 0x0B}},                               /* cmpxchg8b [rbx] */
-    {4, {0x6A, 0x55, 0x8F, 0x03}},                         /* push 55; pop [rbx] */
-    {6, {0x6A, 0x55, 0x8F, 0x44, 0x24, 0xF0}},             /* push 55; pop [rsp - 16] */
-    {3, {0x0F, 0xAE, 0xE8}},                               /* lfence */
-    {2, {0x01, 0xD0}},                                     /* add eax, edx */
-    {1, {0x90}},                                           /* nop */
+    {10, {0xFA, 0xFB, 0x90, 0xB8, 0x10, 0, 0, 0, 0x8E, 0xD0}}, /* cli; sti; nop; mov eax, DS0; mov ss, ax */
+    {1, {0xEE}},                                               /* out dx, al: raises an interrupt */
+    {2, {0xFB, 0xEE}},                                         /* sti; out dx, al */
+    {6, {0xFA, 0xFB, 0x90, 0xEE, 0x90, 0x90}},                 /* cli; sti; nop; out dx, al; nop; nop */
+    {1, {0xFA}},                                               /* cli */
+    {1, {0xFB}},                                               /* sti */
+    {1, {0xFB}},                                               /* again: it is what this is about */
+    {2, {0xFA, 0xFB}},                                         /* cli; sti */
+    {8, {0xB8, 0x10, 0, 0, 0, 0xFB, 0x8E, 0xD0}},              /* mov eax, DS0; sti; mov ss, ax */
+    {7, {0xB8, 0x10, 0, 0, 0, 0x8E, 0xD0}},                    /* mov eax, DS0; mov ss, ax */
+    {3, {0xFB, 0xF3, 0xA4}},                                   /* sti; rep movsb */
+    {1, {0xFC}},                                               /* cld */
+    {1, {0xFD}},                                               /* std */
+    {2, {0x9C, 0x58}},                                         /* pushf; pop rax */
+    {2, {0x9C, 0x9D}},                                         /* pushf; popf */
+    {4, {0x9C, 0xFA, 0x9D, 0x90}},                             /* pushf; cli; popf; nop */
+    {9, {0x81, 0xE2, 0xD7, 0x0E, 0, 0, 0x52, 0x9D, 0x90}},     /* and edx, flags; push rdx; popf; nop */
+    {1, {0xAC}},                                               /* lodsb */
+    {1, {0xAD}},                                               /* lodsd */
+    {1, {0xAA}},                                               /* stosb */
+    {1, {0xAB}},                                               /* stosd */
+    {1, {0xA4}},                                               /* movsb */
+    {1, {0xA5}},                                               /* movsd */
+    {2, {0x66, 0xA5}},                                         /* movsw */
+    {1, {0xAE}},                                               /* scasb */
+    {1, {0xAF}},                                               /* scasd */
+    {1, {0xA6}},                                               /* cmpsb */
+    {1, {0xA7}},                                               /* cmpsd */
+    {2, {0xF3, 0xA4}},                                         /* rep movsb */
+    {2, {0xF3, 0xA5}},                                         /* rep movsd */
+    {2, {0xF3, 0xAA}},                                         /* rep stosb */
+    {2, {0xF3, 0xAB}},                                         /* rep stosd */
+    {2, {0xF3, 0xA6}},                                         /* repe cmpsb */
+    {2, {0x0F, 0x31}},                                         /* rdtsc */
+    {2, {0x8C, 0xD8}},                                         /* mov eax, ds */
+    {3, {0x0F, 0xA0, 0x58}},                                   /* push fs; pop rax */
+    {3, {0x0F, 0x20, 0xC0}},                                   /* mov eax, cr0 */
+    {3, {0x0F, 0x20, 0xD2}},                                   /* mov edx, cr2 */
+    {3, {0x0F, 0x20, 0xE1}},                                   /* mov ecx, cr4 */
+    {4, {0x31, 0xD2, 0xF7, 0xF1}},                             /* xor edx, edx; div ecx */
+    {2, {0xF7, 0xF1}},                                         /* div ecx */
+    {3, {0x99, 0xF7, 0xF9}},                                   /* cdq; idiv ecx */
+    {2, {0xF7, 0x33}},                                         /* div dword [rbx] */
+    {9, {0x81, 0xE2, 0xFF, 0x0F, 0, 0, 0x0F, 0xAB, 0x13}},     /* and edx, FFF; bts [rbx], edx */
+    {9, {0x81, 0xE2, 0xFF, 0x0F, 0, 0, 0x0F, 0xA3, 0x13}},     /* and edx, FFF; bt [rbx], edx */
+    {9, {0x81, 0xE2, 0xFF, 0x0F, 0, 0, 0x0F, 0xBB, 0x13}},     /* and edx, FFF; btc [rbx], edx */
+    {3, {0x0F, 0xC7, 0x0B}},                                   /* cmpxchg8b [rbx] */
+    {4, {0x6A, 0x55, 0x8F, 0x03}},                             /* push 55; pop [rbx] */
+    {6, {0x6A, 0x55, 0x8F, 0x44, 0x24, 0xF0}},                 /* push 55; pop [rsp - 16] */
+    {3, {0x0F, 0xAE, 0xE8}},                                   /* lfence */
+    {2, {0x01, 0xD0}},                                         /* add eax, edx */
+    {1, {0x90}},                                               /* nop */
 };
 
 static uint32_t random_address(struct random *r)
@@ -138,10 +142,18 @@ static uint8_t acknowledge(void *ctx)
     return VECTOR;
 }
 
+static void raise_interrupt(void *ctx, uint16_t port, unsigned size, uint32_t value)
+{
+    struct harness *h = ctx;
+    (void)port, (void)size, (void)value;
+    cpu_set_intr(h->cpu, true);
+}
+
 static struct harness *create(enum harness_mode mode)
 {
     struct harness *h = harness_create("x86-64-v2", mode, true);
     h->bus.intr_ack = acknowledge;
+    h->bus.port_write = raise_interrupt;
     h->bus.ctx = h;
     return h;
 }
@@ -204,7 +216,7 @@ static void restart(struct harness *h, const struct cpu_state *first)
     cpu_state_changed(h->cpu);
 }
 
-/* Both engines, stopped now and then; an interrupt is raised at some stops and stays until it is taken. */
+/* Both engines, stopped now and then; an interrupt is raised at some stops, and by OUT, until it is taken. */
 static unsigned run(const struct pair *pair, unsigned n, uint64_t seed)
 {
     struct random r = {seed};
