@@ -27,6 +27,9 @@ static bool is_plain(const struct insn *insn)
     };
     if (insn->row == 0 || insn->exec != insn_rows[insn->row].exec)
         return false;
+    /* x87: FNSTSW AX writes a register that is no operand, state instructions more memory than theirs. */
+    if ((insn_attr(insn) & (ATTR_FPU | ATTR_FPU_NOWAIT)) != 0)
+        return insn_rows[insn->row].cost != COST_FPU_STATE && insn->exec != exec_fnstsw_ax;
     for (unsigned i = 0; i < ARRAY_LEN(plain); i++)
         if (insn->exec == plain[i])
             return true;

@@ -62,8 +62,15 @@ static bool lower_memory(struct x64_unit *x, enum access access)
     const struct insn *insn = x->insn;
     if (!can_access(x))
         return false;
-    unsigned address = x64_address(x, insn);
-    struct x64_mem mem = x64_probe(x, address, memory_operand(insn)->size, access);
+    unsigned size = memory_operand(insn)->size, address;
+    struct x64_mem mem;
+    if (x64_operand_is_shared(x)) {
+        mem = x64_operand(x, insn, size, access); /* leaves X_T0 free */
+        address = x64_address(x, insn);
+    } else {
+        address = x64_address(x, insn);
+        mem = x64_probe(x, address, size, access);
+    }
     x64_store(&x->a, 8, CPU_FIELD(s.x87.dp), address);
     x64_rm(&x->a, insn->opcode, 4, insn->modrm >> 3 & 7, mem);
     take_note(x);
@@ -88,7 +95,7 @@ static bool lower_fldcw(struct x64_unit *x)
     struct x64_asm *a = &x->a;
     if (!can_access(x))
         return false;
-    struct x64_mem mem = x64_probe(x, x64_address(x, x->insn), 2, ACCESS_READ);
+    struct x64_mem mem = x64_operand(x, x->insn, 2, ACCESS_READ);
     x64_rm(a, OP_0F | 0xB7, 4, X_TEST, mem); /* movzx ecx, word */
     x64_store(a, 2, FRAME_FIELD(x87_word), X_TEST);
     x64_rr(a, 0xF7, 4, 2, X_TEST); /* not */
@@ -105,7 +112,7 @@ static bool lower_fnstcw(struct x64_unit *x)
     struct x64_asm *a = &x->a;
     if (!can_access(x))
         return false;
-    struct x64_mem mem = x64_probe(x, x64_address(x, x->insn), 2, ACCESS_WRITE);
+    struct x64_mem mem = x64_operand(x, x->insn, 2, ACCESS_WRITE);
     x64_rm(a, OP_0F | 0xB7, 4, X_TEST, CPU_FIELD(s.x87.control)); /* movzx ecx, word */
     x64_store(a, 2, mem, X_TEST);
     return true;
@@ -115,7 +122,7 @@ static bool lower_fnstsw(struct x64_unit *x)
 {
     if (!can_access(x))
         return false;
-    struct x64_mem mem = x64_probe(x, x64_address(x, x->insn), 2, ACCESS_WRITE);
+    struct x64_mem mem = x64_operand(x, x->insn, 2, ACCESS_WRITE);
     x64_rm(&x->a, x->insn->opcode, 4, 7, mem);
     return true;
 }

@@ -142,9 +142,14 @@ static struct x64_mem shared_place(struct x64_unit *x, int32_t offset)
     return x64_at(X_T1, offset - x->share.low);
 }
 
+bool x64_operand_is_shared(const struct x64_unit *x)
+{
+    return is_shared(x, x->share.operand);
+}
+
 struct x64_mem x64_operand(struct x64_unit *x, const struct insn *insn, unsigned size, enum access access)
 {
-    if (is_shared(x, x->share.operand))
+    if (x64_operand_is_shared(x))
         return shared_place(x, x->share.delta[insn->position] + (int32_t)insn->disp);
     return x64_probe(x, x64_address(x, insn), size, access);
 }

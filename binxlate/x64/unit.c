@@ -382,6 +382,7 @@ static void lower_plain(struct x64_unit *x, uint32_t first, uint32_t last)
     uint32_t start[BLOCK_MAX_INSNS + 1];
     bool vectors = x->unit->vectors;
     unsigned leader = x->share.leader, count = x->block->count;
+    x->note = x->shared_note;
     x->sharing = x->done = x->unit->vectors = false; /* a failed check may come before vectors are loaded */
     for (unsigned i = leader; i < count; i++) {
         start[i] = offset_of(x, x->a.at);
@@ -404,8 +405,10 @@ static void lower_block(struct x64_unit *x)
     uint32_t first = x->t->sites;
     x->sharing = x->copies == 1 && x->share.members > 0;
     for (unsigned i = 0; i < x->block->count; i++) {
-        if (i == x->share.leader)
+        if (i == x->share.leader) {
             first = x->t->sites;
+            x->shared_note = x->note;
+        }
         lower_at(x, i);
         if (i == x->share.leader && !x->checked)
             x->sharing = false; /* the interpreter does the leader */
@@ -430,7 +433,7 @@ bool x64_translate(struct translator *t, struct translation_unit *unit)
                          .stub_note = no_note,
                          .a = {.start = start, .at = start, .end = t->code.write + t->code.bytes}};
     unit->x87 = wants_x87(&x);
-    if (!unit->x87 && path_on(t, PATH_SHARE) && path_on(t, PATH_MEMORY))
+    if (path_on(t, PATH_SHARE) && path_on(t, PATH_MEMORY))
         share_find(x.block, &x.share);
     x.copies = copies_of(&x);
     unit->cost = x.copies * x.block->cost;

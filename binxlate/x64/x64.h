@@ -69,6 +69,7 @@ struct x64_unit {
     uint8_t aligned_offset;
     uint8_t *unshared[2]; /* failed checks: to the plain leader */
     unsigned unshared_count;
+    struct x64_note shared_note; /* before the leader */
     struct {
         uint8_t *from;
         uint64_t target;
@@ -125,6 +126,8 @@ bool x64_can_access(const struct x64_unit *x, const struct insn *insn);
 bool x64_can_push(const struct x64_unit *x);
 /* Linear address of the memory operand: a host register that holds it (X_T0, or a guest register's home). */
 unsigned x64_address(struct x64_unit *x, const struct insn *insn);
+/* Does the present instruction's memory operand use a shared check? */
+bool x64_operand_is_shared(const struct x64_unit *x);
 /* The memory operand's place in host memory: by x64_probe of x64_address, or by a shared check. */
 struct x64_mem x64_operand(struct x64_unit *x, const struct insn *insn, unsigned size, enum access access);
 /* The same for 16 bytes that must be aligned; to the slow path if they are not. */

@@ -47,6 +47,8 @@ static unsigned put_operand(struct random *r, uint8_t *at, unsigned extension, b
         disp &= ~15;
     if (random_below(r, 16) == 0)
         disp = PAGE_SIZE - 1 - (int32_t)random_below(r, 12);
+    if (random_below(r, 3) == 0) /* close together */
+        disp = 0x200 + (disp & 0x78);
     if (word)
         disp = WORDS_AT + 2 * (int32_t)random_below(r, WORDS);
     at[0] = (uint8_t)(0x80 | extension << 3 | (random_below(r, 3) ? 3 : 5));
@@ -85,16 +87,20 @@ static void random_program(struct random *r, const struct harness *h, struct pro
         {1, {0x9B}},                               /* fwait */
         {3, {0x83, 0xC2, 0x7F}},                   /* add edx, 127 */
         {6, {0x03, 0x93, 0x40, 0x01, 0x00, 0x00}}, /* add edx, [rbx + 0x140] */
+        {6, {0x03, 0x93, 0x40, 0x02, 0x00, 0x00}}, /* add edx, [rbx + 0x240] */
+        {6, {0x03, 0x95, 0x48, 0x01, 0x00, 0x00}}, /* add edx, [rbp + 0x148] */
+        {6, {0x03, 0x95, 0x48, 0x02, 0x00, 0x00}}, /* add edx, [rbp + 0x248] */
+        {6, {0x89, 0x95, 0x4C, 0x02, 0x00, 0x00}}, /* mov [rbp + 0x24C], edx */
         {2, {0x8C, 0xD8}},                         /* mov eax, ds */
         {2, {0x01, 0xD0}},                         /* add eax, edx */
     };
     p->size = p->count = 0;
     while (p->size < PROGRAM_BYTES - 40) {
         uint8_t bytes[16];
-        unsigned n = random_below(r, 32), size = random_x87(r, h, bytes);
-        if (n < ARRAY_LEN(others))
+        unsigned n = random_below(r, 24), again = random_below(r, 3), size = random_x87(r, h, bytes);
+        for (; n < ARRAY_LEN(others) && again > 0; again--, n = random_below(r, ARRAY_LEN(others)))
             put(p, others[n].bytes, others[n].size);
-        if (n > 29) /* a conditional jump over the next instruction */
+        if (random_below(r, 12) == 0) /* a conditional jump over the next instruction */
             put(p, (uint8_t[]){(uint8_t)(0x70 | random_below(r, 16)), (uint8_t)size}, 2);
         put(p, bytes, size);
     }
@@ -223,7 +229,7 @@ static void run(const struct pair *pair, const struct program *p, bool slices, u
         enum cpu_stop stop = cpu_run(reference, until);
         cr_assert_eq(cpu_run(translated, until), stop);
         expect_equal(pair, slices ? "in slices" : "in one run", n);
-        if (slices && random_below(&r, 8) == 0)
+        if (slices && random_below(&r, 3) == 0)
             cpu_drop_caches(translated);
         if (stop != CPU_STOP_DEADLINE) {
             uint64_t rip = CODE_AT + p->starts[stops & 1 ? 0 : random_below(&r, p->count)];
