@@ -70,6 +70,18 @@ static void get_upper_halves(struct cpu *cpu, const uint8_t *image)
         memcpy(cpu->s.vec[i].q + 2, image + AREA_AVX + 16 * i, 16);
 }
 
+/* The part of the area that may be touched when these components are wanted, in use or not: without any, only
+ * the header. */
+static unsigned area_start(uint64_t wanted)
+{
+    return wanted != 0 ? 0 : HEADER_BV;
+}
+
+static unsigned area_end(uint64_t wanted)
+{
+    return wanted & XCR0_AVX ? AREA_SIZE : AREA_AVX;
+}
+
 /* Write the components in `mask`; MXCSR goes with those that are `requested`. All of the area has been
  * checked, so no write fails half-way. */
 static bool area_write(struct cpu *cpu, const struct insn *insn, uint64_t offset, const uint8_t *image,
@@ -94,10 +106,10 @@ static enum exec save(struct cpu *cpu, const struct insn *insn, bool only_in_use
 {
     uint8_t image[AREA_SIZE] = {0};
     uint64_t offset, old, wanted = requested(cpu);
-    unsigned size = wanted & XCR0_AVX ? AREA_SIZE : AREA_AVX;
+    unsigned start = area_start(wanted);
     if (!xsave_available(cpu) || !image_address(cpu, insn, 64, &offset))
         return EXEC_FAULT;
-    if (!mem_check_write(cpu, insn->seg, offset, size) ||
+    if (!mem_check_write(cpu, insn->seg, offset + start, area_end(wanted) - start) ||
         !mem_read(cpu, insn->seg, offset + HEADER_BV, 8, &old))
         return EXEC_FAULT;
     uint64_t in_use = components_in_use(cpu) & wanted;
@@ -128,15 +140,12 @@ static void reset_x87(struct cpu *cpu)
     x87_init(cpu);
 }
 
-/* Read the area as far as XSTATE_BV says it is there. */
 static bool area_read(struct cpu *cpu, const struct insn *insn, uint64_t wanted, uint8_t image[AREA_SIZE])
 {
+    unsigned start = area_start(wanted);
     uint64_t offset;
-    if (!image_address(cpu, insn, 64, &offset) || !mem_read_bytes(cpu, insn->seg, offset, image, AREA_AVX))
-        return false;
-    if (wanted & image_get(image, HEADER_BV, 8) & XCR0_AVX)
-        return mem_read_bytes(cpu, insn->seg, offset + AREA_AVX, image + AREA_AVX, AREA_SIZE - AREA_AVX);
-    return true;
+    return image_address(cpu, insn, 64, &offset) &&
+           mem_read_bytes(cpu, insn->seg, offset + start, image + start, area_end(wanted) - start);
 }
 
 /* A requested component is loaded when XSTATE_BV has it and initialized when not. */

@@ -532,6 +532,7 @@ static bool has_structured(enum insn_feature feature)
         return false;
     switch (feature) {
     case FEAT_BMI1: return b >> 3 & 1;
+    case FEAT_XSAVEOPT: __cpuid_count(0xD, 1, a, b, c, d); return (a & 1) && has_ymm();
     case FEAT_AVX2: return (b >> 5 & 1) && has_ymm();
     case FEAT_SHA: return b >> 29 & 1;
     case FEAT_BMI2: return b >> 8 & 1;

@@ -20,6 +20,7 @@ enum system_kind {
     KIND_RETURN,
     KIND_IRET,
     KIND_INT,
+    KIND_XSAVE,
 };
 
 static const struct {
@@ -181,6 +182,23 @@ static void put_frame(struct rng *rng, struct native_case *c, uint8_t *memory, e
         c->in.rflags |= FLAG_NT;
 }
 
+/* Components that both sides know; the area has a good header, mostly. Half the time the address is aligned.
+ */
+static void put_xsave(struct rng *rng, struct native_case *c, uint8_t *memory)
+{
+    uint64_t at = operand_linear(c);
+    bool uses_mask = c->ea.base == RAX || c->ea.base == RDX || c->ea.index == RAX || c->ea.index == RDX;
+    if (uses_mask) /* is not compared */
+        return;
+    c->in.gpr[RAX] = rng_below(rng, 8);
+    c->in.gpr[RDX] = 0;
+    for (unsigned i = 0; i < 64; i += 8)
+        put_memory(memory, at + 512 + i, 0, 8);
+    put_memory(memory, at + 512, rng_below(rng, 8), 8);
+    if (rng_one_in(rng, 16)) /* reserved, but for bit 63 of XCOMP_BV, which means compaction */
+        put_memory(memory, at + 520 + rng_below(rng, 7), rng_next(rng) | 1, 1);
+}
+
 void system_randomize(struct rng *rng, struct native_case *c, uint8_t *memory)
 {
     bool known;
@@ -193,6 +211,7 @@ void system_randomize(struct rng *rng, struct native_case *c, uint8_t *memory)
         put_stack(rng, c, true);
         put_pointer(rng, c, memory, true);
         break;
+    case KIND_XSAVE: put_xsave(rng, c, memory); break;
     case KIND_PUSH: put_stack(rng, c, true); break;
     case KIND_POP:
     case KIND_POP_FLAGS:
