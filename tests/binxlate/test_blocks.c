@@ -99,7 +99,7 @@ static void aim(struct rng *rng, struct native_case *c)
     uint64_t target = random_data_address(rng, c->ea.size);
     if (rng_one_in(rng, 6)) /* across the middle of the window, where the second page begins */
         target = DATA_BASE + PAGE_SIZE - 1 - rng_below(rng, 16);
-    int64_t disp = c->ea.disp + (int64_t)(target - segment_base(c, c->ea.seg) - case_ea(c));
+    int64_t disp = (int64_t)((uint64_t)c->ea.disp + target - segment_base(c, c->ea.seg) - case_ea(c));
     disp = c->addr_size == 2 ? (int16_t)disp : (int32_t)disp;
     c->ea.disp = disp;
     memcpy(c->bytes + c->ea.disp_at, &disp, c->ea.disp_size);
