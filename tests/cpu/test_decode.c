@@ -68,10 +68,19 @@ static void random_insn(struct random *r, uint8_t bytes[15])
         bytes[i] = (uint8_t)random_next(r);
     if (random_below(r, 4) == 0)
         bytes[at++] = prefixes[random_below(r, ARRAY_LEN(prefixes))];
-    if (random_below(r, 2) == 0) {
+    switch (random_below(r, 5)) {
+    case 0: bytes[at++] = 0xC5; break;
+    case 1:
+        bytes[at++] = 0xC4;
+        bytes[at] = (uint8_t)((bytes[at] & 0xE0) | (1 + random_below(r, 3)));
+        break;
+    case 2:
+    case 3:
         bytes[at++] = 0x0F;
         if (random_below(r, 4) == 0)
             bytes[at] = random_below(r, 2) ? 0x38 : 0x3A;
+        break;
+    default: break;
     }
 }
 
@@ -110,10 +119,10 @@ static void compare(unsigned mode, const struct insn_tables *tables, csh handle,
               ours.length, their_name, known ? theirs->size : 0);
 }
 
-Test(decode, validity_and_length_against_capstone, .timeout = 120)
+static void compare_model(const char *model)
 {
     static const cs_mode modes[] = {CS_MODE_16, CS_MODE_32, CS_MODE_64};
-    struct insn_tables *tables = tables_for("x86-64-v2");
+    struct insn_tables *tables = tables_for(model);
     struct random r = {UINT64_C(0x9E3779B97F4A7C15)};
     for (unsigned mode = 0; mode < 3; mode++) {
         csh handle;
@@ -128,6 +137,12 @@ Test(decode, validity_and_length_against_capstone, .timeout = 120)
         cs_close(&handle);
     }
     insn_tables_destroy(tables);
+}
+
+Test(decode, validity_and_length_against_capstone, .timeout = 120)
+{
+    compare_model("x86-64-v2");
+    compare_model("x86-64-v3");
 }
 
 /* ---- Rules, one by one ---- */
