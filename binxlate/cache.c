@@ -7,13 +7,6 @@
  * that is itself forgotten. */
 #include "binxlate/priv.h"
 
-#include <stdlib.h>
-
-bool code_has_room(const struct translator *t, size_t bytes)
-{
-    return t->code.bytes - t->used >= bytes;
-}
-
 uint32_t site_add(struct translator *t, const struct site *site)
 {
     if (t->sites == t->sites_room) {
@@ -75,6 +68,5 @@ void code_flush(struct translator *t)
     t->units = 0;
     t->sites = 0;
     t->used = t->thunks_end;
-    t->flush_pending = false;
     t->count[COUNT_FLUSHES]++;
 }

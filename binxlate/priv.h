@@ -108,7 +108,7 @@ struct host_ops {
     bool (*supported)(void);
     /* The host code that the dispatcher calls to enter and that sites jump to. */
     bool (*make_thunks)(struct translator *t);
-    /* Translate t->units's block; false: no room in the code cache (nothing was made). */
+    /* Translate the unit's block; false: no room in the code cache (nothing was made). */
     bool (*translate)(struct translator *t, struct translation_unit *unit);
     /* Make the jump whose displacement is at `patch` go to `target` (offsets in the code cache). */
     void (*aim)(struct translator *t, uint32_t patch, uint32_t target);
@@ -140,7 +140,6 @@ struct translator {
     struct translation_unit *unit; /* arena */
     uint32_t units, units_room;
 
-    bool flush_pending;
     uint64_t window_instructions; /* s.instructions where its count is zero */
 
     /* jump_cache.c: by CPU mode, what the code page mappings and the base of CS were when it got its number.
@@ -163,8 +162,6 @@ static inline bool path_on(const struct translator *t, enum translator_path path
 
 /* ---- cache.c: the code cache and the sites ---- */
 
-/* Room for at least `bytes` more bytes of code? */
-bool code_has_room(const struct translator *t, size_t bytes);
 /* A new site; its index. */
 uint32_t site_add(struct translator *t, const struct site *site);
 struct translation_unit *unit_add(struct translator *t, struct block *block, uint64_t rip);

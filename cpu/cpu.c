@@ -21,15 +21,9 @@ static void memory_changed(void *ctx, ppn_t page, bool remapped)
         block_cache_page_changed(cpu->blocks, page);
 }
 
-/* The size of struct cpu in whole cache lines. */
-static size_t cpu_bytes(void)
-{
-    return (sizeof(struct cpu) + 63) & ~(size_t)63;
-}
-
 void *cpu_engine_room(struct cpu *cpu)
 {
-    return (uint8_t *)cpu + cpu_bytes();
+    return (uint8_t *)cpu + cpu_engine_offset();
 }
 
 void cpu_set_engine(struct cpu *cpu, const struct cpu_engine *engine)
@@ -42,7 +36,7 @@ void cpu_set_engine(struct cpu *cpu, const struct cpu_engine *engine)
 struct cpu *cpu_create(const struct cpu_config *config, struct guest_memory *memory,
                        const struct cpu_bus *bus, struct log *log)
 {
-    size_t bytes = ENGINE_STACK_BYTES + cpu_bytes() + config->engine_bytes;
+    size_t bytes = ENGINE_STACK_BYTES + cpu_engine_offset() + config->engine_bytes;
     uint8_t *room = aligned_alloc(64, (bytes + 63) & ~(size_t)63);
     CHECK(room != NULL);
     memset(room, 0, bytes);

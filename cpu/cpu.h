@@ -101,7 +101,12 @@ void cpu_destroy(struct cpu *cpu);
 
 /* Attach a translator, or NULL to take it away; at an instruction boundary. */
 void cpu_set_engine(struct cpu *cpu, const struct cpu_engine *engine);
-/* The config.engine_bytes behind struct cpu, zeroed at creation, 64-byte aligned. */
+/* How far behind the start of struct cpu its config.engine_bytes begin: whole cache lines. */
+static inline size_t cpu_engine_offset(void)
+{
+    return (sizeof(struct cpu) + 63) & ~(size_t)63;
+}
+/* These bytes, zeroed at creation. */
 void *cpu_engine_room(struct cpu *cpu);
 
 /* Power-on or INIT state (SDM vol. 3, table 9-1). The clock keeps running. */

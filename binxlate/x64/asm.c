@@ -127,39 +127,38 @@ void x64_rorx(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, unsi
     x64_byte(a, (uint8_t)count);
 }
 
+/* opcode of map 0F38: reg, vvvv, rm */
+static void put_vex_rrr(struct x64_asm *a, unsigned pp, unsigned opcode, unsigned size, unsigned reg,
+                        unsigned vvvv, unsigned rm)
+{
+    put_vex(a, 2, pp, size == 8, reg, vvvv, rm);
+    x64_byte(a, (uint8_t)opcode);
+    put_modrm(a, 3, reg, rm);
+}
+
 void x64_shrx(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, unsigned count)
 {
-    put_vex(a, 2, VEX_F2, size == 8, dst, count, src);
-    x64_byte(a, 0xF7);
-    put_modrm(a, 3, dst, src);
+    put_vex_rrr(a, VEX_F2, 0xF7, size, dst, count, src);
 }
 
 void x64_shlx(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, unsigned count)
 {
-    put_vex(a, 2, VEX_66, size == 8, dst, count, src);
-    x64_byte(a, 0xF7);
-    put_modrm(a, 3, dst, src);
+    put_vex_rrr(a, VEX_66, 0xF7, size, dst, count, src);
 }
 
 void x64_sarx(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, unsigned count)
 {
-    put_vex(a, 2, VEX_F3, size == 8, dst, count, src);
-    x64_byte(a, 0xF7);
-    put_modrm(a, 3, dst, src);
+    put_vex_rrr(a, VEX_F3, 0xF7, size, dst, count, src);
 }
 
 void x64_pext(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, unsigned mask)
 {
-    put_vex(a, 2, VEX_F3, size == 8, dst, src, mask);
-    x64_byte(a, 0xF5);
-    put_modrm(a, 3, dst, mask);
+    put_vex_rrr(a, VEX_F3, 0xF5, size, dst, src, mask);
 }
 
 void x64_pdep(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, unsigned mask)
 {
-    put_vex(a, 2, VEX_F2, size == 8, dst, src, mask);
-    x64_byte(a, 0xF5);
-    put_modrm(a, 3, dst, mask);
+    put_vex_rrr(a, VEX_F2, 0xF5, size, dst, src, mask);
 }
 
 /* ---- Jumps ---- */
@@ -193,13 +192,6 @@ uint8_t *x64_lea_rip(struct x64_asm *a, unsigned dst)
 
 uint8_t *x64_jrcxz8(struct x64_asm *a)
 {
-    x64_byte(a, 0xE3);
-    return put_displacement(a, 1);
-}
-
-uint8_t *x64_jecxz8(struct x64_asm *a)
-{
-    x64_byte(a, 0x67);
     x64_byte(a, 0xE3);
     return put_displacement(a, 1);
 }

@@ -121,7 +121,6 @@ uint8_t *x64_jcc32(struct x64_asm *a, unsigned condition);
 uint8_t *x64_lea_rip(struct x64_asm *a, unsigned dst);
 /* jrcxz, jcc, jmp over what follows: returns the place of the 8-bit displacement. */
 uint8_t *x64_jrcxz8(struct x64_asm *a);
-uint8_t *x64_jecxz8(struct x64_asm *a);
 uint8_t *x64_jmp8(struct x64_asm *a);
 /* Make such a jump go to the present place. */
 void x64_here32(struct x64_asm *a, uint8_t *place);

@@ -13,11 +13,8 @@
  * interpreter does the instruction, and host code goes on behind it. */
 #include "binxlate/x64/x64.h"
 
-#include <stdlib.h>
-
 enum {
     STUBS_MAX = 8 * BLOCK_MAX_INSNS + 8,
-    UNIT_BYTES_MAX = 96 << 10, /* what the largest block may take; checked by x64_asm.full */
 };
 
 static const struct x64_note no_note = {.data = X87_NO_DATA};
@@ -38,8 +35,7 @@ struct x64_mem x64_cpu_field(size_t offset)
 
 struct x64_mem x64_frame_field(size_t offset)
 {
-    size_t cpu_bytes = (sizeof(struct cpu) + 63) & ~(size_t)63;
-    return x64_cpu_field(cpu_bytes + offset);
+    return x64_cpu_field(cpu_engine_offset() + offset);
 }
 
 struct x64_mem x64_slot(unsigned gpr)
