@@ -7,6 +7,7 @@
 
 /* How long a character takes on the line. */
 enum uart_pace {
+    UART_PACE_DEFAULT, /* the machine's choice; a chip alone takes it as UART_PACE_BAUD */
     UART_PACE_BAUD,    /* as the divisor and frame format say: 87 us at 115200 8N1 */
     UART_PACE_INSTANT, /* no time at all: as a terminal on an infinitely fast line, for long console logs */
 };

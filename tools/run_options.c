@@ -183,7 +183,8 @@ static enum status add_serial(void *target, const char *arg, struct error *err)
 
 static enum status set_serial_pace(void *target, const char *arg, struct error *err)
 {
-    static const char *const names[] = {[UART_PACE_BAUD] = "baud", [UART_PACE_INSTANT] = "instant"};
+    static const char *const names[] = {
+        [UART_PACE_DEFAULT] = "auto", [UART_PACE_BAUD] = "baud", [UART_PACE_INSTANT] = "instant"};
     unsigned index;
     TRY(one_of(arg, names, ARRAY_LEN(names), &index, err));
     ((struct run_options *)target)->lab.board.serial_pace = (enum uart_pace)index;
@@ -440,8 +441,8 @@ const struct option run_option_table[] = {
      "NIC on a wire to a simulated peer"},
     {"device", "NAME", set_device, "isa-debug-exit is always present"},
     {"serial", "stdio|file:F|tcp:H:P[,server]|pty|null", add_serial, "next serial port (first: COM1)"},
-    {"serial-pace", "baud|instant", set_serial_pace,
-     "serial lines at the guest's baud rate (default), or without delay"},
+    {"serial-pace", "auto|baud|instant", set_serial_pace,
+     "serial lines at the guest's baud rate, or without delay (auto: a virtual port has no line)"},
     {"debugcon", "file:F|stdio", NULL, "port 0xE9", offsetof(struct run_options, io.debug_console)},
     {"nographic", NULL, NULL, "COM1 on standard input and output (Ctrl-A X ends the run)",
      offsetof(struct run_options, nographic)},
@@ -456,7 +457,7 @@ const struct option run_option_table[] = {
     {"cost", "NAME=VALUE", add_cost, "override one cost of the profile"},
     {"timing", "table", set_timing, "instruction timing"},
     {"engine", "interp|translate|check[,cache=SIZE,threshold=N,off=PATH...,every=N]", set_engine,
-     "execution engine; check: both side by side, compared every N cycles"},
+     "execution engine (default: translate, where the host can); check: both, compared every N cycles"},
     {"fast-paths", "on|off", set_fast_paths, "specialised handlers of the interpreter (off: reference only)"},
     {"trace", "FILE", NULL, "write a trace for 'crosspage report'", offsetof(struct run_options, lab.trace)},
     {"pcap", "FILE", NULL, "write a pcapng capture of the wire", offsetof(struct run_options, lab.pcap)},
@@ -474,6 +475,7 @@ void run_options_default(struct run_options *options)
 {
     *options = (struct run_options){.log_mask = 0};
     lab_config_default(&options->lab);
+    options->lab.translate = translator_supported();
 }
 
 static void list_cpus(void)

@@ -35,8 +35,8 @@ struct board_config {
     int64_t rtc_seconds; /* date of the clock chip at tick 0: seconds since 1970-01-01 00:00 */
     struct char_backend serial[BOARD_SERIAL_PORTS]; /* COM1..COM4 */
     unsigned serial_count;                          /* ports that exist, connected or not */
-    enum uart_pace serial_pace;
-    struct char_backend debug_console; /* port 0xE9 */
+    enum uart_pace serial_pace;                     /* vm_create: DEFAULT = as the hypervisor's ports are */
+    struct char_backend debug_console;              /* port 0xE9 */
     struct {
         struct ide_drive_config drive;
         struct block_backend backend;

@@ -85,6 +85,7 @@ const struct hypervisor_ops hv_workstation = {
     .description = "VMware Workstation 2.0: hosted monitor, devices in a user process of the host",
     .options = options,
     .option_count = OPTION_COUNT,
+    .virtual_serial = true,
     .create = workstation_create,
     .destroy = workstation_destroy,
     .io = workstation_io,

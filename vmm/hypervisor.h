@@ -34,6 +34,8 @@ struct hypervisor_ops {
     const char *name, *description;
     const struct hypervisor_option *options; /* for `-hypervisor NAME,help`; may be NULL */
     unsigned option_count;
+    /* Its serial ports are files of the host that a process writes to: no line paces them (uart16550.h). */
+    bool virtual_serial;
     /* opts: "name=word,name=word" after the hypervisor's name; an unknown option is an error with a
      * suggestion. */
     enum status (*create)(struct vm *vm, const char *opts, void **ctx, struct error *err);

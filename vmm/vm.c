@@ -418,6 +418,8 @@ enum status vm_create(struct vm **out, const struct vm_config *config, struct er
     vm->queue->sooner_ctx = vm;
     if (vm->config.board.bus_hz == 0)
         vm->config.board.bus_hz = cpu_model_bus_hz(vm->config.model);
+    if (vm->config.board.serial_pace == UART_PACE_DEFAULT)
+        vm->config.board.serial_pace = vm->hv->virtual_serial ? UART_PACE_INSTANT : UART_PACE_BAUD;
     vm->board = board_create(&vm->config.board, &outputs, vm, vm->queue, vm->log, &dma, vm);
     *out = vm;
     return STATUS_OK;

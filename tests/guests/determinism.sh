@@ -7,7 +7,7 @@
 # Checks, for the embedded guest:
 #   1. each row of runs below gives what nettest.golden says, which is one file for all builds and hosts;
 #   2. so do the same command again, with a busy host and low priority, without trace and capture, and with
-#      only the reference handlers of the interpreter (-fast-paths off).
+#      only the reference handlers of the interpreter (-engine interp -fast-paths off).
 #
 # Traces are hashed unpacked: how zlib packs them is the host's affair. Steps are all of the statistics but the
 # host's time. The golden file holds for the guest that one compiler makes; with another compiler's guest only (2)
@@ -98,7 +98,7 @@ kind=workstation,pc-733 words="total=200000 write=4096"
     same "the second run differs" "$first" "$(run $kind "$words" $files)"
     bare=$(echo "$first" | sed 's/trace=.*/trace=- pcap=-/')
     same "without trace and capture" "$bare" "$(run $kind "$words")"
-    same "without fast paths" "$bare" "$(run $kind "$words" -fast-paths off)"
+    same "interpreter without fast paths" "$bare" "$(run $kind "$words" -engine interp -fast-paths off)"
 
     for n in 1 2 3 4 5 6; do
         sh -c 'while :; do :; done' &
