@@ -6,10 +6,13 @@ import sys
 sys.dont_write_bytecode = True
 
 import json
+import pathlib
 import unittest
 import xml.etree.ElementTree
 
+import bench_demo
 import bench_engines
+import bench_guest
 import bench_plot
 import bench_report
 
@@ -158,6 +161,63 @@ class Report(unittest.TestCase):
         text = bench_report.table(document()["runs"][0])
         self.assertIn("geometric mean, compute", text)
         self.assertIn("b, interp: failed: checksum 2, native has 1", text)
+
+
+class DemoGuest:
+    """Stands for the demo's guest; its files exist and are empty."""
+
+    name = "stand-in"
+
+    def path(self, kind):
+        return pathlib.Path("/dev/null")
+
+
+def demo_document(trace):
+    """Three rounds in which the trace takes as long as given."""
+    def runs(*seconds):
+        return [{"user": time / 2, "system": time / 2, "wall": time, "peak_kb": 1024} for time in seconds]
+    ways = {"none": runs(1, 1, 1), "workstation": runs(2, 1.5, 3), "trace": runs(*trace), "trace+pcap": runs(2, 2, 2)}
+    for run, report in zip(ways["trace"], runs(0.5, 0.25, 0.5)):
+        run["report"] = report
+    same = {way: {"cycles": 7, "instructions": 5, "state_hash": "ab"} for way in [*bench_demo.WAYS, "trace again"]}
+    same["trace"]["trace"] = same["trace again"]["trace"] = "cd"
+    return bench_demo.summarize(DemoGuest(), "translate", ways, same)
+
+
+class Demo(unittest.TestCase):
+    def test_ratios_are_of_the_shortest_times_and_have_a_spread(self):
+        ratios = demo_document([2, 1.8, 3])["ratios"]
+        self.assertEqual(ratios["trace"]["cpu"], {"best": 1.2, "median": 1.0, "low": 1.0, "high": 1.2})
+        self.assertEqual(ratios["monitor"]["wall"]["best"], 1.5)
+        self.assertEqual(ratios["report"]["cpu"]["best"], 0.1667)
+
+    def test_a_slow_trace_fails_only_where_it_is_judged(self):
+        slow = demo_document([2, 1.8, 3])
+        self.assertEqual(bench_demo.failures(slow, None), [])
+        self.assertEqual(bench_demo.failures(slow, "cpu"), ["trace / workstation is 1.2, above 1.1"])
+        self.assertEqual(bench_demo.failures(demo_document([2, 1.6, 3]), "cpu"), [])
+
+    def test_another_cycle_or_byte_fails(self):
+        document = demo_document([2, 2, 2])
+        document["same"]["trace"]["cycles"] = 8
+        document["same"]["trace again"]["trace"] = "ef"
+        self.assertEqual(bench_demo.failures(document, None), ["trace: cycles 8, without files 7", "trace: not the same bytes each time"])
+
+    def test_the_table_has_every_way_and_ratio(self):
+        document = demo_document([2, 2, 2])
+        text = bench_demo.table(document, "cpu")
+        for name in [*bench_demo.WAYS, *(row["of"] for row in document["ratios"].values())]:
+            self.assertIn(name, text)
+
+    def test_a_failed_run_is_one_line(self):
+        with self.assertRaisesRegex(bench_guest.Problem, "^sh -c: broken$"):
+            bench_demo.timed(["sh", "-c", "echo broken >&2; exit 1"])
+
+    def test_times_are_of_the_whole_process(self):
+        times = bench_demo.timed(["sh", "-c", "sleep 0.2; echo out"])
+        self.assertEqual(times[0], b"out\n")
+        self.assertGreater(times[1]["wall"], 0.19)
+        self.assertLess(times[1]["user"] + times[1]["system"], 0.15)
 
 
 if __name__ == "__main__":
