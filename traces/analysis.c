@@ -16,22 +16,24 @@ static void *grow(void *array, size_t count, size_t size)
     return (count & (count - 1)) == 0 ? xrealloc(array, (count ? 2 * count : 1) * size) : array;
 }
 
-static void add_span(struct analysis *a, const struct trace_record *record)
-{
-    if (record->begin == record->end)
-        return;
-    a->span_begin = grow(a->span_begin, a->span_count, sizeof *a->span_begin);
-    a->span_step = grow(a->span_step, a->span_count, sizeof *a->span_step);
-    a->span_begin[a->span_count] = record->begin;
-    a->span_step[a->span_count++] = (uint16_t)record->step;
-}
-
 static void add_event(struct analysis *a, const struct trace_record *record)
 {
     a->event_when = grow(a->event_when, a->event_count, sizeof *a->event_when);
     a->event_step = grow(a->event_step, a->event_count, sizeof *a->event_step);
     a->event_when[a->event_count] = record->begin;
     a->event_step[a->event_count++] = (uint16_t)record->step;
+}
+
+static void add_span(struct analysis *a, const struct trace_record *record)
+{
+    if (record->counted)
+        add_event(a, record);
+    if (record->begin == record->end)
+        return;
+    a->span_begin = grow(a->span_begin, a->span_count, sizeof *a->span_begin);
+    a->span_step = grow(a->span_step, a->span_count, sizeof *a->span_step);
+    a->span_begin[a->span_count] = record->begin;
+    a->span_step[a->span_count++] = (uint16_t)record->step;
 }
 
 static void add_visit(struct analysis *a, const struct trace_record *record)
@@ -81,14 +83,11 @@ enum status analysis_load(struct analysis *a, const char *path, struct error *er
         status = trace_next(a->trace, &record, err);
         if (status != STATUS_OK)
             break;
+        if (record.resumed && a->visit_count)
+            a->visits[a->visit_count - 1].end = record.begin;
         switch (record.tag) {
         case TRACE_SPAN: add_span(a, &record); break;
-        case TRACE_COUNT: add_event(a, &record); break;
         case TRACE_VISIT: add_visit(a, &record); break;
-        case TRACE_RESUME:
-            if (a->visit_count)
-                a->visits[a->visit_count - 1].end = record.begin;
-            break;
         case TRACE_PACKET: add_mark(a, &record); break;
         case TRACE_END: a->end = record.begin; break;
         }

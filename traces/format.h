@@ -1,23 +1,53 @@
 /* The binary trace: a gzip stream (readable with zcat) of
  *
- *     "crosspage trace 1\n"
- *     varint n, n bytes of JSON    the header: hz, ticks_per_cycle, steps, exits, description of the run
- *     records until TRACE_END      a tag byte, then varints (LEB128, unsigned; "delta" is zigzag)
+ *     "crosspage trace 2\n"
+ *     varint n, n bytes of JSON    the header: hz, ticks_per_cycle, start, steps, exits, description of the
+ * run words until TRACE_END's      64 bits each, packed as below
  *
- *     tag             fields                              meaning
- *     TRACE_SPAN      step, ticks                         starts where the span before it ended
- *     TRACE_COUNT     step                                the step happened once more
- *     TRACE_VISIT     exit, detail, pc                    the guest exits at the end of the last span
- *     TRACE_RESUME                                        back in the guest
- *     TRACE_PACKET    id, mark, delta of time, size       time relative to the end of the last span
- *     TRACE_END       ticks                               total; a trace without it is truncated
+ * Records are made of words. The first one of each:
+ *
+ *     bits    TRACE_SPAN              TRACE_VISIT   TRACE_PACKET   TRACE_END
+ *     1:0     the tag
+ *     2       resumed: before this record, the guest goes on
+ *     3       counted
+ *     15:4    step                    exit          mark
+ *     63:16   ticks                                 size
+ *     words that follow               detail, pc    id, time       total ticks
+ *
+ *     TRACE_SPAN     starts where the span before it ended; if `counted`, the step happened once more at its
+ *                    start. A span of 2^48 ticks or more is several.
+ *     TRACE_VISIT    the guest exits at the end of the last span
+ *     TRACE_PACKET   id relative to that of the packet record before, time to the end of the last span; both
+ *                    zigzag
+ *     TRACE_END      a trace without it is truncated
+ *
+ * A guest repeats itself, and so does its trace: 97 words of 100 are the ones that followed when the same
+ * came before. Those are not written. What is written is, in turns,
+ *
+ *     varint n, at most TRACE_RUN_MAX    the next n words are as expected
+ *     varint                             the word after those, which is not (or after TRACE_RUN_MAX may be)
+ *
+ * where traces/words.h says what is expected, the same for writer and reader. All varints are unsigned
+ * LEB128. Every span, count, visit and mark of the run is there; what is expected is only told in fewer
+ * bytes.
  *
  * Only simulated quantities are stored, so equal runs give equal bytes. */
 #ifndef CROSSPAGE_TRACES_FORMAT_H
 #define CROSSPAGE_TRACES_FORMAT_H
 
-#define TRACE_MAGIC "crosspage trace 1\n"
+#define TRACE_MAGIC "crosspage trace 2\n"
 
-enum trace_tag { TRACE_SPAN = 1, TRACE_COUNT, TRACE_VISIT, TRACE_RESUME, TRACE_PACKET, TRACE_END };
+enum trace_tag { TRACE_SPAN, TRACE_VISIT, TRACE_PACKET, TRACE_END };
+
+enum {
+    TRACE_TAG_MASK = 3,
+    TRACE_RESUMED = 1 << 2,
+    TRACE_COUNTED = 1 << 3,
+    TRACE_INDEX_SHIFT = 4, /* step, exit, mark */
+    TRACE_INDEX_LIMIT = 1 << 12,
+    TRACE_VALUE_SHIFT = 16, /* ticks, size */
+    /* However damaged a trace is, a byte of it stands for no more words than this. */
+    TRACE_RUN_MAX = 4096,
+};
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/host_file.h"
+#include "traces/words.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -20,6 +21,10 @@ struct trace_reader {
     struct trace_step *steps;
     char **exits;
     char *description;
+    uint64_t packet; /* id of the last packet record */
+    bool in_run;     /* of `run` more words as expected, then one that is not */
+    uint32_t run;
+    struct words words;
 };
 
 static enum status damaged(const struct trace_reader *reader, struct error *err, const char *what)
@@ -105,10 +110,13 @@ static enum status read_header_json(struct trace_reader *reader, json_t *header,
 
 static enum status read_header(struct trace_reader *reader, struct error *err)
 {
-    char magic[sizeof TRACE_MAGIC] = "";
-    if (gzread(reader->file, magic, sizeof TRACE_MAGIC - 1) != (int)sizeof TRACE_MAGIC - 1 ||
-        strcmp(magic, TRACE_MAGIC) != 0)
+    static const char magic[] = TRACE_MAGIC;
+    enum { NUMBER = sizeof magic - 3, SIZE = sizeof magic - 1 }; /* of the digit; without the final 0 */
+    char found[SIZE];
+    if (gzread(reader->file, found, SIZE) != SIZE || memcmp(found, magic, NUMBER) != 0)
         return damaged(reader, err, "it does not start like one");
+    if (memcmp(found, magic, SIZE) != 0)
+        return damaged(reader, err, "it is of another version of the format; run the guest again");
     uint64_t size;
     TRY(get_varint(reader, &size, err));
     if (size > HEADER_MAX)
@@ -166,57 +174,82 @@ void trace_close(struct trace_reader *reader)
     free(reader);
 }
 
-static enum status get_index(struct trace_reader *reader, unsigned limit, unsigned *value, struct error *err)
+static enum status get_word(struct trace_reader *reader, uint64_t *word, struct error *err)
 {
-    uint64_t number;
-    TRY(get_varint(reader, &number, err));
-    *value = (unsigned)number;
-    return number < limit ? STATUS_OK : damaged(reader, err, "a record names something the header does not");
+    if (!reader->in_run) {
+        uint64_t run;
+        TRY(get_varint(reader, &run, err));
+        if (run > TRACE_RUN_MAX)
+            return damaged(reader, err, "a run of words is too long");
+        reader->run = (uint32_t)run;
+        reader->in_run = true;
+    }
+    if (reader->run > 0) {
+        reader->run--;
+        *word = words_expected(&reader->words);
+        words_as_expected(&reader->words, *word);
+        return STATUS_OK;
+    }
+    reader->in_run = false;
+    TRY(get_varint(reader, word, err));
+    words_unexpected(&reader->words, *word);
+    return STATUS_OK;
+}
+
+static enum status check_index(const struct trace_reader *reader, unsigned index, unsigned limit,
+                               struct error *err)
+{
+    return index < limit ? STATUS_OK : damaged(reader, err, "a record names something the header does not");
+}
+
+static uint64_t unzigzag(uint64_t word)
+{
+    return (word >> 1) ^ (0 - (word & 1));
 }
 
 static enum status get_packet(struct trace_reader *reader, struct trace_record *record, struct error *err)
 {
-    unsigned mark;
-    uint64_t delta, size;
-    TRY(get_varint(reader, &record->packet, err));
-    TRY(get_index(reader, PACKET_MARK_COUNT, &mark, err));
-    TRY(get_varint(reader, &delta, err));
-    TRY(get_varint(reader, &size, err));
-    record->mark = (enum packet_mark)mark;
-    record->when = reader->now + ((delta >> 1) ^ (0 - (delta & 1)));
-    record->size = (uint32_t)size;
+    uint64_t id, when;
+    TRY(get_word(reader, &id, err));
+    TRY(get_word(reader, &when, err));
+    reader->packet += unzigzag(id);
+    record->packet = reader->packet;
+    record->when = reader->now + unzigzag(when);
     return STATUS_OK;
 }
 
 enum status trace_next(struct trace_reader *reader, struct trace_record *record, struct error *err)
 {
-    *record = (struct trace_record){.begin = reader->now, .end = reader->now};
-    int tag = gzgetc(reader->file);
-    if (tag < 0)
-        return damaged(reader, err, "it is truncated");
-    record->tag = (enum trace_tag)tag;
+    uint64_t head, total;
+    TRY(get_word(reader, &head, err));
+    unsigned index = head >> TRACE_INDEX_SHIFT & (TRACE_INDEX_LIMIT - 1);
+    uint64_t value = head >> TRACE_VALUE_SHIFT;
+    record->tag = (enum trace_tag)(head & TRACE_TAG_MASK);
+    record->resumed = (head & TRACE_RESUMED) != 0;
+    record->counted = (head & TRACE_COUNTED) != 0;
+    record->begin = record->end = reader->now;
     switch (record->tag) {
-    case TRACE_SPAN: {
-        uint64_t ticks;
-        TRY(get_index(reader, reader->step_count, &record->step, err));
-        TRY(get_varint(reader, &ticks, err));
-        reader->now += ticks;
+    case TRACE_SPAN:
+        record->step = index;
+        if (value > TICK_NEVER - reader->now)
+            return damaged(reader, err, "its time is too long");
+        reader->now += value;
         record->end = reader->now;
-        return STATUS_OK;
-    }
-    case TRACE_COUNT: return get_index(reader, reader->step_count, &record->step, err);
+        return check_index(reader, index, reader->step_count, err);
     case TRACE_VISIT:
-        TRY(get_index(reader, reader->exit_count, &record->exit, err));
-        TRY(get_varint(reader, &record->detail, err));
-        return get_varint(reader, &record->pc, err);
-    case TRACE_RESUME: return STATUS_OK;
-    case TRACE_PACKET: return get_packet(reader, record, err);
-    case TRACE_END: {
-        uint64_t total;
-        TRY(get_varint(reader, &total, err));
+        record->exit = index;
+        TRY(get_word(reader, &record->detail, err));
+        TRY(get_word(reader, &record->pc, err));
+        return check_index(reader, index, reader->exit_count, err);
+    case TRACE_PACKET:
+        record->mark = (enum packet_mark)index;
+        record->size = (uint32_t)value;
+        TRY(check_index(reader, index, PACKET_MARK_COUNT, err));
+        return get_packet(reader, record, err);
+    case TRACE_END:
+        TRY(get_word(reader, &total, err));
         return total == reader->now ? STATUS_OK
                                     : damaged(reader, err, "its spans do not add up to its length");
-    }
     }
     return damaged(reader, err, "it has an unknown kind of record");
 }

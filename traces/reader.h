@@ -15,11 +15,13 @@ struct trace_step {
 
 struct trace_reader; /* opaque */
 
-/* One record; times are absolute ticks. */
+/* One record; times are absolute ticks. Only the fields of its kind are set. */
 struct trace_record {
     enum trace_tag tag;
-    unsigned step;       /* SPAN, COUNT */
-    tick_t begin, end;   /* SPAN; VISIT, RESUME, COUNT: begin = now */
+    bool resumed;        /* before it, at `begin`, the guest went on */
+    tick_t begin, end;   /* the same but for SPAN */
+    unsigned step;       /* SPAN */
+    bool counted;        /* SPAN: the step happened once more, at `begin` */
     unsigned exit;       /* VISIT */
     uint64_t detail, pc; /* VISIT */
     uint64_t packet;     /* PACKET */

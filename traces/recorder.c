@@ -5,7 +5,7 @@
 #include "traces/recorder.h"
 
 #include "base/check.h"
-#include "traces/format.h"
+#include "traces/words.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -13,7 +13,9 @@
 #include <string.h>
 #include <zlib.h>
 
-enum { BUFFER_SIZE = 64 * 1024, RECORD_MAX = 64 };
+enum { BUFFER_SIZE = 64 * 1024, VARINT_MAX = 10 };
+
+static const tick_t SPAN_TICKS_MAX = (UINT64_C(1) << (64 - TRACE_VALUE_SHIFT)) - 1;
 
 struct recorder {
     struct recorder_config config;
@@ -22,15 +24,21 @@ struct recorder {
     struct step_total *exits;
     tick_t layer_ticks[LAYER_COUNT];
     tick_t now;
-    unsigned span_step; /* open span, not yet in the trace */
-    tick_t span_ticks;
     bool visiting;
     unsigned visit_exit;
     tick_t visit_begin;
-    gzFile file; /* NULL: no trace */
+    /* The trace. */
+    gzFile file;        /* NULL: none */
+    unsigned span_step; /* open span, not yet in the trace */
+    tick_t span_ticks;
+    uint64_t span_flags;  /* TRACE_COUNTED */
+    uint64_t resumed;     /* TRACE_RESUMED: to be told by the next record */
+    uint64_t last_packet; /* id */
+    uint32_t run;         /* words as expected since the last one that was not */
     bool failed;
     size_t used;
     uint8_t buffer[BUFFER_SIZE];
+    struct words words;
 };
 
 static const struct step_info built_in[RECORDER_FIRST_COST] = {
@@ -104,21 +112,50 @@ static void put_varint(struct recorder *recorder, uint64_t value)
     recorder->buffer[recorder->used++] = (uint8_t)value;
 }
 
-static void record_begin(struct recorder *recorder, enum trace_tag tag)
+static __attribute__((noinline)) void put_unexpected(struct recorder *recorder, uint64_t word)
 {
-    if (recorder->used + RECORD_MAX > BUFFER_SIZE)
+    if (recorder->used + 2 * VARINT_MAX > BUFFER_SIZE)
         buffer_flush(recorder);
-    recorder->buffer[recorder->used++] = (uint8_t)tag;
+    put_varint(recorder, recorder->run);
+    put_varint(recorder, word);
+    words_unexpected(&recorder->words, word);
+    recorder->run = 0;
 }
 
-static void span_flush(struct recorder *recorder)
+static inline void put_word(struct recorder *recorder, uint64_t word)
 {
-    if (recorder->file != NULL && recorder->span_ticks != 0) {
-        record_begin(recorder, TRACE_SPAN);
-        put_varint(recorder, recorder->span_step);
-        put_varint(recorder, recorder->span_ticks);
+    if (word == words_expected(&recorder->words) && recorder->run < TRACE_RUN_MAX) {
+        words_as_expected(&recorder->words, word);
+        recorder->run++;
+    } else {
+        put_unexpected(recorder, word);
     }
+}
+
+static uint64_t zigzag(int64_t value)
+{
+    return ((uint64_t)value << 1) ^ (uint64_t)(value >> 63);
+}
+
+static inline void put_head(struct recorder *recorder, enum trace_tag tag, uint64_t flags, unsigned index,
+                            uint64_t value)
+{
+    put_word(recorder, (uint64_t)tag | flags | recorder->resumed | (uint64_t)index << TRACE_INDEX_SHIFT |
+                           value << TRACE_VALUE_SHIFT);
+    recorder->resumed = 0;
+}
+
+static inline void span_flush(struct recorder *recorder)
+{
+    while (recorder->span_ticks > SPAN_TICKS_MAX) {
+        put_head(recorder, TRACE_SPAN, recorder->span_flags, recorder->span_step, SPAN_TICKS_MAX);
+        recorder->span_ticks -= SPAN_TICKS_MAX;
+        recorder->span_flags = 0;
+    }
+    if (recorder->span_ticks != 0 || recorder->span_flags != 0)
+        put_head(recorder, TRACE_SPAN, recorder->span_flags, recorder->span_step, recorder->span_ticks);
     recorder->span_ticks = 0;
+    recorder->span_flags = 0;
 }
 
 static json_t *header_json(const struct recorder *recorder)
@@ -144,11 +181,16 @@ static json_t *header_json(const struct recorder *recorder)
 
 enum status recorder_open(struct recorder *recorder, const char *path, struct error *err)
 {
-    span_flush(recorder);
+    CHECK(recorder->file == NULL && recorder->config.step_count <= TRACE_INDEX_LIMIT &&
+          recorder->config.exit_count <= TRACE_INDEX_LIMIT);
     recorder->file = gzopen(path, "wb1");
     if (recorder->file == NULL)
         return status_fail(err, STATUS_NO_FILE, "cannot write trace '%s': %s", path, strerror(errno));
     recorder->failed = false;
+    recorder->span_step = STEP_GUEST_USER;
+    recorder->span_ticks = recorder->span_flags = recorder->resumed = recorder->last_packet = 0;
+    recorder->run = 0;
+    memset(&recorder->words, 0, sizeof recorder->words);
     json_t *header = header_json(recorder);
     char *text = json_dumps(header, JSON_COMPACT);
     json_decref(header);
@@ -167,8 +209,8 @@ enum status recorder_close(struct recorder *recorder, struct error *err)
     if (recorder->file == NULL)
         return STATUS_OK;
     span_flush(recorder);
-    record_begin(recorder, TRACE_END);
-    put_varint(recorder, recorder->now);
+    put_head(recorder, TRACE_END, 0, 0, 0);
+    put_unexpected(recorder, recorder->now);
     buffer_flush(recorder);
     bool bad = gzclose(recorder->file) != Z_OK || recorder->failed;
     recorder->file = NULL;
@@ -180,24 +222,26 @@ enum status recorder_close(struct recorder *recorder, struct error *err)
 void recorder_advance(struct recorder *recorder, unsigned step, tick_t ticks)
 {
     DCHECK(step < recorder->config.step_count);
+    recorder->now += ticks;
+    recorder->totals[step].ticks += ticks;
+    recorder->layer_ticks[recorder->steps[step].layer] += ticks;
+    if (recorder->file == NULL)
+        return;
     if (step != recorder->span_step) {
         span_flush(recorder);
         recorder->span_step = step;
     }
     recorder->span_ticks += ticks;
-    recorder->now += ticks;
-    recorder->totals[step].ticks += ticks;
-    recorder->layer_ticks[recorder->steps[step].layer] += ticks;
 }
 
 void recorder_count(struct recorder *recorder, unsigned step)
 {
     recorder->totals[step].count++;
-    if (recorder->file != NULL) {
-        span_flush(recorder);
-        record_begin(recorder, TRACE_COUNT);
-        put_varint(recorder, step);
-    }
+    if (recorder->file == NULL)
+        return;
+    span_flush(recorder);
+    recorder->span_step = step;
+    recorder->span_flags = TRACE_COUNTED;
 }
 
 tick_t recorder_now(const struct recorder *recorder)
@@ -211,10 +255,10 @@ void recorder_resume(struct recorder *recorder)
         return;
     recorder->visiting = false;
     recorder->exits[recorder->visit_exit].ticks += recorder->now - recorder->visit_begin;
-    if (recorder->file != NULL) {
-        span_flush(recorder);
-        record_begin(recorder, TRACE_RESUME);
-    }
+    if (recorder->file == NULL)
+        return;
+    span_flush(recorder);
+    recorder->resumed = TRACE_RESUMED;
 }
 
 void recorder_visit(struct recorder *recorder, unsigned exit, uint64_t detail, uint64_t pc)
@@ -225,13 +269,12 @@ void recorder_visit(struct recorder *recorder, unsigned exit, uint64_t detail, u
     recorder->visit_exit = exit;
     recorder->visit_begin = recorder->now;
     recorder->exits[exit].count++;
-    if (recorder->file != NULL) {
-        span_flush(recorder);
-        record_begin(recorder, TRACE_VISIT);
-        put_varint(recorder, exit);
-        put_varint(recorder, detail);
-        put_varint(recorder, pc);
-    }
+    if (recorder->file == NULL)
+        return;
+    span_flush(recorder);
+    put_head(recorder, TRACE_VISIT, 0, exit, 0);
+    put_word(recorder, detail);
+    put_word(recorder, pc);
 }
 
 void recorder_packet(struct recorder *recorder, uint64_t id, enum packet_mark mark, tick_t when,
@@ -240,12 +283,10 @@ void recorder_packet(struct recorder *recorder, uint64_t id, enum packet_mark ma
     if (recorder->file == NULL || id == 0)
         return;
     span_flush(recorder);
-    int64_t delta = (int64_t)(when - recorder->now);
-    record_begin(recorder, TRACE_PACKET);
-    put_varint(recorder, id);
-    put_varint(recorder, (uint64_t)mark);
-    put_varint(recorder, ((uint64_t)delta << 1) ^ (uint64_t)(delta >> 63));
-    put_varint(recorder, size);
+    put_head(recorder, TRACE_PACKET, 0, mark, size);
+    put_word(recorder, zigzag((int64_t)(id - recorder->last_packet)));
+    put_word(recorder, zigzag((int64_t)(when - recorder->now)));
+    recorder->last_packet = id;
 }
 
 /* ---- Sums ---- */

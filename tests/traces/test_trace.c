@@ -5,6 +5,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static struct recorder *make_recorder(void)
@@ -77,6 +78,184 @@ Test(trace, round_trip)
     cr_assert_eq(visits, 1);
     cr_assert_eq(delivered, 1000000);
     trace_close(reader);
+    unlink(path);
+}
+
+/* ---- Everything that was recorded is read back ---- */
+
+enum { HAPPENINGS = 200000, EXPECTED_MAX = 4 * HAPPENINGS };
+
+/* What a reader should see, and where the time line is. */
+struct expectation {
+    struct trace_record *records;
+    size_t count;
+    tick_t now;
+};
+
+static uint64_t number(uint64_t *seed)
+{
+    *seed = *seed * 6364136223846793005u + 1442695040888963407u;
+    return *seed >> 33;
+}
+
+static void record_span(struct recorder *recorder, struct expectation *e, unsigned step, tick_t ticks,
+                        bool counted)
+{
+    if (counted)
+        recorder_count(recorder, step);
+    recorder_advance(recorder, step, ticks);
+    e->records[e->count++] = (struct trace_record){
+        .tag = TRACE_SPAN, .begin = e->now, .end = e->now + ticks, .step = step, .counted = counted};
+    e->now += ticks;
+}
+
+static void record_visit(struct recorder *recorder, struct expectation *e, unsigned exit, uint64_t detail,
+                         uint64_t pc)
+{
+    recorder_visit(recorder, exit, detail, pc);
+    e->records[e->count++] = (struct trace_record){
+        .tag = TRACE_VISIT, .begin = e->now, .end = e->now, .exit = exit, .detail = detail, .pc = pc};
+}
+
+static void record_mark(struct recorder *recorder, struct expectation *e, uint64_t id, unsigned mark,
+                        tick_t when, uint32_t size)
+{
+    recorder_packet(recorder, id, (enum packet_mark)mark, when, size);
+    e->records[e->count++] = (struct trace_record){.tag = TRACE_PACKET,
+                                                   .begin = e->now,
+                                                   .end = e->now,
+                                                   .packet = id,
+                                                   .mark = (enum packet_mark)mark,
+                                                   .when = when,
+                                                   .size = size};
+}
+
+/* One visit of 16 kinds: the guest's time before it, its steps, sometimes a packet. */
+static void play_visit(struct recorder *recorder, struct expectation *e, unsigned kind, uint64_t noise)
+{
+    record_span(recorder, e, STEP_GUEST_KERNEL, 100 + 50 * kind + noise % 1000, false);
+    record_visit(recorder, e, kind % 2, 0x1010 + kind,
+                 UINT64_C(0xFFFFFFFFC0100000) + 16 * kind + noise / 500);
+    for (unsigned i = 0; i <= kind % 4; i++)
+        record_span(recorder, e, RECORDER_FIRST_COST + (i + kind) % 2, 1000 + i, true);
+    if (kind == 5)
+        record_mark(recorder, e, 1 + e->count / 100, PACKET_TX_WIRE, e->now + 77 - noise, 1514);
+    recorder_resume(recorder);
+    size_t next = e->count;
+    record_span(recorder, e, STEP_GUEST_USER, 7, false);
+    e->records[next].resumed = true;
+}
+
+static void expect_equal(const struct trace_record *is, const struct trace_record *want, size_t n)
+{
+    cr_assert(is->tag == want->tag && is->begin == want->begin && is->end == want->end &&
+                  is->resumed == want->resumed,
+              "record %zu", n);
+    switch (want->tag) {
+    case TRACE_SPAN: cr_assert(is->step == want->step && is->counted == want->counted, "span %zu", n); break;
+    case TRACE_VISIT:
+        cr_assert(is->exit == want->exit && is->detail == want->detail && is->pc == want->pc, "visit %zu", n);
+        break;
+    case TRACE_PACKET:
+        cr_assert(is->packet == want->packet && is->mark == want->mark && is->when == want->when &&
+                      is->size == want->size,
+                  "mark %zu", n);
+        break;
+    case TRACE_END: break;
+    }
+}
+
+/* Read `path` back and compare; returns the file's size, packed. */
+static long read_back(const char *path, const struct expectation *e)
+{
+    struct trace_reader *reader;
+    struct trace_record record;
+    struct error err;
+    cr_assert_eq(trace_open(&reader, path, &err), STATUS_OK, "%s", err.text);
+    for (size_t i = 0; i < e->count; i++) {
+        cr_assert_eq(trace_next(reader, &record, &err), STATUS_OK, "%s", err.text);
+        expect_equal(&record, &e->records[i], i);
+    }
+    cr_assert_eq(trace_next(reader, &record, &err), STATUS_OK, "%s", err.text);
+    cr_assert_eq(record.tag, TRACE_END);
+    cr_assert_eq(record.begin, e->now);
+    trace_close(reader);
+    FILE *file = fopen(path, "rb");
+    fseek(file, 0, SEEK_END);
+    long size = ftell(file);
+    fclose(file);
+    return size;
+}
+
+/* A guest that repeats itself, but `noise_of_1000` visits of 1000 are other ones; returns the trace's size.
+ */
+static long play_and_read(uint64_t noise_of_1000)
+{
+    char path[] = "/tmp/crosspage-trace-XXXXXX";
+    close(mkstemp(path));
+    struct recorder *recorder = make_recorder();
+    struct expectation e = {.records = calloc(EXPECTED_MAX, sizeof *e.records)};
+    struct error err;
+    uint64_t seed = 1;
+    cr_assert_eq(recorder_open(recorder, path, &err), STATUS_OK);
+    while (e.count < HAPPENINGS) {
+        bool odd = number(&seed) % 1000 < noise_of_1000;
+        play_visit(recorder, &e, odd ? number(&seed) % 16 : e.count / 6 % 16, odd ? number(&seed) % 5000 : 0);
+    }
+    record_span(recorder, &e, STEP_IDLE, 1, false);
+    cr_assert_eq(recorder_close(recorder, &err), STATUS_OK);
+    long size = read_back(path, &e);
+    recorder_destroy(recorder);
+    free(e.records);
+    unlink(path);
+    return size;
+}
+
+/* And what repeats is told in few bytes. */
+Test(trace, whatever_was_recorded_is_read)
+{
+    long same = play_and_read(0), some = play_and_read(50), all = play_and_read(1000);
+    cr_assert(same < 10000 && same < some && some < all, "%ld %ld %ld bytes", same, some, all);
+}
+
+Test(trace, long_idling_is_several_spans)
+{
+    char path[] = "/tmp/crosspage-trace-XXXXXX";
+    close(mkstemp(path));
+    struct recorder *recorder = make_recorder();
+    struct trace_reader *reader;
+    struct trace_record record;
+    struct error err;
+    const tick_t day = UINT64_C(733000000) * 86400, total = 100 * day;
+    tick_t sum = 0;
+    cr_assert_eq(recorder_open(recorder, path, &err), STATUS_OK);
+    recorder_count(recorder, STEP_IDLE);
+    recorder_advance(recorder, STEP_IDLE, total);
+    cr_assert_eq(recorder_close(recorder, &err), STATUS_OK);
+    recorder_destroy(recorder);
+    cr_assert_eq(trace_open(&reader, path, &err), STATUS_OK);
+    for (unsigned i = 0;; i++) {
+        cr_assert_eq(trace_next(reader, &record, &err), STATUS_OK, "%s", err.text);
+        if (record.tag == TRACE_END)
+            break;
+        cr_assert(record.step == STEP_IDLE && record.counted == (i == 0));
+        sum += record.end - record.begin;
+    }
+    cr_assert_eq(sum, total);
+    trace_close(reader);
+    unlink(path);
+}
+
+Test(trace, another_version_is_refused_by_name)
+{
+    char path[] = "/tmp/crosspage-trace-XXXXXX";
+    FILE *file = fdopen(mkstemp(path), "wb");
+    fputs("crosspage trace 1\n\2{}", file);
+    fclose(file);
+    struct trace_reader *reader;
+    struct error err;
+    cr_assert_neq(trace_open(&reader, path, &err), STATUS_OK);
+    cr_assert(strstr(err.text, "another version") != NULL, "%s", err.text);
     unlink(path);
 }
 
