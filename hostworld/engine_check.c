@@ -16,9 +16,9 @@
 enum {
     FINER = 16, /* each replay's slices are so much shorter */
     LEGS_MAX = 16,
-    HASH_EVERY = 512, /* stops between two comparisons of memory and devices */
-    LAST_INSNS = 24,  /* shown before a difference */
-    MEMORY_SHOWN = 8, /* differing words */
+    WHOLE_EVERY = 512, /* stops between two comparisons of memory and devices */
+    LAST_INSNS = 24,   /* shown before a difference */
+    MEMORY_SHOWN = 8,  /* differing words */
 };
 
 struct leg {
@@ -31,7 +31,9 @@ struct check {
     enum vm_stop stop[CHECK_SIDES];
     struct leg leg[LEGS_MAX];
     unsigned legs;
-    uint64_t stops;
+    cycle_t every;        /* config->every, or from its points */
+    uint64_t whole_every; /* stops between two comparisons of memory and devices */
+    uint64_t stops, whole_stops;
     bool memory; /* compare memory at every stop: it is what differed */
 };
 
@@ -69,9 +71,33 @@ static bool cpus_equal(struct check *check)
     return check->stop[0] == check->stop[1] && memcmp(&a->s, &b->s, sizeof a->s) == 0;
 }
 
-static bool all_equal(struct check *check)
+static bool pages_equal(const struct guest_memory *a, const struct guest_memory *b, uint64_t page)
 {
-    return vm_state_hash(lab_vm(check->lab[0])) == vm_state_hash(lab_vm(check->lab[1]));
+    const uint8_t *left = memory_frame(a, gpa(page << PAGE_SHIFT));
+    const uint8_t *right = memory_frame(b, gpa(page << PAGE_SHIFT));
+    if (left == NULL || right == NULL)
+        return left == right;
+    return memcmp(left, right, PAGE_SIZE) == 0;
+}
+
+static bool devices_equal(struct device *a, struct device *b)
+{
+    return memcmp(device_state(a), device_state(b), a->cls->state_size) == 0;
+}
+
+/* Memory and devices, byte for byte: all that is in vm_state_hash() beside the CPU. */
+static bool rest_equal(struct check *check)
+{
+    const struct guest_memory *left = cpu_of(check, 0)->memory, *right = cpu_of(check, 1)->memory;
+    struct board_pc *a = vm_board(lab_vm(check->lab[0])), *b = vm_board(lab_vm(check->lab[1]));
+    check->whole_stops++;
+    for (uint64_t page = 0; page < left->pages; page++)
+        if (!pages_equal(left, right, page))
+            return false;
+    for (unsigned n = 0; n < board_device_count(a); n++)
+        if (!devices_equal(board_device(a, n), board_device(b, n)))
+            return false;
+    return true;
 }
 
 /* Both to `limit`; false: they differ there. */
@@ -83,8 +109,8 @@ static bool advance(struct check *check, cycle_t limit)
     check->stops++;
     if (!cpus_equal(check))
         return false;
-    bool whole = check->memory || check->stops % HASH_EVERY == 0 || check->stop[0] != VM_STOP_LIMIT;
-    if (!whole || all_equal(check))
+    bool whole = check->memory || check->stops % check->whole_every == 0 || check->stop[0] != VM_STOP_LIMIT;
+    if (!whole || rest_equal(check))
         return true;
     check->memory = true;
     return false;
@@ -126,9 +152,9 @@ static enum status replay(struct check *check, bool *same, struct error *err)
 static enum status close_in(struct check *check, struct engine_check_result *result, struct error *err)
 {
     struct leg *leg = check->leg;
-    cycle_t slice = check->memory ? check->config->every * FINER : check->config->every;
+    cycle_t slice = check->memory ? check->every * FINER : check->every;
     bool same = true;
-    leg[0] = (struct leg){result->after, check->config->every};
+    leg[0] = (struct leg){result->after, check->every};
     check->legs = 1;
     while (slice >= FINER && check->legs < LEGS_MAX) {
         TRY(replay(check, &same, err));
@@ -178,10 +204,10 @@ static void show_memory(const struct check *check)
     const struct guest_memory *a = cpu_of(check, 0)->memory, *b = cpu_of(check, 1)->memory;
     unsigned shown = 0;
     for (uint64_t page = 0; page < a->pages; page++) {
+        if (pages_equal(a, b, page))
+            continue;
         const uint64_t *left = (const void *)memory_frame(a, gpa(page << PAGE_SHIFT));
         const uint64_t *right = (const void *)memory_frame(b, gpa(page << PAGE_SHIFT));
-        if (left == NULL || right == NULL || memcmp(left, right, PAGE_SIZE) == 0)
-            continue;
         for (unsigned i = 0; i < PAGE_SIZE / 8 && shown < MEMORY_SHOWN; i++) {
             if (left[i] == right[i])
                 continue;
@@ -195,11 +221,9 @@ static void show_memory(const struct check *check)
 static void show_devices(const struct check *check)
 {
     struct board_pc *a = vm_board(lab_vm(check->lab[0])), *b = vm_board(lab_vm(check->lab[1]));
-    for (unsigned n = 0; n < board_device_count(a) && n < board_device_count(b); n++) {
-        struct device *left = board_device(a, n), *right = board_device(b, n);
-        if (memcmp(device_state(left), device_state(right), left->cls->state_size) != 0)
-            fprintf(check->config->report, "  device %s differs\n", left->cls->name);
-    }
+    for (unsigned n = 0; n < board_device_count(a); n++)
+        if (!devices_equal(board_device(a, n), board_device(b, n)))
+            fprintf(check->config->report, "  device %s differs\n", board_device(a, n)->cls->name);
 }
 
 static enum status report(struct check *check, const struct engine_check_result *result, struct error *err)
@@ -229,34 +253,71 @@ static enum status report(struct check *check, const struct engine_check_result 
 
 /* ---- The run ---- */
 
-static enum status run(struct check *check, struct engine_check_result *result, struct error *err)
+static cycle_t limit_of(const struct check *check, struct lab *lab)
 {
-    const struct engine_check_config *config = check->config;
-    cycle_t at = 0, equal = 0; /* where all was compared and equal */
-    TRY(open_labs(check, false, err));
-    double hz = (double)lab_host(check->lab[0])->hz;
-    cycle_t limit = config->seconds > 0 ? (cycle_t)(config->seconds * hz) : UINT64_MAX;
+    double seconds = check->config->seconds, hz = (double)lab_host(lab)->hz;
+    return seconds > 0 ? (cycle_t)(seconds * hz) : UINT64_MAX;
+}
+
+/* The other engine alone, in one go: how long the run is, and the state that it ends in. */
+static enum status measure(struct check *check, cycle_t *length, uint64_t *hash, struct error *err)
+{
+    struct lab **lab = &check->lab[CHECK_OTHER];
+    TRY(check->config->open(check->config->ctx, CHECK_OTHER, true, lab, err));
+    (void)lab_run(*lab, limit_of(check, *lab)); /* why it stops is compared in the run proper */
+    *length = cpu_of(check, CHECK_OTHER)->s.clock;
+    *hash = vm_state_hash(lab_vm(*lab));
+    close_labs(check);
+    return STATUS_OK;
+}
+
+/* Side by side up to the end or a difference. `equal` in the result; returns the last stop at which CPU
+ * states were equal, and in *whole the last at which all was. */
+static cycle_t run_side_by_side(struct check *check, struct engine_check_result *result, cycle_t *whole)
+{
+    cycle_t at = 0, limit = limit_of(check, check->lab[0]);
     while (at < limit && check->stop[0] == VM_STOP_LIMIT) {
-        cycle_t end = limit - at > config->every ? at + config->every : limit;
+        cycle_t end = limit - at > check->every ? at + check->every : limit;
         if (!advance(check, end))
             break;
         at = end;
-        if (check->stops % HASH_EVERY == 0)
-            equal = at;
+        if (check->stops % check->whole_every == 0)
+            *whole = at;
         result->equal = check->stop[0] != VM_STOP_LIMIT || at == limit;
     }
-    result->stop = check->stop[0];
-    result->exit_value = vm_exit_value(lab_vm(check->lab[0]));
-    result->cycles = cpu_of(check, 0)->s.clock;
-    if (result->equal && !all_equal(check)) {
+    if (result->equal && !rest_equal(check)) {
         result->equal = false;
         check->memory = true;
     }
+    return at;
+}
+
+static enum status run(struct check *check, struct engine_check_result *result, struct error *err)
+{
+    cycle_t length = 0, whole = 0;
+    uint64_t hash = 0;
+    if (check->config->points != 0) {
+        TRY(measure(check, &length, &hash, err));
+        check->every = length / check->config->points + 1;
+        check->whole_every = 1;
+    }
+    TRY(open_labs(check, false, err));
+    cycle_t at = run_side_by_side(check, result, &whole);
+    result->stop = check->stop[0];
+    result->exit_value = vm_exit_value(lab_vm(check->lab[0]));
+    result->cycles = cpu_of(check, 0)->s.clock;
+    result->instructions = cpu_of(check, 0)->s.instructions;
     result->stops = check->stops;
-    if (result->equal)
+    result->whole_stops = check->whole_stops;
+    if (result->equal) {
+        result->state_hash = vm_state_hash(lab_vm(check->lab[0]));
+        if (check->config->points != 0 && (result->cycles != length || result->state_hash != hash))
+            return status_fail(err, STATUS_HOST, "%s with stops and without do not end alike",
+                               check->config->name[CHECK_OTHER]);
         return STATUS_OK;
-    result->after = check->memory ? equal : at;
-    result->at_latest = at + config->every;
+    }
+    result->after = check->memory ? whole : at;
+    result->at_latest = at + check->every;
     TRY(close_in(check, result, err));
     return report(check, result, err);
 }
@@ -264,7 +325,7 @@ static enum status run(struct check *check, struct engine_check_result *result, 
 enum status engine_check_run(const struct engine_check_config *config, struct engine_check_result *result,
                              struct error *err)
 {
-    struct check check = {.config = config};
+    struct check check = {.config = config, .every = config->every, .whole_every = WHOLE_EVERY};
     *result = (struct engine_check_result){.equal = false};
     enum status status = run(&check, result, err);
     close_labs(&check);

@@ -101,13 +101,20 @@ enum status check_engines(const struct run_options *options, struct log *log, do
         .ctx = &sides,
         .name = {"interpreter", "translator"},
         .every = options->check_every,
+        .points = options->check_points,
         .seconds = stop_after,
         .report = stderr,
     };
     TRY(engine_check_run(&config, result, err));
     fflush(stdout);
     if (!options->quiet)
-        fprintf(stderr, "crosspage: %" PRIu64 " states compared in %" PRIu64 " cycles: %s\n", result->stops,
-                result->cycles, result->equal ? "all equal" : "a difference");
+        fprintf(stderr,
+                "crosspage: %" PRIu64 " states compared in %" PRIu64 " cycles, %" PRIu64
+                " of them with memory and devices: %s\n",
+                result->stops, result->cycles, result->whole_stops,
+                result->equal ? "all equal" : "a difference");
+    if (!options->quiet && result->equal)
+        fprintf(stderr, "crosspage: both end after %" PRIu64 " instructions with state hash %016" PRIx64 "\n",
+                result->instructions, result->state_hash);
     return result->equal ? STATUS_OK : status_fail(err, STATUS_HOST, "interpreter and translator differ");
 }

@@ -97,6 +97,25 @@ static enum status set_check_every(struct run_options *options, const char *text
     return STATUS_OK;
 }
 
+static enum status set_check_points(struct run_options *options, const char *text, struct error *err)
+{
+    uint64_t value;
+    TRY(options_parse_size(text, 1, &value, err));
+    if (value < 1 || value > 1000000)
+        return status_fail(err, STATUS_BAD_INPUT, "engines are compared at 1 to 1000000 points");
+    options->check_points = value;
+    return STATUS_OK;
+}
+
+static enum status set_check_option(struct run_options *options, const char *word, struct error *err)
+{
+    if (strncmp(word, "every=", 6) == 0)
+        return set_check_every(options, word + 6, err);
+    if (strncmp(word, "points=", 7) == 0)
+        return set_check_points(options, word + 7, err);
+    return set_engine_option(&options->lab.translator, word, err);
+}
+
 static enum status set_engine(void *target, const char *arg, struct error *err)
 {
     static const char *const names[] = {"interp", "translate", "check"};
@@ -110,13 +129,14 @@ static enum status set_engine(void *target, const char *arg, struct error *err)
     lab->translate = index >= 1;
     options->check = index == 2;
     options->check_every = CHECK_EVERY;
+    options->check_points = 0;
     for (arg += length; *arg == ','; arg += length) {
         length = strcspn(++arg, ",");
         snprintf(word, sizeof word, "%.*s", (int)length, arg);
         if (!lab->translate)
             return status_fail(err, STATUS_BAD_INPUT, "the interpreter has no option '%s'", word);
-        if (options->check && strncmp(word, "every=", 6) == 0)
-            TRY(set_check_every(options, word + 6, err));
+        if (options->check)
+            TRY(set_check_option(options, word, err));
         else
             TRY(set_engine_option(&lab->translator, word, err));
     }
@@ -456,8 +476,8 @@ const struct option run_option_table[] = {
      offsetof(struct run_options, lab.profile)},
     {"cost", "NAME=VALUE", add_cost, "override one cost of the profile"},
     {"timing", "table", set_timing, "instruction timing"},
-    {"engine", "interp|translate|check[,cache=SIZE,threshold=N,off=PATH...,every=N]", set_engine,
-     "execution engine (default: translate, where the host can); check: both, compared every N cycles"},
+    {"engine", "interp|translate|check[,cache=SIZE,threshold=N,off=PATH...,every=N,points=N]", set_engine,
+     "execution engine (default: translate, where the host can); check: both, compared every N cycles or N times"},
     {"fast-paths", "on|off", set_fast_paths, "specialised handlers of the interpreter (off: reference only)"},
     {"trace", "FILE", NULL, "write a trace for 'crosspage report'", offsetof(struct run_options, lab.trace)},
     {"pcap", "FILE", NULL, "write a pcapng capture of the wire", offsetof(struct run_options, lab.pcap)},

@@ -15,7 +15,8 @@ struct run_options {
     unsigned log_mask;
     bool nographic, help, quiet;
     bool check;               /* -engine check */
-    cycle_t check_every;      /* cycles between two comparisons */
+    cycle_t check_every;      /* cycles between two comparisons; or: */
+    uint64_t check_points;    /* comparisons in the whole run */
     double stop_after;        /* simulated seconds; 0 = never */
     struct run_drive parsing; /* of the -drive being parsed */
     unsigned parsing_index;

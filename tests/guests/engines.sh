@@ -2,17 +2,16 @@
 # The engines are one machine: the same guest in the interpreter and in the translator gives the same output,
 # cycles, instructions and state hash (contract E1).
 #
-#     engines.sh CROSSPAGE GUESTS-FOLDER              embedded guest, assembly guests
-#     engines.sh CROSSPAGE GUESTS-FOLDER ARCH...      boots of Debian: i686, i686-pae, amd64
+#     engines.sh CROSSPAGE GUESTS-FOLDER
 #
+# The embedded guest and the assembly guests; engine_points.sh does the same to Debian's kernels.
 # GUESTS-FOLDER is guests/ of the build folder. Each guest goes under both hypervisors, and through each row of
 # `engines` below: the translator as it comes, from the first execution on, without each of its fast paths, with a
-# code cache that is flushed often; and the interpreter with its reference handlers only. Kernels are fetched to
-# out/kernel-ARCH. Exit status 77 (skipped) without network or on a host without translator.
+# code cache that is flushed often; and the interpreter with its reference handlers only. Exit status 77
+# (skipped) on a host without translator.
 set -eu
 
 crosspage=$(cd "$(dirname "$1")" && pwd)/$(basename "$1") guests=$(cd "$2" && pwd)
-shift 2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT INT TERM
 failures=0 runs=0
@@ -86,26 +85,7 @@ embedded() {
     done
 }
 
-# boot ARCH
-boot() {
-    case $1 in amd64) cpu=x86-64-v2 ;; *) cpu=pentium3 ;; esac
-    kernel=out/kernel-$1
-    tools/fetch-kernel "$1" "$kernel" >"$work/fetch" 2>&1 || { cat "$work/fetch"; exit 77; }
-    tools/mkinitramfs -n "$guests/linux/nettest-$(cat "$kernel/debarch")" "$kernel" "$work/initrd" >"$work/fetch" 2>&1 ||
-        { cat "$work/fetch"; exit 1; }
-    compare "boot of $1" 'Power down' -kernel "$kernel/vmlinuz" -initrd "$work/initrd" -cpu $cpu -m 192 \
-        -append "console=ttyS0,115200 panic=-1 cryptomgr.notests noisapnp cp.run=poweroff" -no-reboot
-}
-
-if [ $# -eq 0 ]; then
-    assembly
-    embedded
-else
-    engines="translate translate,threshold=1,cache=1M"
-    cd "$(dirname "$0")/../.."
-    for arch; do
-        boot "$arch"
-    done
-fi
+assembly
+embedded
 echo "$runs runs compared, $failures failures"
 [ $failures -eq 0 ]

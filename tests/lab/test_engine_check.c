@@ -9,6 +9,7 @@
 
 struct sides {
     const char *override[CHECK_SIDES]; /* -cost, or NULL */
+    uint64_t points;
     unsigned opened;
 };
 
@@ -48,6 +49,7 @@ static struct engine_check_result check(struct sides *sides, char **text)
         .ctx = sides,
         .name = {"left", "right"},
         .every = 50000,
+        .points = sides->points,
         .report = open_memstream(text, &size),
     };
     struct engine_check_result result;
@@ -83,5 +85,31 @@ Test(engine_check, a_difference)
     cr_expect_not_null(strstr(text, "clock"), "%s", text);
     cr_expect_not_null(strstr(text, "div"), "%s", text);
     cr_expect_not_null(strstr(text, "left"), "%s", text);
+    free(text);
+}
+
+/* A run in one go, then one with so many stops. */
+Test(engine_check, points)
+{
+    struct sides sides = {.points = 300};
+    char *text;
+    struct engine_check_result result = check(&sides, &text);
+    cr_expect(result.equal, "%s", text);
+    cr_expect_eq(result.stop, VM_STOP_POWER_OFF);
+    cr_expect(result.stops >= 299 && result.stops <= 301, "%llu", (unsigned long long)result.stops);
+    cr_expect_geq(result.whole_stops, result.stops);
+    cr_expect_eq(sides.opened, CHECK_SIDES + 1);
+    free(text);
+}
+
+Test(engine_check, a_difference_between_points)
+{
+    struct sides sides = {.override = {NULL, "insn.DIV=40"}, .points = 300};
+    char *text;
+    struct engine_check_result result = check(&sides, &text);
+    cr_expect_not(result.equal);
+    cr_expect_leq(result.at_latest - result.after, 1000, "from %llu to %llu",
+                  (unsigned long long)result.after, (unsigned long long)result.at_latest);
+    cr_expect_not_null(strstr(text, "div"), "%s", text);
     free(text);
 }

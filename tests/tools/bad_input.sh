@@ -74,6 +74,7 @@ run 2 "not a size" -kernel "$elf" -m lots
 run 2 "memory is" -kernel "$elf" -m 0
 run 2 "did you mean 'interp'" -kernel "$elf" -engine intrep
 run 2 "every 1 to 1T cycles" -kernel "$elf" -engine check,every=0
+run 2 "at 1 to 1000000 points" -kernel "$elf" -engine check,points=0
 run 2 "unknown engine option 'every=5'" -kernel "$elf" -engine translate,every=5
 run 2 "takes no input" -kernel "$elf" -engine check -serial pty
 run 2 "no trace, capture or statistics" -kernel "$elf" -engine check -stats "$work/stats"
