@@ -9,10 +9,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#if defined(__x86_64__)
-#include <cpuid.h>
-#endif
-
 enum status host_code_create(struct host_code *code, size_t bytes, struct error *err)
 {
     void *write = MAP_FAILED, *execute = MAP_FAILED;
@@ -49,16 +45,4 @@ void host_code_destroy(struct host_code *code)
     munmap((void *)(uintptr_t)code->execute, code->bytes);
     close(code->fd);
     *code = (struct host_code){.fd = -1};
-}
-
-bool host_cpu_can_translate(void)
-{
-#if defined(__x86_64__)
-    unsigned a, b, c, d;
-    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (b & bit_BMI2) == 0)
-        return false;
-    return __get_cpuid(0x80000001, &a, &b, &c, &d) && (c & bit_LAHF_LM) != 0;
-#else
-    return false;
-#endif
 }

@@ -15,8 +15,4 @@ struct host_code {
 enum status host_code_create(struct host_code *code, size_t bytes, struct error *err) MUST_CHECK;
 void host_code_destroy(struct host_code *code);
 
-/* Is this process built for x86-64 hosts, and has the CPU BMI2 and LAHF in 64-bit mode (what the x86-64 back
- * end of the translator emits)? */
-bool host_cpu_can_translate(void);
-
 #endif

@@ -150,7 +150,8 @@ struct translator {
     } space[CPU_MODES];
     uint16_t spaces;
 
-    uint64_t unlike; /* the back end's: instructions whose undefined flags the host sets otherwise */
+    uint64_t unlike;        /* the back end's: instructions whose undefined flags the host sets otherwise */
+    uint64_t host_features; /* the back end's: bit per enum insn_feature */
     uint64_t count[COUNT_COUNT];
     uint64_t *slow_rows; /* per row of the instruction table: given to the interpreter */
 };

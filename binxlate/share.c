@@ -19,11 +19,13 @@ static bool is_plain_vector(const struct insn *insn)
 static bool is_plain(const struct insn *insn)
 {
     static exec_fn *const plain[] = {
-        exec_mov, exec_add,  exec_or,    exec_adc, exec_sbb,   exec_and,           exec_sub,
-        exec_xor, exec_cmp,  exec_test,  exec_lea, exec_movzx, exec_movsx,         exec_inc,
-        exec_dec, exec_neg,  exec_not,   exec_shl, exec_shr,   exec_sar,           exec_rol,
-        exec_ror, exec_imul, exec_imul3, exec_nop, exec_cmov,  exec_setcc,         exec_push,
-        exec_pop, exec_call, exec_ret,   exec_jmp, exec_jcc,   exec_call_indirect, exec_jmp_indirect,
+        exec_mov,  exec_add,   exec_or,    exec_adc,    exec_sbb,   exec_and,           exec_sub,
+        exec_xor,  exec_cmp,   exec_test,  exec_lea,    exec_movzx, exec_movsx,         exec_inc,
+        exec_dec,  exec_neg,   exec_not,   exec_shl,    exec_shr,   exec_sar,           exec_rol,
+        exec_ror,  exec_imul,  exec_imul3, exec_nop,    exec_cmov,  exec_setcc,         exec_push,
+        exec_pop,  exec_call,  exec_ret,   exec_jmp,    exec_jcc,   exec_call_indirect, exec_jmp_indirect,
+        exec_andn, exec_bextr, exec_blsi,  exec_blsmsk, exec_blsr,  exec_bzhi,          exec_shlx,
+        exec_shrx, exec_sarx,  exec_rorx,  exec_tzcnt,  exec_lzcnt, exec_movbe,         exec_bswap,
     };
     if (insn->row == 0 || insn->exec != insn_rows[insn->row].exec)
         return false;

@@ -45,7 +45,7 @@ static void put_opcode(struct x64_asm *a, unsigned op, unsigned size, unsigned r
     x64_byte(a, (uint8_t)op);
 }
 
-static void put_modrm(struct x64_asm *a, unsigned mod, unsigned reg, unsigned rm)
+void x64_modrm(struct x64_asm *a, unsigned mod, unsigned reg, unsigned rm)
 {
     x64_byte(a, (uint8_t)(mod << 6 | (reg & 7) << 3 | (rm & 7)));
 }
@@ -53,15 +53,15 @@ static void put_modrm(struct x64_asm *a, unsigned mod, unsigned reg, unsigned rm
 void x64_rr(struct x64_asm *a, unsigned op, unsigned size, unsigned reg, unsigned rm)
 {
     put_opcode(a, op, size, (reg & 8 ? REX_R : 0) | (rm & 8 ? REX_B : 0));
-    put_modrm(a, 3, reg, rm);
+    x64_modrm(a, 3, reg, rm);
 }
 
 /* ModRM, SIB and displacement (SDM vol. 2, tables 2-2 and 2-3): base RBP and R13 need a displacement, base
  * RSP and R12 a SIB byte; no base is SIB with base 101b and mod 0. */
-static void put_mem(struct x64_asm *a, unsigned reg, struct x64_mem mem)
+void x64_modrm_mem(struct x64_asm *a, unsigned reg, struct x64_mem mem)
 {
     if (mem.base == X_NONE) {
-        put_modrm(a, 0, reg, 4);
+        x64_modrm(a, 0, reg, 4);
         x64_byte(a, (uint8_t)(mem.scale << 6 | (mem.index == X_NONE ? 4 : mem.index & 7) << 3 | 5));
         x64_imm(a, (uint32_t)mem.disp, 4);
         return;
@@ -69,7 +69,7 @@ static void put_mem(struct x64_asm *a, unsigned reg, struct x64_mem mem)
     bool small = mem.disp == (int8_t)mem.disp;
     unsigned mod = mem.disp == 0 && (mem.base & 7) != X_RBP ? 0 : small ? 1 : 2;
     bool sib = mem.index != X_NONE || (mem.base & 7) == X_RSP;
-    put_modrm(a, mod, reg, sib ? 4 : mem.base);
+    x64_modrm(a, mod, reg, sib ? 4 : mem.base);
     if (sib)
         x64_byte(a,
                  (uint8_t)(mem.scale << 6 | (mem.index == X_NONE ? 4 : mem.index & 7) << 3 | (mem.base & 7)));
@@ -85,7 +85,7 @@ void x64_rm(struct x64_asm *a, unsigned op, unsigned size, unsigned reg, struct 
     if (mem.index != X_NONE && (mem.index & 8) != 0)
         rex |= REX_X;
     put_opcode(a, op, size, rex);
-    put_mem(a, reg, mem);
+    x64_modrm_mem(a, reg, mem);
 }
 
 void x64_o(struct x64_asm *a, unsigned op, unsigned size, unsigned reg)
@@ -105,60 +105,6 @@ void x64_mov_imm(struct x64_asm *a, unsigned dst, uint64_t value)
         x64_o(a, 0xB8, 8, dst);
         x64_imm(a, value, 8);
     }
-}
-
-/* ---- VEX (SDM vol. 2, 2.3.5): three-byte form, L = 0 ---- */
-
-enum { VEX_66 = 1, VEX_F3 = 2, VEX_F2 = 3 };
-
-static void put_vex(struct x64_asm *a, unsigned map, unsigned pp, bool w, unsigned reg, unsigned vvvv,
-                    unsigned rm)
-{
-    x64_byte(a, 0xC4);
-    x64_byte(a, (uint8_t)((reg & 8 ? 0 : 0x80) | 0x40 | (rm & 8 ? 0 : 0x20) | map));
-    x64_byte(a, (uint8_t)((w ? 0x80 : 0) | (~vvvv & 15) << 3 | pp));
-}
-
-void x64_rorx(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, unsigned count)
-{
-    put_vex(a, 3, VEX_F2, size == 8, dst, 0, src);
-    x64_byte(a, 0xF0);
-    put_modrm(a, 3, dst, src);
-    x64_byte(a, (uint8_t)count);
-}
-
-/* opcode of map 0F38: reg, vvvv, rm */
-static void put_vex_rrr(struct x64_asm *a, unsigned pp, unsigned opcode, unsigned size, unsigned reg,
-                        unsigned vvvv, unsigned rm)
-{
-    put_vex(a, 2, pp, size == 8, reg, vvvv, rm);
-    x64_byte(a, (uint8_t)opcode);
-    put_modrm(a, 3, reg, rm);
-}
-
-void x64_shrx(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, unsigned count)
-{
-    put_vex_rrr(a, VEX_F2, 0xF7, size, dst, count, src);
-}
-
-void x64_shlx(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, unsigned count)
-{
-    put_vex_rrr(a, VEX_66, 0xF7, size, dst, count, src);
-}
-
-void x64_sarx(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, unsigned count)
-{
-    put_vex_rrr(a, VEX_F3, 0xF7, size, dst, count, src);
-}
-
-void x64_pext(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, unsigned mask)
-{
-    put_vex_rrr(a, VEX_F3, 0xF5, size, dst, src, mask);
-}
-
-void x64_pdep(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, unsigned mask)
-{
-    put_vex_rrr(a, VEX_F2, 0xF5, size, dst, src, mask);
 }
 
 /* ---- Jumps ---- */
@@ -186,7 +132,7 @@ uint8_t *x64_jcc32(struct x64_asm *a, unsigned condition)
 uint8_t *x64_lea_rip(struct x64_asm *a, unsigned dst)
 {
     put_opcode(a, 0x8D, 8, dst & 8 ? REX_R : 0);
-    put_modrm(a, 0, dst, 5);
+    x64_modrm(a, 0, dst, 5);
     return put_displacement(a, 4);
 }
 

@@ -1,5 +1,5 @@
 /* Encoding x86-64 instructions: one emitter per operand shape (SDM vol. 2, chapter 2). Nothing outside this
- * file and asm.c writes code bytes.
+ * file, asm.c and asm_vex.c writes code bytes.
  *
  * An opcode is one number: the opcode byte, its map and its mandatory prefix (OP_0F | OP_F3 | 0xB8 is
  * POPCNT). `size` is the operand size in bytes: 2 adds 66, 8 adds REX.W, 1 makes SPL..DIL of registers 4..7.
@@ -68,6 +68,10 @@ static inline struct x64_mem x64_indexed(unsigned base, unsigned index, unsigned
 void x64_byte(struct x64_asm *a, uint8_t byte);
 void x64_imm(struct x64_asm *a, uint64_t value, unsigned size);
 
+/* ModRM; with memory SIB and displacement, too. Parts of what follows. */
+void x64_modrm(struct x64_asm *a, unsigned mod, unsigned reg, unsigned rm);
+void x64_modrm_mem(struct x64_asm *a, unsigned reg, struct x64_mem mem);
+
 /* op reg, rm        (ModRM, both registers) */
 void x64_rr(struct x64_asm *a, unsigned op, unsigned size, unsigned reg, unsigned rm);
 /* op reg, [mem]     (also op [mem], reg) */
@@ -101,6 +105,20 @@ static inline void x64_lea(struct x64_asm *a, unsigned size, unsigned dst, struc
 
 /* mov dst, value    in the shortest form */
 void x64_mov_imm(struct x64_asm *a, unsigned dst, uint64_t value);
+
+/* ---- VEX (asm_vex.c) ---- */
+
+/* What a VEX prefix and opcode say besides ModRM's registers. */
+struct x64_vex {
+    unsigned op;     /* with map and mandatory prefix */
+    uint8_t vvvv;    /* a register; 0 where there is none */
+    bool w, is_wide; /* VEX.W; VEX.L: 256 bits */
+};
+
+/* op reg, vvvv, rm        (also op vvvv, rm; op rm, vvvv, reg; op reg, rm, vvvv) */
+void x64_vex_rr(struct x64_asm *a, struct x64_vex vex, unsigned reg, unsigned rm);
+/* op reg, vvvv, [mem]     (and the like) */
+void x64_vex_rm(struct x64_asm *a, struct x64_vex vex, unsigned reg, struct x64_mem mem);
 
 /* rorx dst, src, count      (flags untouched) */
 void x64_rorx(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, unsigned count);

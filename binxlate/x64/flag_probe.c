@@ -8,30 +8,63 @@
 
 #include "cpu/flags.h"
 
-enum { ROUTINE_BYTES = 64, FORM_BYTES = 4 };
+enum { ROUTINE_BYTES = 64, FORM_BYTES = 5 };
 
 /* Operands are AX, CX and DX of some size. */
 static const struct form {
     exec_fn *exec;
     uint8_t length, bytes[FORM_BYTES];
 } forms[] = {
-    {exec_and, 2, {0x21, 0xD0}},        {exec_or, 2, {0x09, 0xD0}},
-    {exec_xor, 2, {0x31, 0xD0}},        {exec_test, 2, {0x85, 0xD0}},
-    {exec_shl, 2, {0xD3, 0xE0}},        {exec_shl, 3, {0xC1, 0xE0, 5}},
-    {exec_shr, 2, {0xD3, 0xE8}},        {exec_shr, 3, {0xC1, 0xE8, 5}},
-    {exec_sar, 2, {0xD3, 0xF8}},        {exec_sar, 3, {0xC1, 0xF8, 5}},
-    {exec_rol, 2, {0xD3, 0xC0}},        {exec_rol, 3, {0xC1, 0xC0, 5}},
-    {exec_ror, 2, {0xD3, 0xC8}},        {exec_ror, 3, {0xC1, 0xC8, 5}},
-    {exec_rcl, 2, {0xD3, 0xD0}},        {exec_rcl, 3, {0xC1, 0xD0, 5}},
-    {exec_rcr, 2, {0xD3, 0xD8}},        {exec_rcr, 3, {0xC1, 0xD8, 5}},
-    {exec_shld, 3, {0x0F, 0xA5, 0xD0}}, {exec_shld, 4, {0x0F, 0xA4, 0xD0, 5}},
-    {exec_shrd, 3, {0x0F, 0xAD, 0xD0}}, {exec_shrd, 4, {0x0F, 0xAC, 0xD0, 5}},
-    {exec_imul, 3, {0x0F, 0xAF, 0xC2}}, {exec_imul3, 3, {0x6B, 0xC2, 7}},
-    {exec_mul, 2, {0xF7, 0xE2}},        {exec_imul1, 2, {0xF7, 0xEA}},
-    {exec_bsf, 3, {0x0F, 0xBC, 0xC2}},  {exec_bsr, 3, {0x0F, 0xBD, 0xC2}},
-    {exec_bt, 3, {0x0F, 0xA3, 0xD0}},   {exec_bts, 3, {0x0F, 0xAB, 0xD0}},
-    {exec_btr, 3, {0x0F, 0xB3, 0xD0}},  {exec_btc, 3, {0x0F, 0xBB, 0xD0}},
-    {exec_div, 2, {0xF7, 0xF1}},        {exec_idiv, 2, {0xF7, 0xF9}},
+    {exec_and, 2, {0x21, 0xD0}},
+    {exec_or, 2, {0x09, 0xD0}},
+    {exec_xor, 2, {0x31, 0xD0}},
+    {exec_test, 2, {0x85, 0xD0}},
+    {exec_shl, 2, {0xD3, 0xE0}},
+    {exec_shl, 3, {0xC1, 0xE0, 5}},
+    {exec_shr, 2, {0xD3, 0xE8}},
+    {exec_shr, 3, {0xC1, 0xE8, 5}},
+    {exec_sar, 2, {0xD3, 0xF8}},
+    {exec_sar, 3, {0xC1, 0xF8, 5}},
+    {exec_rol, 2, {0xD3, 0xC0}},
+    {exec_rol, 3, {0xC1, 0xC0, 5}},
+    {exec_ror, 2, {0xD3, 0xC8}},
+    {exec_ror, 3, {0xC1, 0xC8, 5}},
+    {exec_rcl, 2, {0xD3, 0xD0}},
+    {exec_rcl, 3, {0xC1, 0xD0, 5}},
+    {exec_rcr, 2, {0xD3, 0xD8}},
+    {exec_rcr, 3, {0xC1, 0xD8, 5}},
+    {exec_shld, 3, {0x0F, 0xA5, 0xD0}},
+    {exec_shld, 4, {0x0F, 0xA4, 0xD0, 5}},
+    {exec_shrd, 3, {0x0F, 0xAD, 0xD0}},
+    {exec_shrd, 4, {0x0F, 0xAC, 0xD0, 5}},
+    {exec_imul, 3, {0x0F, 0xAF, 0xC2}},
+    {exec_imul3, 3, {0x6B, 0xC2, 7}},
+    {exec_mul, 2, {0xF7, 0xE2}},
+    {exec_imul1, 2, {0xF7, 0xEA}},
+    {exec_bsf, 3, {0x0F, 0xBC, 0xC2}},
+    {exec_bsr, 3, {0x0F, 0xBD, 0xC2}},
+    {exec_bt, 3, {0x0F, 0xA3, 0xD0}},
+    {exec_bts, 3, {0x0F, 0xAB, 0xD0}},
+    {exec_btr, 3, {0x0F, 0xB3, 0xD0}},
+    {exec_btc, 3, {0x0F, 0xBB, 0xD0}},
+    {exec_div, 2, {0xF7, 0xF1}},
+    {exec_idiv, 2, {0xF7, 0xF9}},
+    {exec_tzcnt, 4, {0xF3, 0x0F, 0xBC, 0xC2}},
+    {exec_tzcnt, 5, {0xF3, 0x48, 0x0F, 0xBC, 0xC2}},
+    {exec_lzcnt, 4, {0xF3, 0x0F, 0xBD, 0xC2}},
+    {exec_lzcnt, 5, {0xF3, 0x48, 0x0F, 0xBD, 0xC2}},
+    {exec_andn, 5, {0xC4, 0xE2, 0x70, 0xF2, 0xC2}},
+    {exec_andn, 5, {0xC4, 0xE2, 0xF0, 0xF2, 0xC2}},
+    {exec_bextr, 5, {0xC4, 0xE2, 0x70, 0xF7, 0xC2}},
+    {exec_bextr, 5, {0xC4, 0xE2, 0xF0, 0xF7, 0xC2}},
+    {exec_bzhi, 5, {0xC4, 0xE2, 0x70, 0xF5, 0xC2}},
+    {exec_bzhi, 5, {0xC4, 0xE2, 0xF0, 0xF5, 0xC2}},
+    {exec_blsr, 5, {0xC4, 0xE2, 0x78, 0xF3, 0xCA}},
+    {exec_blsr, 5, {0xC4, 0xE2, 0xF8, 0xF3, 0xCA}},
+    {exec_blsmsk, 5, {0xC4, 0xE2, 0x78, 0xF3, 0xD2}},
+    {exec_blsmsk, 5, {0xC4, 0xE2, 0xF8, 0xF3, 0xD2}},
+    {exec_blsi, 5, {0xC4, 0xE2, 0x78, 0xF3, 0xDA}},
+    {exec_blsi, 5, {0xC4, 0xE2, 0xF8, 0xF3, 0xDA}},
 };
 _Static_assert(ARRAY_LEN(forms) <= 64, "one bit each in struct translator");
 
@@ -67,8 +100,9 @@ static struct operands make_operands(const struct form *form, unsigned n)
         UINT64_MAX,
     };
     static const uint8_t counts[] = {0, 1, 5, 8, 9, 16, 17, 31, 32, 33, 63};
-    struct operands operands = {
-        .rax = values[n % 11], .rcx = counts[n / 11 % 11], .rdx = values[(n * 7 + n / 11) % 11]};
+    struct operands operands = {.rax = values[n % 11],
+                                .rcx = counts[n / 11 % 11] | counts[n * 5 % 11] << 8,
+                                .rdx = values[(n * 7 + n / 11) % 11]};
     operands.flags = FLAG_ONE | (n & 1 ? FLAGS_ARITH : 0);
     if (form->exec == exec_div || form->exec == exec_idiv) {
         operands.rax &= 0x7FFF; /* the quotient fits, also signed */
@@ -107,6 +141,10 @@ static bool form_agrees(struct translator *t, const struct form *form, uint8_t p
         bytes[length++] = prefix;
     memcpy(bytes + length, form->bytes, form->length);
     if (a.full || !insn_decode(t->cpu->tables, MODE_CODE64, bytes, length + form->length, &insn))
+        return false;
+    if (insn.exec != form->exec) /* this model has it not, or not with this prefix */
+        return true;
+    if (insn_rows[insn.row].feature != FEAT_BASE && !x64_host_has(t, &insn))
         return false;
     for (unsigned n = 0; n < STATES; n++)
         if (!agrees(t->cpu, form, &insn, t->code.execute + t->used, n))

@@ -103,7 +103,10 @@ static const struct operand *operand_with(const struct insn *insn, enum role rol
 
 unsigned x64_opcode(const struct insn *insn)
 {
-    static const uint16_t map[INSN_MAPS] = {[M0F] = OP_0F, [M0F38] = OP_0F38, [M0F3A] = OP_0F3A};
+    static const uint16_t map[INSN_MAPS] = {
+        [M0F] = OP_0F, [M0F38] = OP_0F38, [M0F3A] = OP_0F3A,
+        [V0F] = OP_0F, [V0F38] = OP_0F38, [V0F3A] = OP_0F3A,
+    };
     static const uint16_t prefix[] = {[P66] = OP_66, [PF3] = OP_F3, [PF2] = OP_F2};
     const struct insn_row *row = &insn_rows[insn->row];
     /* 82 is another 80, which 64-bit mode does not have (SDM vol. 2, table A-6). */
@@ -259,6 +262,11 @@ static bool rewrite(struct x64_unit *x)
     if (has_high_byte(insn))
         return rm->kind == OPK_MEM ? rewrite_high_memory(x, reg) : rewrite_high(x, rm, reg);
     return rm->kind == OPK_MEM ? rewrite_memory(x, rm, reg, shift) : rewrite_registers(x, rm, reg, shift);
+}
+
+bool x64_rewrite_integer(struct x64_unit *x)
+{
+    return rewrite(x);
 }
 
 /* opcode and immediate only: the accumulator forms, CBW, CLC... */

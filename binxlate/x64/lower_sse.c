@@ -1,5 +1,6 @@
-/* MMX and SSE to SSE4.2: guest XMM registers live in the host's (thunks.c), so instructions are re-encoded
- * unchanged, with general registers replaced by their homes and the memory operand by what the soft TLB says.
+/* MMX, SSE to SSE4.2, AES, PCLMULQDQ, SHA: guest XMM registers live in the host's (thunks.c), so instructions
+ * are re-encoded unchanged, with general registers replaced by their homes and the memory operand by what the
+ * soft TLB says.
  *
  * The interpreter gives the same bits as the host for every instruction that is translated here, MXCSR flags
  * included; to it are left:
@@ -7,7 +8,7 @@
  *   - dot products: which of several NaNs they return is not specified (SDM vol. 2, DPPS)
  *   - whatever may raise an unmasked exception (MODE_SIMD_TRAPS)
  *   - MXCSR itself, MASKMOVDQU, MASKMOVQ, and conversions with an MMX operand
- *   - AES, PCLMULQDQ, SHA: a host that can translate need not have them
+ *   - what the host has not
  *   - memory operands that should be aligned and are not: #GP, which the host must never see
  *
  * MMX registers are those of the host's x87 unit, so MMX instructions are translated in units that have the
@@ -23,26 +24,11 @@ enum { REX_W = 8, REX_R = 4, REX_B = 1, VECTOR_BYTES = 16 };
 
 /* ---- What is translated ---- */
 
-/* A host that can translate has BMI2, and with it all of these; what came later it may lack. */
-static bool host_has(const struct insn *insn)
-{
-    switch (insn_rows[insn->row].feature) {
-    case FEAT_MMX:
-    case FEAT_SSE:
-    case FEAT_SSE2:
-    case FEAT_SSE3:
-    case FEAT_SSSE3:
-    case FEAT_SSE41:
-    case FEAT_SSE42: return true;
-    default: return false;
-    }
-}
-
-static bool is_left_out(const struct insn *insn)
+static bool is_left_out(const struct translator *t, const struct insn *insn)
 {
     static exec_fn *const left[] = {exec_rcpps, exec_rcpss,   exec_rsqrtps, exec_rsqrtss,   exec_dpps,
                                     exec_dppd,  exec_ldmxcsr, exec_stmxcsr, exec_maskmovdqu};
-    if (!host_has(insn))
+    if (!x64_host_has(t, insn))
         return true;
     for (unsigned i = 0; i < ARRAY_LEN(left); i++)
         if (insn->exec == left[i])
@@ -162,7 +148,7 @@ static void rewrite(struct x64_unit *x)
 bool x64_lower_sse(struct x64_unit *x)
 {
     const struct insn *insn = x->insn;
-    if (!path_on(x->t, PATH_SSE) || is_left_out(insn) ||
+    if (!path_on(x->t, PATH_SSE) || is_left_out(x->t, insn) ||
         ((x->block->mode & MODE_SIMD_TRAPS) != 0 && is_floating(insn)) || !can_access(x))
         return false;
     x64_want_vectors(x);
@@ -175,7 +161,8 @@ bool x64_lower_sse(struct x64_unit *x)
 bool x64_lower_mmx(struct x64_unit *x)
 {
     const struct insn *insn = x->insn;
-    if (!path_on(x->t, PATH_SSE) || !host_has(insn) || insn->exec == exec_maskmovq || !can_access(x))
+    if (!path_on(x->t, PATH_SSE) || !x64_host_has(x->t, insn) || insn->exec == exec_maskmovq ||
+        !can_access(x))
         return false;
     if (insn->exec == exec_emms) {
         x64_emms(&x->a);

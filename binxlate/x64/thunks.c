@@ -8,6 +8,8 @@
  * stores them. Their upper halves, YMM, stay in struct cpu: legacy SSE instructions do not touch them. */
 #include "binxlate/x64/x64.h"
 
+#include "base/host_cpu.h"
+
 static const uint8_t saved[] = {X_RBX, X_RBP, X_R12, X_R13, X_R14, X_R15};
 
 static void move_registers(struct x64_unit *x, bool load, bool but_rax)
@@ -158,6 +160,27 @@ static void make_leave(struct x64_unit *x)
     x64_byte(a, 0xC3); /* ret */
 }
 
+static void find_host_features(struct translator *t)
+{
+    static const char *const names[] = {
+#define FEATURE(name, text) text,
+#include "cpu/feature.def"
+#undef FEATURE
+    };
+    for (unsigned n = 0; n < ARRAY_LEN(names); n++)
+        if (host_cpu_has(names[n]))
+            t->host_features |= UINT64_C(1) << n;
+}
+
+bool x64_host_has(const struct translator *t, const struct insn *insn)
+{
+    const struct insn_row *row = &insn_rows[insn->row];
+    uint64_t wanted = UINT64_C(1) << row->feature;
+    if ((row->attr & ATTR_AVX) != 0)
+        wanted |= UINT64_C(1) << FEAT_AVX;
+    return (t->host_features & wanted) == wanted;
+}
+
 bool x64_make_thunks(struct translator *t)
 {
     uint8_t *start = t->code.write;
@@ -169,6 +192,7 @@ bool x64_make_thunks(struct translator *t)
     make_load_vectors(&x);
     t->enter = (enter_fn *)(uintptr_t)t->code.execute;
     t->used = t->thunks_end = ((size_t)(x.a.at - start) + 63) & ~(size_t)63;
+    find_host_features(t);
     x64_probe_flags(t);
     t->count[COUNT_X87_DIFFERS] = x64_x87_differences(t);
     return !x.a.full;

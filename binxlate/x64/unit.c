@@ -13,6 +13,8 @@
  * interpreter does the instruction, and host code goes on behind it. */
 #include "binxlate/x64/x64.h"
 
+#include "base/host_cpu.h"
+
 enum {
     STUBS_MAX = 8 * BLOCK_MAX_INSNS + 8,
 };
@@ -180,7 +182,7 @@ static const struct {
 } families[] = {
     {x64_lower_integer, ALWAYS},     {x64_lower_branch, ALWAYS},      {x64_lower_stack, ALWAYS},
     {x64_lower_string, PATH_STRING}, {x64_lower_divide, PATH_DIVIDE}, {x64_lower_atomic, ALWAYS},
-    {x64_lower_system, PATH_SYSTEM}, {x64_lower_integer_sse, ALWAYS},
+    {x64_lower_system, PATH_SYSTEM}, {x64_lower_integer_sse, ALWAYS}, {x64_lower_bmi, PATH_BMI},
 };
 
 static x64_lower_fn *find_in(const struct x64_lowering *family, const struct insn *insn)

@@ -93,10 +93,16 @@ x64_lower_fn x64_lower_sse, x64_lower_mmx;
 /* End: exec NULL. */
 extern const struct x64_lowering x64_lower_integer[], x64_lower_stack[], x64_lower_branch[],
     x64_lower_string[], x64_lower_divide[], x64_lower_atomic[], x64_lower_system[], x64_lower_x87[],
-    x64_lower_integer_sse[];
+    x64_lower_integer_sse[], x64_lower_bmi[];
 
 /* The row's opcode, map and mandatory prefix in the letters of asm.h. */
 unsigned x64_opcode(const struct insn *insn);
+
+/* Has the host what the row's feature is? Only for those newer than what a host that can translate has. */
+bool x64_host_has(const struct translator *t, const struct insn *insn);
+
+/* As the guest has it, with other registers and another memory operand (lower_integer.c). */
+x64_lower_fn x64_rewrite_integer;
 
 /* ---- Guest registers ---- */
 

@@ -13,7 +13,8 @@
  *     XLATE_FIRST=n    begin with this one: a failing block is shown with its number
  *     XLATE_BITS=n     only code of 16, 32 or 64 bits
  *     XLATE_LIST=1     each block is shown before it runs, for those that crash
- *     XLATE_SHOW=n     failing blocks shown (default 1) */
+ *     XLATE_SHOW=n     failing blocks shown (default 1)
+ *     XLATE_STATS=1    the translator's counts, and what it gave to the interpreter */
 #include "binxlate/translator.h"
 #include "cpu/cpu_priv.h"
 #include "cpu/disasm.h"
@@ -362,6 +363,8 @@ ParameterizedTest(enum native_bits *bits, translator, blocks)
         stderr, "%u-bit: %" PRIu64 " blocks, %" PRIu64 " instructions, %" PRIu64 " units, seed %" PRIu64 "\n",
         16u << *bits, blocks, bed->instructions, translator_count(bed->translator, COUNT_UNITS), bed->seed);
     uint64_t units = translator_count(bed->translator, COUNT_UNITS);
+    if (option("XLATE_STATS", 0) != 0)
+        translator_print_stats(bed->translator, stderr);
     bed_close(bed);
     free(bed);
     cr_assert_eq(failed, 0, "%" PRIu64 " blocks differ", failed);
