@@ -514,9 +514,14 @@ static void list_hypervisors(void)
 static void list_hypervisor_options(const struct hypervisor_ops *hypervisor)
 {
     printf("%s: %s\n", hypervisor->name, hypervisor->description);
-    for (unsigned i = 0; i < hypervisor->option_count; i++)
-        printf("  %s=%-12s %s\n", hypervisor->options[i].name, hypervisor->options[i].words,
-               hypervisor->options[i].description);
+    for (unsigned i = 0; i < hypervisor->option_count; i++) {
+        const struct hypervisor_option *option = &hypervisor->options[i];
+        char values[128], standard[32] = "";
+        if (option->words == NULL)
+            snprintf(standard, sizeof standard, " (default %u)", option->standard);
+        printf("  %s=%-12s %s%s\n", option->name, hypervisor_option_values(option, values, sizeof values),
+               option->description, standard);
+    }
     printf(hypervisor->option_count ? "  (the first word is the default)\n" : "  no options\n");
 }
 

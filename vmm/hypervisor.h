@@ -21,11 +21,13 @@ struct io_access {
     uint64_t value; /* written, or the result of a read */
 };
 
-/* An option after the hypervisor's name: one of a few words. */
+/* An option after the hypervisor's name: one of a few words, or a number. */
 struct hypervisor_option {
     const char *name;
-    const char *words; /* "off|on"; the first is the default */
+    const char *words; /* "off|on"; the first is the default. NULL: a number */
     const char *description;
+    unsigned low, high, standard;  /* of a number: its range, and the default */
+    const char *const *stands_for; /* per word, the options that it is short for; NULL: none is */
 };
 
 enum { HYPERVISOR_OPTIONS_MAX = 16 };
@@ -36,7 +38,7 @@ struct hypervisor_ops {
     unsigned option_count;
     /* Its serial ports are files of the host that a process writes to: no line paces them (uart16550.h). */
     bool virtual_serial;
-    /* opts: "name=word,name=word" after the hypervisor's name; an unknown option is an error with a
+    /* opts: "name=value,name=value" after the hypervisor's name; an unknown option is an error with a
      * suggestion. */
     enum status (*create)(struct vm *vm, const char *opts, void **ctx, struct error *err);
     void (*destroy)(void *ctx);
@@ -77,9 +79,12 @@ const struct hypervisor_ops *hypervisor_by_index(unsigned index);
 enum status hypervisor_choose(const char *name, const struct hypervisor_ops **ops,
                               struct error *err) MUST_CHECK;
 
-/* Parse `opts` by ops->options: choice[i] becomes the number of the word chosen for option i. */
+/* Parse `opts` by ops->options: choice[i] becomes the number of the word chosen for option i, or the number
+ * given. Read from left to right: of two that set the same option, the later one counts. */
 enum status hypervisor_parse(const struct hypervisor_ops *ops, const char *opts,
                              unsigned choice[HYPERVISOR_OPTIONS_MAX], struct error *err) MUST_CHECK;
+/* Which values an option takes, as text for help and errors. */
+const char *hypervisor_option_values(const struct hypervisor_option *option, char *text, size_t size);
 
 /* ---- What a hypervisor asks of the VM ---- */
 
