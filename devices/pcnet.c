@@ -264,3 +264,10 @@ unsigned pcnet_rap(const struct device *device)
 {
     return pcnet_of_const(device)->state.rap;
 }
+
+void pcnet_transmit_demand(struct device *device)
+{
+    struct pcnet *nic = pcnet_of(device);
+    pcnet_transmit(nic);
+    pcnet_assert(nic);
+}

@@ -34,6 +34,15 @@ enum pcnet_port {
     PCNET_PORT_NONE
 };
 
+/* CSR0 and CSR3 as a hypervisor tells them apart: what transmits, what only reports (data sheet, "CSR0: PCnet
+ * controller status", "CSR3: interrupt masks and deferral control"). */
+enum {
+    PCNET_CSR0 = 0,
+    PCNET_CSR3 = 3,
+    PCNET_CSR0_TDMD = 1 << 3,                                        /* look at the transmit ring */
+    PCNET_CSR0_CONTROL = PCNET_CSR0_TDMD | 1 << 2 | 1 << 1 | 1 << 0, /* and STOP, STRT, INIT */
+};
+
 struct pcnet_config {
     uint8_t mac[6]; /* the station address in the EEPROM */
 };
@@ -49,5 +58,8 @@ enum pcnet_port pcnet_port_at(const struct device *device, uint32_t offset);
 
 /* What RAP points at, so that an observer can tell which CSR an RDP access means. */
 unsigned pcnet_rap(const struct device *device);
+
+/* What writing TDMD to CSR0 does, wherever RAP points. */
+void pcnet_transmit_demand(struct device *device);
 
 #endif

@@ -36,6 +36,17 @@ static bool service_select(void *ctx)
     return vmapp_select(&((struct hosted *)ctx)->vmapp);
 }
 
+static bool service_notified(void *ctx)
+{
+    return vmapp_notified(&((struct hosted *)ctx)->vmapp);
+}
+
+static void configure(void *ctx, const struct host_options *options)
+{
+    struct hosted *hosted = ctx;
+    hosted->vmnet.options = *options;
+}
+
 static bool service_block(void *ctx, host_woken_fn *woken, void *woken_ctx, cycle_t limit)
 {
     return vmapp_block(&((struct hosted *)ctx)->vmapp, woken, woken_ctx, limit);
@@ -62,10 +73,13 @@ struct hosted *hosted_create(const struct hosted_config *config)
     host_nic_init(&hosted->nic, config->host, config->wire, &hosted->vmnet);
     vmapp_init(&hosted->vmapp, config->host, &hosted->kernel, &hosted->vmnet);
     hosted->services = (struct host_services){
+        .nic_lines = 1 << HOST_LINE_NIC,
+        .configure = configure,
         .return_to_vmapp = return_to_vmapp,
         .call_vmdriver = call_vmdriver,
         .reassert = reassert,
         .select = service_select,
+        .notified = service_notified,
         .block = service_block,
         .receive_pending = receive_pending,
         .emulated = emulated,

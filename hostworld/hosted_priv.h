@@ -74,6 +74,7 @@ void host_nic_transmit(struct host_nic *nic, const struct frame *frame);
 struct vmnet {
     struct host *host;
     struct host_nic *nic;
+    struct host_options options;
     uint8_t vm_mac[6];
     struct frame_queue input; /* for the VM's read() */
     uint64_t sent, received, filtered, drops;
@@ -107,6 +108,7 @@ struct vmapp {
 void vmapp_init(struct vmapp *vmapp, struct host *host, struct host_linux *kernel, struct vmnet *vmnet);
 extern const struct net_backend_ops vmapp_backend_ops;
 bool vmapp_select(struct vmapp *vmapp);
+bool vmapp_notified(struct vmapp *vmapp);
 bool vmapp_block(struct vmapp *vmapp, host_woken_fn *woken, void *woken_ctx, cycle_t limit);
 void vmapp_receive_pending(struct vmapp *vmapp);
 void vmapp_emulated(struct vmapp *vmapp, const char *device, bool transmitted);

@@ -96,6 +96,13 @@ bool vmapp_select(struct vmapp *vmapp)
     return vmnet_readable(vmapp->vmnet);
 }
 
+bool vmapp_notified(struct vmapp *vmapp)
+{
+    host_charge(vmapp->host, COST_ID_VMAPP_NOTIFIED);
+    send_held(vmapp);
+    return vmnet_readable(vmapp->vmnet);
+}
+
 struct wait {
     struct vmapp *vmapp;
     host_woken_fn *woken;

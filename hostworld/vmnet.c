@@ -45,12 +45,15 @@ void vmnet_receive(struct vmnet *vmnet, const struct frame *frame)
     bool to_many = frame->size > 0 && (frame->data[0] & 1);
     bool to_vm = frame->size >= 6 && memcmp(frame->data, vmnet->vm_mac, 6) == 0;
     host_charge(vmnet->host, COST_ID_VMNET_RECEIVE);
-    if (!to_many && !to_vm)
+    if (!to_many && !to_vm) {
         vmnet->filtered++;
-    else if (frame_queue_put(&vmnet->input, frame))
+    } else if (frame_queue_put(&vmnet->input, frame)) {
         vmnet->received++;
-    else
+        if (vmnet->options.notify)
+            host_charge(vmnet->host, COST_ID_VMNET_NOTIFY);
+    } else {
         vmnet->drops++;
+    }
 }
 
 void vmnet_init(struct vmnet *vmnet, struct host *host, struct host_nic *nic, const uint8_t vm_mac[6])

@@ -10,6 +10,8 @@
 
 #include "base/check.h"
 
+#include <string.h>
+
 enum { HANDLERS_PER_POLL = 64 };
 
 /* Invariant 2: nothing has moved the clock behind the recorder's back. */
@@ -185,12 +187,39 @@ void host_access_begin(struct host *host)
     host->sent_count = 0;
 }
 
+void host_access_put_off(struct host *host)
+{
+    if (host->put_off_count < HOST_PUT_OFF_MAX) {
+        host->put_off[host->put_off_count++] = (struct put_off_access){.start = host->access_start};
+        host->puts_off = true;
+    }
+}
+
+void host_put_off_over(struct host *host)
+{
+    host->put_off_count = 0;
+}
+
+/* The oldest access that was put off is the one that sent frame `id`. */
+static void begin_put_off(struct host *host, uint64_t id, uint32_t size)
+{
+    struct put_off_access first = host->put_off[0];
+    host->put_off_count--;
+    memmove(host->put_off, host->put_off + 1, host->put_off_count * sizeof *host->put_off);
+    recorder_packet(host->recorder, id, PACKET_TX_OUT, first.start, size);
+    recorder_packet(host->recorder, id, PACKET_TX_RESUME, first.resume, 0);
+}
+
 uint64_t host_frame_begin(struct host *host, uint64_t id, uint32_t size)
 {
     host->sent_count++;
     if (id != 0 || host->next_frame_id == NULL)
         return id;
     id = ++*host->next_frame_id;
+    if (host->put_off_count > 0) {
+        begin_put_off(host, id, size);
+        return id;
+    }
     /* A chip that polls its ring may send without an access: then the frame's way begins in the chip. */
     if (host->in_access) {
         if (host->sent_end == 0)
@@ -220,6 +249,9 @@ void host_access_end(struct host *host)
 {
     for (uint64_t id = host->sent_first; id < host->sent_end; id++)
         recorder_packet(host->recorder, id, PACKET_TX_RESUME, recorder_now(host->recorder), 0);
+    if (host->puts_off)
+        host->put_off[host->put_off_count - 1].resume = recorder_now(host->recorder);
+    host->puts_off = false;
     host->sent_first = host->sent_end = 0;
     host->in_access = false;
 }

@@ -33,7 +33,12 @@
 
 enum world { WORLD_VMM, WORLD_HOST };
 
-enum { HOST_IRQ_LINES = 16, HOST_RECEIVED_MAX = 32 };
+enum { HOST_IRQ_LINES = 16, HOST_RECEIVED_MAX = 32, HOST_PUT_OFF_MAX = 32 };
+
+/* A transmission that the guest asked for and that was put off: when it asked, and when it went on. */
+struct put_off_access {
+    tick_t start, resume;
+};
 
 struct host;
 typedef void host_irq_fn(void *ctx, struct host *host);
@@ -62,8 +67,11 @@ struct host {
     uint64_t *next_frame_id; /* of the lab; NULL: frames stay without id */
     tick_t access_start;     /* of the guest's I/O access being done */
     bool in_access;
-    unsigned sent_count;                  /* frames sent by that access */
-    uint64_t sent_first, sent_end;        /* ids of frames sent by that access: first <= id < end */
+    unsigned sent_count;           /* frames sent by that access */
+    uint64_t sent_first, sent_end; /* ids of frames sent by that access: first <= id < end */
+    struct put_off_access put_off[HOST_PUT_OFF_MAX]; /* oldest first */
+    unsigned put_off_count;
+    bool puts_off;                        /* the access being done is one */
     uint64_t received[HOST_RECEIVED_MAX]; /* ids of frames in guest memory, not yet announced to the guest */
     unsigned received_count;
 };
@@ -117,6 +125,10 @@ tick_t host_duration(const struct host *host, enum cost_id cost, uint64_t units)
 /* A guest I/O access starts or is done: frames sent in between are marked as its. */
 void host_access_begin(struct host *host);
 void host_access_end(struct host *host);
+/* This access asks for a transmission that is put off. The frames that are sent next are taken for those that
+ * were, in their order, and their way begins here; until host_put_off_over() says that none is left. */
+void host_access_put_off(struct host *host);
+void host_put_off_over(struct host *host);
 /* Number a frame that the guest's NIC hands on now, and mark where its way began. Leaves a numbered frame
  * alone. */
 uint64_t host_frame_begin(struct host *host, uint64_t id, uint32_t size);

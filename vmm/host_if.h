@@ -10,7 +10,15 @@
 /* Asked by a blocked VMApp after every event: is there work for the VM? */
 typedef bool host_woken_fn(void *ctx);
 
+/* How the host's side of a hosted monitor is built; chosen by options of the hypervisor. */
+struct host_options {
+    bool notify; /* VMNet tells the VMApp of frames through memory they share */
+};
+
 struct host_services {
+    uint16_t nic_lines; /* interrupts of the NIC, a bit per line */
+    /* Once, before anything else. */
+    void (*configure)(void *ctx, const struct host_options *options);
     /* VMDriver has control after a world switch and returns from its ioctl to the VMApp. */
     void (*return_to_vmapp)(void *ctx);
     /* VMApp re-enters the monitor by an ioctl on VMDriver. */
@@ -19,6 +27,8 @@ struct host_services {
     void (*reassert)(void *ctx, uint16_t taken);
     /* VMApp looks with select() on all its descriptors; true if frames can be read. */
     bool (*select)(void *ctx);
+    /* VMApp looks only at the memory it shares with VMNet. */
+    bool (*notified)(void *ctx);
     /* VMApp blocks in select() until frames can be read (true), woken() says so, or `limit`. */
     bool (*block)(void *ctx, host_woken_fn *woken, void *woken_ctx, cycle_t limit);
     /* VMApp reads pending frames from VMNet and hands them to the virtual NIC. */

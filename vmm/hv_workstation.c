@@ -1,44 +1,93 @@
-/* VMware Workstation's hosted monitor, version 2.0, after Sugerman, Venkitachalam, Lim, USENIX 2001.
+/* VMware Workstation's hosted monitor after Sugerman, Venkitachalam, Lim, USENIX 2001: version 2.0, and the
+ * optimizations of the paper's section 3 as options, each alone or with others.
  *
  * The guest's user code runs directly, its kernel translated; the monitor keeps shadow page tables; devices
  * are emulated in the VMApp behind a world switch, except a few chips. The parts:
  *
  *     hv_workstation_switch.c   the world switch
- *     hv_workstation_io.c       device accesses, the transmitting OUT among them
- *     hv_workstation_irq.c      physical interrupts, HLT
+ *     hv_workstation_io.c       device accesses, the transmitting OUT among them; I/O in the VMM
+ *     hv_workstation_combine.c  send combining
+ *     hv_workstation_irq.c      physical interrupts, HLT; IRQ notification
  *     hv_workstation_exit.c     privileged and sensitive instructions
- *     shadow.c                  page tables
- *
- * Left out for now: the paper's three optimizations (places: placement_of() for I/O in the VMM and send
- * combining, workstation_host_interrupt() for IRQ notification). */
+ *     shadow.c                  page tables */
 #include "vmm/hv_workstation_priv.h"
 
 #include "base/check.h"
 
 #include <stdlib.h>
 
-enum option { OPTION_SHADOW, OPTION_COUNT };
+enum option {
+    OPTION_VERSION,
+    OPTION_IO_IN_VMM,
+    OPTION_SEND_COMBINING,
+    OPTION_COMBINE_LIMIT,
+    OPTION_COMBINE_RATE,
+    OPTION_IRQ_NOTIFY,
+    OPTION_SHADOW,
+    OPTION_COUNT
+};
+
+static const char *const versions[] = {
+    "io-in-vmm=off,send-combining=off,irq-notify=off",
+    "io-in-vmm=on,send-combining=on,irq-notify=on",
+};
 
 static const struct hypervisor_option options[OPTION_COUNT] = {
+    [OPTION_VERSION] = {"version", "2.0|optimized",
+                        "sets io-in-vmm, send-combining and irq-notify: all off, or all on",
+                        .stands_for = versions},
+    [OPTION_IO_IN_VMM] = {"io-in-vmm", "off|on", "port accesses that need no real I/O are done in the VMM"},
+    [OPTION_SEND_COMBINING] = {"send-combining", "off|on",
+                               "while worlds are switched often, transmissions wait for the next switch"},
+    [OPTION_COMBINE_LIMIT] = {"combine-limit", NULL, "frames that may wait", 1, 16, 3},
+    [OPTION_COMBINE_RATE] = {"combine-rate", NULL, "world switches per second from which they wait", 0,
+                             1000000, 2000},
+    [OPTION_IRQ_NOTIFY] = {"irq-notify", "off|on",
+                           "after a NIC interrupt the VMApp looks at shared memory instead of select()"},
     [OPTION_SHADOW] = {"shadow", "on|off",
                        "shadow page tables; off: the guest's own tables translate, at no cost"},
 };
 
-static enum status workstation_create(struct vm *vm, const char *opts, void **ctx, struct error *err)
+_Static_assert((int)OPTION_COUNT <= (int)HYPERVISOR_OPTIONS_MAX, "room for the choices");
+
+static enum status read_options(const char *text, struct workstation_options *out, struct error *err)
 {
     unsigned choice[HYPERVISOR_OPTIONS_MAX];
-    TRY(hypervisor_parse(&hv_workstation, opts, choice, err));
+    TRY(hypervisor_parse(&hv_workstation, text, choice, err));
+    *out = (struct workstation_options){
+        .shadow = choice[OPTION_SHADOW] == 0,
+        .io_in_vmm = choice[OPTION_IO_IN_VMM] != 0,
+        .send_combining = choice[OPTION_SEND_COMBINING] != 0,
+        .combine_limit = choice[OPTION_COMBINE_LIMIT],
+        .combine_rate = choice[OPTION_COMBINE_RATE],
+        .irq_notify = choice[OPTION_IRQ_NOTIFY] != 0,
+    };
+    return STATUS_OK;
+}
+
+static void configure_host(struct workstation *workstation)
+{
+    const struct host_options host = {.notify = workstation->options.irq_notify};
+    workstation->services->configure(workstation->services->ctx, &host);
+}
+
+static enum status workstation_create(struct vm *vm, const char *opts, void **ctx, struct error *err)
+{
+    struct workstation_options chosen;
+    TRY(read_options(opts, &chosen, err));
     if (vm_host_services(vm) == NULL)
         return status_fail(err, STATUS_BAD_INPUT, "-hypervisor workstation: it needs a host to run on");
     struct workstation *workstation = xcalloc(1, sizeof *workstation);
     workstation->vm = vm;
     workstation->services = vm_host_services(vm);
+    workstation->options = chosen;
     enum status status = pmap_create(&workstation->pmap, vm_machine(vm), vm_memory(vm), err);
     if (status != STATUS_OK) {
         free(workstation);
         return status;
     }
-    if (choice[OPTION_SHADOW] == 0)
+    configure_host(workstation);
+    if (chosen.shadow)
         workstation->shadow = shadow_create(vm, &workstation->pmap, 0);
     *ctx = workstation;
     return STATUS_OK;
@@ -82,7 +131,7 @@ static unsigned workstation_kernel_cost_milli(void *ctx)
 
 const struct hypervisor_ops hv_workstation = {
     .name = "workstation",
-    .description = "VMware Workstation 2.0: hosted monitor, devices in a user process of the host",
+    .description = "VMware Workstation: hosted monitor, devices in a user process of the host",
     .options = options,
     .option_count = OPTION_COUNT,
     .virtual_serial = true,

@@ -1,8 +1,15 @@
-/* Device accesses under the hosted monitor, version 2.0 (Sugerman 2001, section 2 and Figure 5).
+/* Device accesses under the hosted monitor (Sugerman 2001, section 2 and Figure 5, and the optimizations of
+ * section 3).
  *
- *     RAP of the Lance        in the VMM
- *     PIC, PIT, RTC, APICs    in the VMM
- *     everything else         VMM -> switch -> VMDriver returns -> VMApp emulates -> ioctl -> switch -> VMM
+ *                                        version 2.0        io-in-vmm=on               send-combining=on
+ *     PIT, RTC, APICs                    VMM                VMM
+ *     PIC                                VMM                VMM, cheaper
+ *     RAP of the Lance                   VMM                VMM, a plain move
+ *     data port that needs no real I/O   switch             VMM
+ *     data port that transmits           switch             switch                     put off, or switch
+ *     everything else                    switch             switch
+ *
+ * where switch is VMM -> switch -> VMDriver returns -> VMApp emulates -> ioctl -> switch -> VMM.
  *
  * The VMApp's emulation *is* the device model: vm_device_access() runs it at the moment the VMApp would, and
  * a frame it sends goes through hostworld's write(), VMNet, bridge and NIC driver inside that call, each
@@ -29,27 +36,55 @@ static bool is_monitor_chip(const struct device *device)
     return false;
 }
 
-static enum placement placement_of(const struct device *device, uint32_t offset)
+/* Does a write to the data port make the chip look at its ring? Then a frame may go out. */
+static bool transmits(const struct device *device, const struct io_access *access)
+{
+    return access->write && pcnet_rap(device) == PCNET_CSR0 && (access->value & PCNET_CSR0_TDMD);
+}
+
+/* Data port accesses that need no real I/O: reading has no effect, and these writes acknowledge and mask.
+ * What starts and stops the chip stays with the VMApp, which has its rings. */
+static bool is_status(const struct device *device, const struct io_access *access)
+{
+    unsigned csr = pcnet_rap(device);
+    return !access->write || csr == PCNET_CSR3 ||
+           (csr == PCNET_CSR0 && !(access->value & PCNET_CSR0_CONTROL));
+}
+
+static enum placement lance_placement(struct workstation *workstation, const struct device *device,
+                                      uint32_t offset, const struct io_access *access)
+{
+    switch (pcnet_port_at(device, offset)) {
+    case PCNET_PORT_RAP: return workstation->options.io_in_vmm ? PLACE_MONITOR_MOVE : PLACE_MONITOR_RAP;
+    case PCNET_PORT_RDP:
+        if (transmits(device, access))
+            return combining_puts_off(workstation) ? PLACE_MONITOR_QUEUE : PLACE_VMAPP;
+        return workstation->options.io_in_vmm && is_status(device, access) ? PLACE_MONITOR_STATUS
+                                                                           : PLACE_VMAPP;
+    default: return PLACE_VMAPP;
+    }
+}
+
+static enum placement placement_of(struct workstation *workstation, const struct device *device,
+                                   uint32_t offset, const struct io_access *access)
 {
     if (device == NULL)
         return PLACE_VMAPP;
+    if (workstation->options.io_in_vmm && is_class(device, "i8259"))
+        return PLACE_MONITOR_PIC;
     if (is_monitor_chip(device))
         return PLACE_MONITOR_CHIP;
-    if (is_class(device, "pcnet") && pcnet_port_at(device, offset) == PCNET_PORT_RAP)
-        return PLACE_MONITOR_RAP;
+    if (is_class(device, "pcnet"))
+        return lance_placement(workstation, device, offset, access);
     return PLACE_VMAPP;
 }
-
-/* CSR0 bit 3, transmit demand (Am79C970A data sheet, CSR0). */
-enum { CSR0 = 0, CSR0_TDMD = 1 << 3 };
 
 static enum cost_cause cause_of(const struct device *device, uint32_t offset, const struct io_access *access)
 {
     if (device == NULL || !is_class(device, "pcnet"))
         return CAUSE_OTHER;
-    bool transmits = access->write && pcnet_port_at(device, offset) == PCNET_PORT_RDP &&
-                     pcnet_rap(device) == CSR0 && (access->value & CSR0_TDMD);
-    return transmits ? CAUSE_LANCE_TX : CAUSE_LANCE_STATUS;
+    return pcnet_port_at(device, offset) == PCNET_PORT_RDP && transmits(device, access) ? CAUSE_LANCE_TX
+                                                                                        : CAUSE_LANCE_STATUS;
 }
 
 static void access_in_vmapp(struct workstation *workstation, struct io_access *access,
@@ -63,10 +98,25 @@ static void access_in_vmapp(struct workstation *workstation, struct io_access *a
     services->return_to_vmapp(services->ctx);
     vm_device_access(workstation->vm, access);
     services->emulated(services->ctx, device ? device->cls->name : NULL, host->sent_count != 0);
+    if (host->cause == CAUSE_LANCE_TX)
+        combining_flushed(workstation);
+    else
+        combining_flush(workstation);
     services->call_vmdriver(services->ctx);
     host->cause = CAUSE_OTHER;
     workstation_to_vmm(workstation);
     host_charge(host, COST_ID_VMM_IO_RESUME);
+}
+
+/* What the monitor charges for an access that it emulates. */
+static enum cost_id monitor_cost(enum placement placement)
+{
+    static const uint8_t costs[] = {
+        [PLACE_MONITOR_CHIP] = COST_ID_VMM_IO_CHIP,  [PLACE_MONITOR_PIC] = COST_ID_VMM_IO_PIC,
+        [PLACE_MONITOR_RAP] = COST_ID_VMM_IO_RAP,    [PLACE_MONITOR_MOVE] = COST_ID_VMM_RAP_MOVE,
+        [PLACE_MONITOR_STATUS] = COST_ID_VMM_IO_CSR, [PLACE_MONITOR_QUEUE] = COST_ID_VMM_IO_QUEUE,
+    };
+    return (enum cost_id)costs[placement];
 }
 
 void workstation_io(void *ctx, struct io_access *access)
@@ -74,18 +124,15 @@ void workstation_io(void *ctx, struct io_access *access)
     struct workstation *workstation = ctx;
     struct host *host = vm_host(workstation->vm);
     uint32_t offset = 0;
-    const struct device *device = vm_device_at(workstation->vm, access, &offset);
+    struct device *device = vm_device_at(workstation->vm, access, &offset);
     host_access_begin(host);
-    switch (placement_of(device, offset)) {
-    case PLACE_MONITOR_CHIP:
-        host_charge(host, COST_ID_VMM_IO_CHIP);
-        vm_device_access(workstation->vm, access);
-        break;
-    case PLACE_MONITOR_RAP:
-        host_charge(host, COST_ID_VMM_IO_RAP);
-        vm_device_access(workstation->vm, access);
-        break;
+    enum placement placement = placement_of(workstation, device, offset, access);
+    if (placement != PLACE_VMAPP)
+        host_charge(host, monitor_cost(placement));
+    switch (placement) {
     case PLACE_VMAPP: access_in_vmapp(workstation, access, device, offset); break;
+    case PLACE_MONITOR_QUEUE: combining_put_off(workstation, access, device); break;
+    default: vm_device_access(workstation->vm, access); break;
     }
     host_access_end(host);
 }

@@ -1,4 +1,4 @@
-/* Interrupts and idling under the hosted monitor, version 2.0 (Sugerman 2001, sections 2 and 3).
+/* Interrupts and idling under the hosted monitor (Sugerman 2001, sections 2 and 3).
  *
  * A physical interrupt in the VMM world costs far more than one in the host world:
  *
@@ -6,7 +6,9 @@
  *       -> VMDriver returns -> VMApp: select(), perhaps read() and the virtual NIC's receiver
  *       -> ioctl -> switch -> virtual interrupt if due -> guest
  *
- * The VMApp cannot tell whether the interrupt was for the VM, so it asks select() every time.
+ * In version 2.0 the VMApp cannot tell whether the interrupt was for the VM, so it asks select() every time.
+ * With irq-notify=on (section 3) it looks at memory that it shares with VMNet after an interrupt of the NIC,
+ * and goes back at once; select() is left for other interrupts, the timer's among them.
  *
  * HLT: switch, the VMApp blocks in select(); host interrupts then run in the host world, cheaply. */
 #include "vmm/hv_workstation_priv.h"
@@ -25,6 +27,18 @@ static void post_virtual_interrupts(struct workstation *workstation, bool before
         host_charge(vm_host(workstation->vm), COST_ID_VMM_VIRQ_POST);
 }
 
+/* The VMApp has control after the interrupts in `taken`. */
+static void look_for_work(struct workstation *workstation, uint16_t taken)
+{
+    const struct host_services *services = workstation->services;
+    if (workstation->put_off.count > 0 && !(taken & services->nic_lines))
+        combining_give_up(workstation);
+    combining_flush(workstation);
+    bool notified = workstation->options.irq_notify && !(taken & ~services->nic_lines);
+    if (notified ? services->notified(services->ctx) : services->select(services->ctx))
+        services->receive_pending(services->ctx);
+}
+
 void workstation_host_interrupt(void *ctx)
 {
     struct workstation *workstation = ctx;
@@ -37,8 +51,7 @@ void workstation_host_interrupt(void *ctx)
     workstation_to_host(workstation);
     services->reassert(services->ctx, taken);
     services->return_to_vmapp(services->ctx);
-    if (services->select(services->ctx))
-        services->receive_pending(services->ctx);
+    look_for_work(workstation, taken);
     services->call_vmdriver(services->ctx);
     workstation_to_vmm(workstation);
     post_virtual_interrupts(workstation, before);
@@ -62,6 +75,7 @@ bool workstation_halt(void *ctx, cycle_t limit)
         workstation->intr_before_halt = intr_line(workstation);
         workstation_to_host(workstation);
         services->return_to_vmapp(services->ctx);
+        combining_flush(workstation);
     }
     /* A frame need not wake the guest: its NIC may be off, or the interrupt masked. */
     while (!woken(workstation)) {

@@ -23,6 +23,7 @@ void workstation_to_host(struct workstation *workstation)
 {
     struct host *host = vm_host(workstation->vm);
     CHECK(host->world == WORLD_VMM);
+    switch_rate_count(workstation);
     charge_switch(host);
     host->world = WORLD_HOST;
     host_poll_irqs(host);

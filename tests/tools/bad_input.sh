@@ -88,6 +88,9 @@ run 2 "a disk needs" -kernel "$elf" -drive media=disk
 run 2 "twice" -kernel "$elf" -hda "$elf" -hda "$elf"
 run 1 "unknown hypervisor" -kernel "$elf" -hypervisor vmwear
 run 1 "workstation" -kernel "$elf" -hypervisor workstation,zippy=on
+run 1 "combine-limit must be a number, 1..16" -kernel "$elf" -hypervisor workstation,combine-limit=17
+run 1 "combine-limit must be a number, 1..16" -kernel "$elf" -hypervisor workstation,combine-limit
+run 1 "version must be one of 2.0|optimized" -kernel "$elf" -hypervisor workstation,version=3.0
 run 1 "unknown CPU model" -kernel "$elf" -cpu pentium9
 run 1 "profile" -kernel "$elf" -profile pc-9000
 run 1 "cost" -kernel "$elf" -cost switch.warp=1us

@@ -151,6 +151,12 @@ static void create_host(struct vm *vm, const char *trace)
 
 struct vm *fake_vm_create(const char *profile, const char *const *overrides, const char *trace)
 {
+    return fake_vm_create_with(profile, overrides, trace, "");
+}
+
+struct vm *fake_vm_create_with(const char *profile, const char *const *overrides, const char *trace,
+                               const char *options)
+{
     static const struct dma_ops dma = {.read = on_dma_read, .write = on_dma_write};
     static const struct net_backend_ops wire_ops = {.attach = wire_attach, .send = wire_send};
     static const struct device_class pic = {.name = "i8259"}, serial = {.name = "uart16550"};
@@ -181,7 +187,7 @@ struct vm *fake_vm_create(const char *profile, const char *const *overrides, con
     pci_attach(&vm->pci, function, 3, 0);
     function->config->bytes[4] = 4; /* bus master; the windows are reached without the bus */
     vm->hv = hypervisor_find("workstation");
-    cr_assert_eq(vm->hv->create(vm, "", &vm->hv_ctx, &err), STATUS_OK, "%s", err.text);
+    cr_assert_eq(vm->hv->create(vm, options, &vm->hv_ctx, &err), STATUS_OK, "%s", err.text);
     return vm;
 }
 
@@ -273,6 +279,22 @@ void lance_queue(struct vm *vm, unsigned slot, uint32_t size)
     put32(vm, TX_RING + 16 * slot, TX_BUFFERS + BUFFER * slot);
     put32(vm, TX_RING + 16 * slot + 8, 0);
     put32(vm, TX_RING + 16 * slot + 4, 0x83000000u | 0xF000u | (4096 - size)); /* OWN, STP, ENP */
+}
+
+void move_after_tick(struct vm *vm)
+{
+    cr_assert(host_idle_until_event(&vm->host, STEP_IDLE, TICK_NEVER));
+    if (vm->host.irq_pending)
+        vm->hv->host_interrupt(vm->hv_ctx);
+}
+
+uint64_t step_count(const struct vm *vm, enum cost_id id)
+{
+    uint64_t count = 0;
+    for (unsigned i = RECORDER_FIRST_COST; i < COST_STEP_COUNT; i++)
+        if (vm->costs.steps[i].name == vm->costs.steps[RECORDER_FIRST_COST + id].name)
+            count += recorder_total(vm->recorder, i).count;
+    return count;
 }
 
 uint64_t step_centi_us(const struct vm *vm, enum cost_id id)

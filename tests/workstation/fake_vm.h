@@ -47,6 +47,9 @@ struct vm {
 
 /* `overrides` is a NULL-terminated list of -cost texts, or NULL; `trace` a file to write, or NULL. */
 struct vm *fake_vm_create(const char *profile, const char *const *overrides, const char *trace);
+/* The same with options of the hypervisor. */
+struct vm *fake_vm_create_with(const char *profile, const char *const *overrides, const char *trace,
+                               const char *options);
 void fake_vm_destroy(struct vm *vm);
 uint64_t fake_in(struct vm *vm, uint16_t port, unsigned size);
 void fake_out(struct vm *vm, uint16_t port, unsigned size, uint64_t value);
@@ -60,6 +63,11 @@ void lance_start(struct vm *vm);
 /* Give the chip one frame of `size` bytes; does not demand its transmission. */
 void lance_queue(struct vm *vm, unsigned slot, uint32_t size);
 
+/* Pass time until the host's timer interrupt is behind us, so that none is due soon. */
+void move_after_tick(struct vm *vm);
+
+/* How often a step happened, over all causes. */
+uint64_t step_count(const struct vm *vm, enum cost_id id);
 /* Sum of a step over all causes, in hundredths of a microsecond, rounded. */
 uint64_t step_centi_us(const struct vm *vm, enum cost_id id);
 

@@ -11,14 +11,6 @@
 
 enum { SIZE = 1520 };
 
-/* A host without timer interrupts in the way would be unfair to nobody: make sure none is due. */
-static void move_after_tick(struct vm *vm)
-{
-    cr_assert(host_idle_until_event(&vm->host, STEP_IDLE, TICK_NEVER));
-    if (vm->host.irq_pending)
-        vm->hv->host_interrupt(vm->hv_ctx);
-}
-
 static uint64_t now_centi_us(const struct vm *vm)
 {
     return (host_tick(&vm->host) * 100000000 + vm->costs.cpu_hz / 2) / vm->costs.cpu_hz;

@@ -1,0 +1,379 @@
+/* The optimizations of the hosted monitor (Sugerman 2001, section 3): what each makes of an access, an
+ * interrupt and a frame. */
+#include "tests/workstation/fake_vm.h"
+
+#include "traces/analysis.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { FIGURE_5 = 1520, SIZE = 1514, TDMD_INEA = 0x0048, ACKNOWLEDGE = 0x7940 };
+
+/* Always put off, never put off. */
+#define ALWAYS "send-combining=on,combine-rate=0"
+#define NEVER  "send-combining=on,combine-rate=1000000"
+
+static struct vm *start(const char *options)
+{
+    struct vm *vm = fake_vm_create_with("pc-733", NULL, NULL, options);
+    lance_start(vm);
+    move_after_tick(vm);
+    return vm;
+}
+
+static uint64_t switches(const struct vm *vm)
+{
+    return step_count(vm, COST_ID_SWITCH_SAVE);
+}
+
+static void transmit(struct vm *vm, unsigned slot)
+{
+    lance_queue(vm, slot % 4, SIZE);
+    lance_write_csr(vm, 0, TDMD_INEA);
+}
+
+/* ---- I/O in the VMM ---- */
+
+Test(options, accesses_without_real_io_stay_in_the_vmm)
+{
+    static const struct {
+        uint16_t port;
+        bool write;
+        unsigned rap, value, size;
+        enum cost_id cost;
+        unsigned centi_us; /* 0: the cost is in cycles */
+    } rows[] = {
+        {LANCE_RAP, true, 0, 0, 2, COST_ID_VMM_RAP_MOVE, 0},
+        {LANCE_RAP, false, 0, 0, 2, COST_ID_VMM_RAP_MOVE, 0},
+        {LANCE_RDP, false, 0, 0, 2, COST_ID_VMM_IO_CSR, 91},
+        {LANCE_RDP, true, 0, ACKNOWLEDGE, 2, COST_ID_VMM_IO_CSR, 91},
+        {LANCE_RDP, false, 4, 0, 2, COST_ID_VMM_IO_CSR, 91},
+        {LANCE_RDP, true, 3, 0, 2, COST_ID_VMM_IO_CSR, 91},
+        {FAKE_PIC_PORT, false, 0, 0, 1, COST_ID_VMM_IO_PIC, 78},
+        {FAKE_PIC_PORT, true, 0, 0x20, 1, COST_ID_VMM_IO_PIC, 78},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct vm *vm = start("io-in-vmm=on");
+        fake_out(vm, LANCE_RAP, 2, rows[i].rap);
+        uint64_t before = switches(vm), count = step_count(vm, rows[i].cost);
+        tick_t begin = host_tick(&vm->host),
+               spent = recorder_total(vm->recorder, RECORDER_FIRST_COST + rows[i].cost).ticks;
+        if (rows[i].write)
+            fake_out(vm, rows[i].port, rows[i].size, rows[i].value);
+        else
+            fake_in(vm, rows[i].port, rows[i].size);
+        tick_t took = host_tick(&vm->host) - begin;
+        cr_expect_eq(switches(vm), before, "row %zu", i);
+        cr_expect_eq(step_count(vm, rows[i].cost), count + 1, "row %zu", i);
+        cr_expect_eq(recorder_total(vm->recorder, RECORDER_FIRST_COST + rows[i].cost).ticks - spent, took,
+                     "row %zu costs nothing else", i);
+        uint64_t centi = (took * 100000000 + vm->costs.cpu_hz / 2) / vm->costs.cpu_hz;
+        if (rows[i].centi_us != 0)
+            cr_expect_eq(centi, rows[i].centi_us, "row %zu: %llu", i, (unsigned long long)centi);
+        else
+            cr_expect_leq(took, 20, "a handful of instructions");
+        fake_vm_destroy(vm);
+    }
+}
+
+/* "Less than one tenth": 0.91 us, where a switching access takes 12.98 us. */
+Test(options, a_status_access_takes_less_than_a_tenth)
+{
+    tick_t took[2];
+    for (int on = 0; on < 2; on++) {
+        struct vm *vm = start(on ? "io-in-vmm=on" : "");
+        fake_out(vm, LANCE_RAP, 2, 0);
+        tick_t begin = host_tick(&vm->host);
+        fake_in(vm, LANCE_RDP, 2);
+        took[on] = host_tick(&vm->host) - begin;
+        fake_vm_destroy(vm);
+    }
+    cr_expect_lt(took[1] * 10, took[0]);
+}
+
+Test(options, what_starts_or_stops_the_chip_switches)
+{
+    static const struct {
+        unsigned csr, value;
+    } rows[] = {{0, 0x0004}, {0, 0x0001}, {0, 0x0002}, {0, 0x0008}, {4, 0x1000}, {15, 0}};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct vm *vm = start("io-in-vmm=on");
+        uint64_t before = switches(vm);
+        lance_write_csr(vm, rows[i].csr, rows[i].value);
+        cr_expect_eq(switches(vm), before + 2, "row %zu", i);
+        fake_vm_destroy(vm);
+    }
+}
+
+/* The paper: the transmitting path of the optimized build is within 100 cycles of Figure 5. */
+Test(options, the_transmitting_out_stays_that_of_figure_5)
+{
+    static const char *const options[] = {"io-in-vmm=on", NEVER, "irq-notify=on",
+                                          "version=optimized,combine-rate=1000000"};
+    for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+        struct vm *vm = start(options[i]);
+        lance_queue(vm, 0, FIGURE_5);
+        fake_out(vm, LANCE_RAP, 2, 0);
+        tick_t begin = host_tick(&vm->host);
+        fake_out(vm, LANCE_RDP, 2, TDMD_INEA);
+        tick_t took = host_tick(&vm->host) - begin, figure_5 = vm->costs.cpu_hz / 1000000 * 3163 / 100;
+        cr_expect(took + 100 > figure_5 && took < figure_5 + 100, "%s: %llu cycles", options[i],
+                  (unsigned long long)took);
+        fake_vm_destroy(vm);
+    }
+}
+
+/* Twelve accesses, one interrupt: version 2.0 switches five times, I/O in the VMM once. */
+Test(options, a_packet_switches_once)
+{
+    static const struct {
+        const char *options;
+        unsigned switches;
+    } rows[] = {{"", 5}, {"io-in-vmm=on", 1}, {"irq-notify=on", 5}, {"io-in-vmm=on," ALWAYS, 0}};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct vm *vm = start(rows[i].options);
+        uint64_t before = switches(vm);
+        transmit(vm, 0);
+        fake_in(vm, LANCE_RAP, 2);
+        uint64_t csr0 = lance_read_csr(vm, 0);
+        lance_write_csr(vm, 0, (unsigned)csr0 & ~0x004fu);
+        lance_read_csr(vm, 0);
+        lance_write_csr(vm, 0, ACKNOWLEDGE);
+        fake_out(vm, LANCE_RAP, 2, 0);
+        cr_expect_eq(switches(vm) - before, 2 * rows[i].switches, "row %zu: %llu", i,
+                     (unsigned long long)(switches(vm) - before));
+        fake_vm_destroy(vm);
+    }
+}
+
+/* ---- Send combining ---- */
+
+static uint64_t sent(const struct vm *vm)
+{
+    return hosted_counters(vm->hosted).sent;
+}
+
+Test(options, the_frame_after_the_limit_takes_all_along)
+{
+    static const unsigned limits[] = {1, 2, 3};
+    for (size_t i = 0; i < ARRAY_LEN(limits); i++) {
+        char options[64];
+        snprintf(options, sizeof options, "io-in-vmm=on," ALWAYS ",combine-limit=%u", limits[i]);
+        struct vm *vm = start(options);
+        lance_write_csr(vm, 4, 0x1004); /* no polling, no interrupt when a transmission starts */
+        uint64_t before = switches(vm);
+        for (unsigned n = 0; n < limits[i]; n++) {
+            transmit(vm, n);
+            cr_expect_eq(switches(vm), before, "limit %u, frame %u", limits[i], n);
+            cr_expect_eq(sent(vm), 0);
+            cr_expect_eq(vm->cpu.s.intr_line, 0);
+        }
+        transmit(vm, limits[i]);
+        cr_expect_eq(switches(vm), before + 2, "limit %u", limits[i]);
+        cr_expect_eq(sent(vm), limits[i] + 1);
+        /* One interrupt for the batch: acknowledged once, it is gone. */
+        cr_expect(vm->cpu.s.intr_line);
+        lance_write_csr(vm, 0, 0x0240);
+        cr_expect_eq(vm->cpu.s.intr_line, 0);
+        cr_expect_eq(lance_read_csr(vm, 0) & 0x200, 0);
+        fake_vm_destroy(vm);
+    }
+}
+
+Test(options, interrupt_enable_takes_effect_at_once)
+{
+    struct vm *vm = start(ALWAYS ",io-in-vmm=on");
+    lance_write_csr(vm, 0, 0);
+    cr_expect_eq(lance_read_csr(vm, 0) & 0x40, 0);
+    transmit(vm, 0);
+    cr_expect_eq(lance_read_csr(vm, 0) & 0x40, 0x40);
+    cr_expect_eq(sent(vm), 0);
+    fake_vm_destroy(vm);
+}
+
+/* Bring a frame for the VM from the wire up to the physical interrupt. */
+static void receive(struct vm *vm)
+{
+    struct frame frame = {.id = 77, .size = 60, .data = {2, 0, 0, 0, 0, 1}};
+    host_sync(&vm->host);
+    vm->wire.port->receive(vm->wire.nic, &frame);
+    while (vm->host.irq_pending == 0)
+        cr_assert(host_idle_until_event(&vm->host, STEP_IDLE, TICK_NEVER));
+}
+
+static void by_interrupt(struct vm *vm)
+{
+    receive(vm);
+    vm->hv->host_interrupt(vm->hv_ctx);
+}
+
+static void by_tick(struct vm *vm)
+{
+    uint64_t ticks = hosted_counters(vm->hosted).ticks;
+    while (vm->host.irq_pending == 0)
+        cr_assert(host_idle_until_event(&vm->host, STEP_IDLE, TICK_NEVER));
+    vm->hv->host_interrupt(vm->hv_ctx);
+    cr_expect_eq(hosted_counters(vm->hosted).ticks, ticks + 1);
+}
+
+static void by_other_device(struct vm *vm)
+{
+    fake_out(vm, FAKE_SERIAL_PORT, 1, 'x');
+}
+
+static void by_halt(struct vm *vm)
+{
+    vm->hv->halt(vm->hv_ctx, host_now(&vm->host) + 100000);
+}
+
+Test(options, waiting_frames_go_when_the_vmapp_has_control)
+{
+    static const struct {
+        const char *name;
+        void (*act)(struct vm *vm);
+    } ways[] = {
+        {"interrupt", by_interrupt}, {"tick", by_tick}, {"device", by_other_device}, {"HLT", by_halt}};
+    for (size_t i = 0; i < ARRAY_LEN(ways); i++)
+        for (unsigned count = 1; count <= 3; count++) {
+            struct vm *vm = start("io-in-vmm=on," ALWAYS);
+            for (unsigned n = 0; n < count; n++)
+                transmit(vm, n);
+            cr_expect_eq(sent(vm), 0);
+            tick_t begin = host_tick(&vm->host);
+            ways[i].act(vm);
+            cr_expect_eq(sent(vm), count, "%s", ways[i].name);
+            cr_expect(vm->cpu.s.intr_line, "%s: the guest is told", ways[i].name);
+            cr_expect_leq(host_tick(&vm->host) - begin, vm->costs.cpu_hz / 100 + vm->costs.cpu_hz / 2000,
+                          "%s: no more than a tick, and the work", ways[i].name);
+            fake_vm_destroy(vm);
+        }
+}
+
+/* Below the rate each frame goes at once; after a while above it, it waits; after a rest it goes at once
+ * again. */
+Test(options, combining_depends_on_the_rate_of_switches)
+{
+    struct vm *vm = start("io-in-vmm=on,send-combining=on,combine-rate=500");
+    transmit(vm, 0);
+    cr_expect_eq(sent(vm), 1);
+    /* 4000 switches a second for 50 ms. */
+    tick_t step = vm->costs.cpu_hz / 4000, limit = host_tick(&vm->host) + vm->costs.cpu_hz / 20;
+    while (host_tick(&vm->host) < limit) {
+        fake_out(vm, FAKE_SERIAL_PORT, 1, 'x');
+        host_idle_until_event(&vm->host, STEP_IDLE, host_now(&vm->host) + step);
+        if (vm->host.irq_pending)
+            vm->hv->host_interrupt(vm->hv_ctx);
+    }
+    transmit(vm, 1);
+    cr_expect_eq(sent(vm), 1);
+    /* The timer comes for it: combining stops at once. */
+    by_tick(vm);
+    cr_expect_eq(sent(vm), 2);
+    transmit(vm, 2);
+    cr_expect_eq(sent(vm), 3);
+    fake_vm_destroy(vm);
+}
+
+Test(options, the_rate_decays_without_switches)
+{
+    struct vm *vm = start("io-in-vmm=on,send-combining=on,combine-rate=1000,shadow=off");
+    for (unsigned i = 0; i < 400; i++)
+        fake_out(vm, FAKE_SERIAL_PORT, 1, 'x');
+    move_after_tick(vm);
+    transmit(vm, 0);
+    cr_expect_eq(sent(vm), 0);
+    fake_out(vm, FAKE_SERIAL_PORT, 1, 'x');
+    cr_expect_eq(sent(vm), 1);
+    /* A second without the monitor's world: the clock moves, nothing is switched. */
+    vm->cpu.s.clock += vm->costs.cpu_hz;
+    host_account_guest(&vm->host, 0);
+    transmit(vm, 1);
+    cr_expect_eq(sent(vm), 2);
+    fake_vm_destroy(vm);
+}
+
+/* A frame that waited began its way with the guest's access, and its receipt adds up from there. */
+Test(options, receipts_of_a_batch_begin_at_each_frames_access)
+{
+    char path[] = "/tmp/crosspage-options-XXXXXX";
+    close(mkstemp(path));
+    struct vm *vm = fake_vm_create_with("pc-733", NULL, path, "io-in-vmm=on," ALWAYS);
+    tick_t out[4], resume[4];
+    lance_start(vm);
+    move_after_tick(vm);
+    for (unsigned i = 0; i < 4; i++) {
+        lance_queue(vm, i, SIZE);
+        fake_out(vm, LANCE_RAP, 2, 0);
+        out[i] = host_tick(&vm->host);
+        fake_out(vm, LANCE_RDP, 2, TDMD_INEA);
+        resume[i] = host_tick(&vm->host);
+        vm->cpu.s.clock += 1000; /* the guest goes on */
+        host_account_guest(&vm->host, 0);
+    }
+    fake_vm_destroy(vm);
+    struct analysis analysis;
+    struct error err = {{0}};
+    cr_assert_eq(analysis_load(&analysis, path, &err), STATUS_OK, "%s", err.text);
+    cr_assert_eq(analysis.packet_count, 4);
+    for (unsigned i = 0; i < 4; i++) {
+        const tick_t *mark = analysis.packets[i].mark;
+        cr_expect_eq(mark[PACKET_TX_OUT], out[i], "frame %u", i);
+        cr_expect_eq(mark[PACKET_TX_RESUME], resume[i], "frame %u", i);
+        cr_expect(mark[PACKET_TX_BACKEND] > out[3] && mark[PACKET_TX_NIC] < resume[3], "frame %u", i);
+    }
+    analysis_free(&analysis);
+    unlink(path);
+}
+
+/* ---- IRQ notification ---- */
+
+Test(options, a_nic_interrupt_needs_no_select)
+{
+    for (int on = 0; on < 2; on++) {
+        struct vm *vm = start(on ? "irq-notify=on" : "");
+        uint64_t selects = step_count(vm, COST_ID_HOST_SELECT);
+        by_interrupt(vm);
+        cr_expect_eq(step_count(vm, COST_ID_HOST_SELECT) - selects, !on);
+        cr_expect_eq(step_count(vm, COST_ID_VMAPP_NOTIFIED), on);
+        cr_expect_eq(step_count(vm, COST_ID_VMNET_NOTIFY), on);
+        cr_expect_eq(step_count(vm, COST_ID_VMNET_READ), 1);
+        cr_expect(vm->cpu.s.intr_line);
+        /* The timer is not the NIC. */
+        selects = step_count(vm, COST_ID_HOST_SELECT);
+        by_tick(vm);
+        cr_expect_eq(step_count(vm, COST_ID_HOST_SELECT) - selects, 1);
+        fake_vm_destroy(vm);
+    }
+}
+
+Test(options, a_frame_found_by_polling_goes_with_either)
+{
+    struct vm *vm = start("irq-notify=on");
+    lance_write_csr(vm, 4, 0); /* the chip polls its ring, when the VMApp has no control */
+    lance_queue(vm, 0, SIZE);
+    host_idle_until_event(&vm->host, STEP_IDLE, TICK_NEVER);
+    cr_expect_eq(sent(vm), 0);
+    by_interrupt(vm);
+    cr_expect_eq(sent(vm), 1);
+    fake_vm_destroy(vm);
+}
+
+/* ---- All together ---- */
+
+Test(options, version_sets_the_three)
+{
+    struct vm *vm = start("version=optimized,combine-rate=0");
+    uint64_t before = switches(vm);
+    transmit(vm, 0);
+    cr_expect_eq(switches(vm), before);
+    by_interrupt(vm);
+    cr_expect_eq(step_count(vm, COST_ID_VMAPP_NOTIFIED), 1);
+    fake_vm_destroy(vm);
+    vm = start("version=optimized,version=2.0");
+    before = switches(vm);
+    lance_read_csr(vm, 0);
+    cr_expect_eq(switches(vm), before + 2);
+    fake_vm_destroy(vm);
+}
