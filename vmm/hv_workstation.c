@@ -23,6 +23,7 @@ enum option {
     OPTION_COMBINE_LIMIT,
     OPTION_COMBINE_RATE,
     OPTION_IRQ_NOTIFY,
+    OPTION_HALT,
     OPTION_SHADOW,
     OPTION_COUNT
 };
@@ -44,6 +45,9 @@ static const struct hypervisor_option options[OPTION_COUNT] = {
                              1000000, 2000},
     [OPTION_IRQ_NOTIFY] = {"irq-notify", "off|on",
                            "after a NIC interrupt the VMApp looks at shared memory instead of select()"},
+    [OPTION_HALT] =
+        {"halt", "yield|spin",
+         "a guest that halts gives the CPU to the host, or waits in the VMM for the next interrupt"},
     [OPTION_SHADOW] = {"shadow", "on|off",
                        "shadow page tables; off: the guest's own tables translate, at no cost"},
 };
@@ -61,6 +65,7 @@ static enum status read_options(const char *text, struct workstation_options *ou
         .combine_limit = choice[OPTION_COMBINE_LIMIT],
         .combine_rate = choice[OPTION_COMBINE_RATE],
         .irq_notify = choice[OPTION_IRQ_NOTIFY] != 0,
+        .spin = choice[OPTION_HALT] != 0,
     };
     return STATUS_OK;
 }

@@ -19,7 +19,7 @@ enum placement {
 
 /* hv_workstation.c lists and explains them. */
 struct workstation_options {
-    bool shadow, io_in_vmm, send_combining, irq_notify;
+    bool shadow, io_in_vmm, send_combining, irq_notify, spin;
     unsigned combine_limit; /* frames that may wait */
     unsigned combine_rate;  /* world switches per second from which they may */
 };

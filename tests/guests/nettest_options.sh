@@ -98,4 +98,17 @@ for options in \
     echo "ok: $options"
 done
 
+# The shape of Table 2: every row is there, and each half adds up to all there is, however the guest halts.
+for halt in yield spin; do
+    options=version=optimized,halt=$halt
+    run table $options "total=1000000 write=4096" -trace t.trace
+    "$crosspage" report "$work/table/t.trace" >"$work/report" || fail "$options: report: exit status $?"
+    sed -n '/^Transfer in the shape of Table 2/,/^$/p' "$work/report" >"$work/table2"
+    awk '/^Inside VMM/ { inside = 1 } / % / { for (i = 1; $i != "%"; i++); if (inside) vmm += $(i - 1); else all += $(i - 1); rows++ }
+        END { exit !(rows >= 14 && all > 99.9 && all < 100.1 && vmm > 99.9 && vmm < 100.1) }' "$work/table2" ||
+        fail "$options: Table 2 does not add up: $(cat "$work/table2")"
+    echo "ok: Table 2, halt=$halt"
+done
+[ "$(step table host.block)" -eq 0 ] || fail "halt=spin: the VMApp blocks"
+
 [ $failures -eq 0 ] || { echo "$failures failures"; exit 1; }

@@ -377,3 +377,48 @@ Test(options, version_sets_the_three)
     cr_expect_eq(switches(vm), before + 2);
     fake_vm_destroy(vm);
 }
+
+/* ---- HLT in the VMM ---- */
+
+Test(options, a_spinning_halt_waits_in_the_vmm)
+{
+    struct vm *vm = start("halt=spin");
+    uint64_t before = switches(vm);
+    tick_t begin = host_tick(&vm->host), idle = recorder_total(vm->recorder, STEP_IDLE).ticks;
+    /* Host timer interrupts take the whole path and do not wake the guest; the limit ends the call. */
+    cycle_t limit = host_now(&vm->host) + vm->costs.cpu_hz / 20;
+    cr_expect_not(vm->hv->halt(vm->hv_ctx, limit));
+    cr_expect_geq(host_now(&vm->host), limit);
+    cr_expect_eq(vm->host.world, WORLD_VMM);
+    cr_expect_eq(hosted_counters(vm->hosted).ticks, 1 + 5);
+    cr_expect_eq(switches(vm), before + 2 * 5);
+    cr_expect_gt(recorder_total(vm->recorder, STEP_IDLE).ticks - idle,
+                 (host_tick(&vm->host) - begin) * 9 / 10);
+    cr_expect_eq(step_count(vm, COST_ID_HOST_BLOCK), 0);
+    /* A frame wakes it. */
+    struct frame frame = {.id = 78, .size = 60, .data = {2, 0, 0, 0, 0, 1}};
+    host_sync(&vm->host);
+    vm->wire.port->receive(vm->wire.nic, &frame);
+    cr_expect(vm->hv->halt(vm->hv_ctx, TICK_NEVER));
+    cr_expect(vm->cpu.s.intr_line);
+    cr_expect_eq(step_count(vm, COST_ID_VMM_HLT_RESUME), 1);
+    fake_vm_destroy(vm);
+}
+
+Test(options, a_spinning_halt_may_be_cut_anywhere)
+{
+    cycle_t end[2];
+    for (int cut = 0; cut < 2; cut++) {
+        struct vm *vm = fake_vm_create_with("pc-733", NULL, NULL, "halt=spin");
+        struct frame frame = {.size = 60, .data = {2, 0, 0, 0, 0, 1}};
+        lance_start(vm);
+        host_sync(&vm->host);
+        vm->wire.port->receive(vm->wire.nic, &frame);
+        cycle_t limit = cut ? host_now(&vm->host) + 7 : TICK_NEVER;
+        while (!vm->hv->halt(vm->hv_ctx, limit))
+            limit += 97;
+        end[cut] = host_now(&vm->host);
+        fake_vm_destroy(vm);
+    }
+    cr_expect_eq(end[0], end[1], "%llu %llu", (unsigned long long)end[0], (unsigned long long)end[1]);
+}
