@@ -96,7 +96,7 @@ static void return_same_commit(struct cpu *cpu, const struct far_return *ret, ui
     cpu->s.gpr[RSP] = stack_pointer_merge(cpu->s.gpr[RSP], cpu->s.gpr[RSP] + (bytes & stack_mask(cpu)), mask);
     cpu->s.seg[CS] = ret->cs;
     cpu->s.rip = ret->rip;
-    cpu_update_mode(cpu);
+    cpu_update_privilege(cpu);
 }
 
 /* To an outer level, or any IRET of 64-bit mode: CS:rIP and SS:rSP. */
@@ -108,7 +108,7 @@ static void return_outer_commit(struct cpu *cpu, const struct far_return *ret, u
     cpu->s.seg[SS] = ret->ss;
     cpu->s.gpr[RSP] = stack_pointer_merge(cpu->s.gpr[RSP], ret->rsp + extra, mask);
     cpu->s.rip = ret->rip;
-    cpu_update_mode(cpu);
+    cpu_update_privilege(cpu);
     if (ret->cpl > old_cpl)
         drop_inner_segments(cpu);
 }

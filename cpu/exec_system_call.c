@@ -35,7 +35,7 @@ static void enter(struct cpu *cpu, struct segment cs, struct segment ss, uint64_
     cpu->s.seg[CS] = cs;
     cpu->s.seg[SS] = ss;
     cpu->s.rip = rip;
-    cpu_update_mode(cpu);
+    cpu_update_privilege(cpu);
 }
 
 /* ---- SYSENTER, SYSEXIT ---- */

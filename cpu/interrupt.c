@@ -215,7 +215,7 @@ static void gate_commit(struct cpu *cpu, const struct gate *gate, const struct f
     cpu->s.seg[CS].attr |= SEG_ACCESSED;
     cpu->s.rip = gate->rip;
     cpu->s.rflags &= ~(uint64_t)(FLAG_TF | FLAG_NT | FLAG_RF | FLAG_VM | (gate->trap ? 0 : FLAG_IF));
-    cpu_update_mode(cpu);
+    cpu_update_privilege(cpu);
 }
 
 static bool event_task(struct cpu *cpu, const struct cpu_event *event, const struct gate *gate)

@@ -280,9 +280,21 @@ static bool linear_write_bytes(struct cpu *cpu, uint64_t linear, unsigned size, 
     return true;
 }
 
+/* The hit path of mem.h for whatever privilege: descriptors, gates and frames are mostly where they were. */
+static ALWAYS_INLINE uint8_t *mapped(const struct cpu *cpu, uint64_t linear, unsigned size,
+                                     enum access access, bool user)
+{
+    return cpu->config.fast_paths ? tlb_hit(&cpu->tlb.map[user], linear, size, access) : NULL;
+}
+
 bool linear_read(struct cpu *cpu, uint64_t linear, unsigned size, bool user, uint64_t *value)
 {
     uint8_t bytes[8];
+    const uint8_t *host = mapped(cpu, linear, size, ACCESS_READ, user);
+    if (LIKELY(host != NULL)) {
+        *value = host_load(host, size);
+        return true;
+    }
     if (!linear_read_bytes(cpu, linear, size, user, bytes))
         return false;
     *value = host_load(bytes, size);
@@ -292,6 +304,11 @@ bool linear_read(struct cpu *cpu, uint64_t linear, unsigned size, bool user, uin
 bool linear_write(struct cpu *cpu, uint64_t linear, unsigned size, bool user, uint64_t value)
 {
     uint8_t bytes[8];
+    uint8_t *host = mapped(cpu, linear, size, ACCESS_WRITE, user);
+    if (LIKELY(host != NULL)) {
+        host_store(host, size, value);
+        return true;
+    }
     host_store(bytes, size, value);
     return linear_write_bytes(cpu, linear, size, user, bytes);
 }
@@ -299,7 +316,8 @@ bool linear_write(struct cpu *cpu, uint64_t linear, unsigned size, bool user, ui
 bool linear_check(struct cpu *cpu, uint64_t linear, unsigned size, enum access access, bool user)
 {
     struct span span;
-    return span_resolve(cpu, linear, size, access, user, &span);
+    return mapped(cpu, linear, size, access, user) != NULL ||
+           span_resolve(cpu, linear, size, access, user, &span);
 }
 
 bool sys_read(struct cpu *cpu, uint64_t linear, unsigned size, uint64_t *value)

@@ -9,19 +9,25 @@
 #include "cpu/protect.h"
 #include "cpu/sse.h"
 
-static bool segment_is_flat(const struct cpu *cpu, const struct segment *segment, bool write)
+enum { FLAT_READ = 1, FLAT_WRITE = 2, FLAT_BOTH = FLAT_READ | FLAT_WRITE };
+
+/* What needs no check but paging. */
+static unsigned segment_flatness(const struct cpu *cpu, const struct segment *segment)
 {
+    unsigned attr = segment->attr;
     if (cpu->long64)
-        return true;
+        return FLAT_BOTH;
     if (segment->limit != UINT32_MAX)
-        return false;
+        return 0;
     if (cpu->mode & MODE_REAL)
-        return true;
-    if (!(segment->attr & SEG_P))
-        return false;
-    if (segment->attr & SEG_CODE)
-        return !write && (segment->attr & SEG_READABLE) != 0;
-    return !(segment->attr & SEG_EXPAND_DOWN) && (!write || (segment->attr & SEG_WRITABLE) != 0);
+        return FLAT_BOTH;
+    if (!(attr & SEG_P))
+        return 0;
+    if (attr & SEG_CODE)
+        return attr & SEG_READABLE ? FLAT_READ : 0;
+    if (attr & SEG_EXPAND_DOWN)
+        return 0;
+    return attr & SEG_WRITABLE ? FLAT_BOTH : FLAT_READ;
 }
 
 /* Offsets in 16-bit code are 16 bits, whatever the limit. */
@@ -51,18 +57,14 @@ static bool fast_accesses(const struct cpu *cpu)
 static void derive_segment(struct cpu *cpu, unsigned n)
 {
     const struct segment *segment = &cpu->s.seg[n];
-    bool fast = fast_accesses(cpu);
+    unsigned flatness = fast_accesses(cpu) ? segment_flatness(cpu, segment) : 0;
     bool based = !cpu->long64 || n == FS || n == GS;
-    uint8_t bit = (uint8_t)(1 << n);
+    unsigned others = ~(1u << n);
     cpu->seg_base[n] = based ? segment->base : 0;
     if (n == CS)
         cpu->code_bound = code_bound(cpu);
-    cpu->flat &= (uint8_t)~bit;
-    cpu->flat_write &= (uint8_t)~bit;
-    if (fast && segment_is_flat(cpu, segment, false))
-        cpu->flat |= bit;
-    if (fast && segment_is_flat(cpu, segment, true))
-        cpu->flat_write |= bit;
+    cpu->flat = (uint8_t)((cpu->flat & others) | (flatness & FLAT_READ) << n);
+    cpu->flat_write = (uint8_t)((cpu->flat_write & others) | flatness >> 1 << n);
 }
 
 void cpu_update_segment(struct cpu *cpu, unsigned n)
@@ -108,25 +110,69 @@ static bool simd_may_trap(const struct cpu *cpu)
     return (cpu->s.mxcsr & masks) != masks;
 }
 
+enum { GUARDS = MODE_FPU_GUARD | MODE_AVX_GUARD | MODE_SIMD_TRAPS | MODE_SSE_GUARD };
+
+static unsigned guards(const struct cpu *cpu)
+{
+    return (fpu_needs_guard(cpu) ? MODE_FPU_GUARD : 0) | (avx_needs_guard(cpu) ? MODE_AVX_GUARD : 0) |
+           (simd_may_trap(cpu) ? MODE_SIMD_TRAPS : 0) | (sse_needs_guard(cpu) ? MODE_SSE_GUARD : 0);
+}
+
+/* All that privilege and code size decide; `real`: MODE_REAL or 0. */
+static void derive_privilege(struct cpu *cpu, unsigned cpl, unsigned real, unsigned guarded)
+{
+    const struct cpu_state *s = &cpu->s;
+    cpu->cpl = (uint8_t)cpl;
+    cpu->long64 = (s->efer & EFER_LMA) != 0 && (s->seg[CS].attr & SEG_L) != 0;
+    unsigned code = cpu->long64 ? MODE_CODE64 : (s->seg[CS].attr & SEG_DB) != 0 ? MODE_CODE32 : MODE_CODE16;
+    cpu->mode = code | cpl << MODE_CPL_SHIFT | real | guarded;
+    cpu->linear_mask = cpu->long64 ? UINT64_MAX : UINT32_MAX;
+    cpu->align_check = cpl == 3 && (s->cr0 & CR0_AM) != 0 && (s->rflags & FLAG_AC) != 0;
+    cpu->tlb_map = &cpu->tlb.map[cpl == 3];
+}
+
+static void tell_cpl(struct cpu *cpu, unsigned old_cpl)
+{
+    if (cpu->cpl != old_cpl && cpu->bus->cpl_changed != NULL)
+        cpu->bus->cpl_changed(cpu->bus->ctx, old_cpl, cpu->cpl);
+}
+
+static unsigned stack_dpl(const struct cpu *cpu)
+{
+    return (cpu->s.seg[SS].attr & SEG_DPL) >> SEG_DPL_SHIFT;
+}
+
 void cpu_update_mode(struct cpu *cpu)
 {
     const struct cpu_state *s = &cpu->s;
     bool protected_mode = (s->cr0 & CR0_PE) != 0;
     bool v86 = protected_mode && (s->rflags & FLAG_VM) != 0;
-    uint8_t old_cpl = cpu->cpl;
-
-    cpu->cpl = !protected_mode ? 0 : v86 ? 3 : (s->seg[SS].attr & SEG_DPL) >> SEG_DPL_SHIFT;
-    cpu->long64 = (s->efer & EFER_LMA) != 0 && (s->seg[CS].attr & SEG_L) != 0;
-    unsigned code = cpu->long64 ? MODE_CODE64 : (s->seg[CS].attr & SEG_DB) != 0 ? MODE_CODE32 : MODE_CODE16;
-    cpu->mode = code | (unsigned)cpu->cpl << MODE_CPL_SHIFT | (!protected_mode || v86 ? MODE_REAL : 0) |
-                (fpu_needs_guard(cpu) ? MODE_FPU_GUARD : 0) | (avx_needs_guard(cpu) ? MODE_AVX_GUARD : 0) |
-                (simd_may_trap(cpu) ? MODE_SIMD_TRAPS : 0) | (sse_needs_guard(cpu) ? MODE_SSE_GUARD : 0);
-    cpu->linear_mask = cpu->long64 ? UINT64_MAX : UINT32_MAX;
-    cpu->align_check = cpu->cpl == 3 && (s->cr0 & CR0_AM) != 0 && (s->rflags & FLAG_AC) != 0;
-    cpu->tlb_map = &cpu->tlb.map[cpu->cpl == 3];
+    unsigned old_cpl = cpu->cpl;
+    derive_privilege(cpu, !protected_mode ? 0 : v86 ? 3 : stack_dpl(cpu),
+                     !protected_mode || v86 ? MODE_REAL : 0, guards(cpu));
     derive_segments(cpu);
-    if (cpu->cpl != old_cpl && cpu->bus->cpl_changed != NULL)
-        cpu->bus->cpl_changed(cpu->bus->ctx, old_cpl, cpu->cpl);
+    tell_cpl(cpu, old_cpl);
+}
+
+void cpu_update_privilege(struct cpu *cpu)
+{
+    bool old_long64 = cpu->long64, old_fast = fast_accesses(cpu);
+    unsigned old_cpl = cpu->cpl;
+    if ((cpu->mode & MODE_REAL) != 0 || (cpu->s.rflags & FLAG_VM) != 0) {
+        cpu_update_mode(cpu);
+        return;
+    }
+    derive_privilege(cpu, stack_dpl(cpu), 0, cpu->mode & GUARDS);
+    if (cpu->long64 != old_long64 || fast_accesses(cpu) != old_fast) {
+        derive_segments(cpu);
+    } else {
+        if (!cpu->long64) {
+            derive_segment(cpu, CS);
+            derive_segment(cpu, SS);
+        }
+        cpu->mode |= data_is_flat(cpu) ? MODE_FLAT : 0;
+    }
+    tell_cpl(cpu, old_cpl);
 }
 
 void cpu_update_paging(struct cpu *cpu)

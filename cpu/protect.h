@@ -140,6 +140,8 @@ bool tss_inner_stack(struct cpu *cpu, unsigned dpl, unsigned ist, unsigned ext, 
 
 /* Recompute what depends on data segment `n` alone (cpu/mode.c). */
 void cpu_update_segment(struct cpu *cpu, unsigned n);
+/* The same when nothing but CS, SS and RFLAGS was loaded, the mode being protected before and after. */
+void cpu_update_privilege(struct cpu *cpu);
 
 /* ---- Stacks ---- */
 

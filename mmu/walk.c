@@ -12,6 +12,8 @@
  * memory_write(), so that watchers of page tables see it. */
 #include "mmu/walk.h"
 
+#include <string.h>
+
 enum entry_bit {
     PTE_P = 1 << 0,
     PTE_W = 1 << 1,
@@ -44,11 +46,20 @@ struct walk {
     uint64_t permissions; /* P_W and P_U and'ed, NX or'ed over the levels */
 };
 
+/* An entry is aligned: it lies in one page. */
 static uint64_t entry_read(const struct walk *walk, gpa_t addr)
 {
-    uint64_t value = 0;
-    memory_read(walk->memory, addr, &value, walk->entry_size);
-    return value;
+    const uint8_t *frame = memory_frame(walk->memory, addr);
+    uint64_t wide;
+    uint32_t narrow;
+    if (UNLIKELY(frame == NULL))
+        return walk->entry_size == 8 ? UINT64_MAX : UINT32_MAX;
+    if (walk->entry_size == 8) {
+        memcpy(&wide, frame + (addr.v & PAGE_MASK), 8);
+        return wide;
+    }
+    memcpy(&narrow, frame + (addr.v & PAGE_MASK), 4);
+    return narrow;
 }
 
 /* Address bits above what the CPU has must be zero, in 8-byte entries (SDM vol. 3, table 4-14 and others). */
