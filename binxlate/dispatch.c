@@ -89,6 +89,7 @@ struct place {
     uint32_t at;
 };
 
+/* The jump cache's salt is the present one. */
 static void enter(struct translator *t, const struct place *to)
 {
     struct cpu *cpu = t->cpu;
@@ -96,7 +97,6 @@ static void enter(struct translator *t, const struct place *to)
     t->frame->not_flat[0] = (flat >> FS & 1) == 0;
     t->frame->not_flat[1] = (flat >> GS & 1) == 0;
     t->frame->backward = (cpu->s.rflags & FLAG_DF) != 0;
-    jump_cache_salt(t);
     flags_to_host(t);
     if (to->unit != NULL && to->unit->x87 && t->host->x87_usable(cpu)) {
         t->host->x87_load(t);
@@ -207,8 +207,8 @@ static enum where follow(struct translator *t, uint32_t n, enum site_kind kind, 
     }
     if (kind == SITE_LINK && path_on(t, PATH_LINK) && t->count[COUNT_FLUSHES] == flushes)
         site_link(t, n, unit);
+    jump_cache_salt(t);
     if (kind != SITE_LINK && path_on(t, PATH_CACHE)) {
-        jump_cache_salt(t);
         jump_cache_add(t, unit);
         t->count[COUNT_CACHE_MISSES]++;
     }
@@ -274,8 +274,9 @@ static enum after interpret(struct translator *t, const struct site *site)
         return AFTER_RESUME;
     }
     insn_finish(cpu, insn, result);
-    bool plain = is_near_branch(insn) && cpu->s.clock < cpu->limit && tlb_code_epoch(&cpu->tlb) == epoch;
-    return result == EXEC_JUMP && plain ? AFTER_JUMP : AFTER_LEAVE;
+    bool plain = result == EXEC_JUMP && is_near_branch(insn) && cpu->s.clock < cpu->limit &&
+                 tlb_code_epoch(&cpu->tlb) == epoch;
+    return plain ? AFTER_JUMP : AFTER_LEAVE;
 }
 
 /* Act on the site by which host code was left. */
@@ -325,6 +326,7 @@ unsigned translator_run(void *ctx, struct block *block)
         return RUN_DECLINED;
     struct place to = {unit, unit->entry};
     enum where where;
+    jump_cache_salt(t);
     log_unit(t, unit);
     do {
         window_open(t);

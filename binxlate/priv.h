@@ -133,7 +133,7 @@ struct translator {
     size_t used, thunks_end;
     enter_fn *enter;
     /* Offsets of thunks: sites jump to `leave` with their index in the scratch register. */
-    uint32_t leave, load_vectors;
+    uint32_t leave, load_vectors, call;
 
     struct site *site;
     uint32_t sites, sites_room;

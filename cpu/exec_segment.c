@@ -7,6 +7,7 @@
  *
  * Left out: nothing. */
 #include "cpu/protect.h"
+#include "cpu/quick.h"
 
 enum { SHADOW_INTERRUPTS = 1, SHADOW_TRAPS = 2 };
 
@@ -80,6 +81,54 @@ static void segment_load_commit(struct cpu *cpu, unsigned n, const struct segmen
         cpu_exit(cpu, CPU_EXIT_SEGMENT_LOAD, n);
     cpu->s.seg[n] = *segment;
     cpu_update_segment(cpu, n);
+}
+
+/* ---- For translated code ---- */
+
+/* The descriptor, if it is in RAM that the TLB's map has, and its accessed bit set. */
+static bool descriptor_at_hand(const struct cpu *cpu, uint16_t selector, struct descriptor *d)
+{
+    uint64_t base = cpu->s.gdtr.base, limit = cpu->s.gdtr.limit;
+    uint64_t offset = selector & 0xFFF8u;
+    if (selector & 4) {
+        base = cpu->s.ldtr.base;
+        limit = cpu->s.ldtr.attr & SEG_P ? cpu->s.ldtr.limit : 0;
+    }
+    if (offset + 7 > limit)
+        return false;
+    uint64_t address = in_long_mode(cpu) ? base + offset : (uint32_t)(base + offset);
+    const uint8_t *host = tlb_hit(&cpu->tlb.map[false], address, 8, ACCESS_READ);
+    if (host == NULL)
+        return false;
+    *d = (struct descriptor){.low = host_load(host, 8), .address = address, .selector = selector};
+    return (d->low >> 40 & SEG_ACCESSED) != 0;
+}
+
+static bool segment_equal(const struct segment *a, const struct segment *b)
+{
+    return a->base == b->base && a->limit == b->limit && a->selector == b->selector && a->attr == b->attr;
+}
+
+bool segment_load_quick(struct cpu *cpu, unsigned n, uint16_t selector)
+{
+    struct segment segment = segment_null(selector, 0), old = cpu->s.seg[n];
+    struct descriptor d;
+    unsigned mode = cpu->mode;
+    if (!selector_is_null(selector)) {
+        if (!descriptor_at_hand(cpu, selector, &d) || !readable_from(cpu, &d, selector & 3) ||
+            !descriptor_present(&d))
+            return false;
+        segment = descriptor_segment(&d, selector);
+    }
+    if (segment_equal(&segment, &old))
+        return true;
+    cpu->s.seg[n] = segment;
+    cpu_update_segment(cpu, n);
+    if (LIKELY(cpu->mode == mode))
+        return true;
+    cpu->s.seg[n] = old;
+    cpu_update_segment(cpu, n);
+    return false;
 }
 
 /* ---- MOV, PUSH, POP, LDS and friends ---- */

@@ -148,7 +148,10 @@ void cpu_update_mode(struct cpu *cpu)
     bool protected_mode = (s->cr0 & CR0_PE) != 0;
     bool v86 = protected_mode && (s->rflags & FLAG_VM) != 0;
     unsigned old_cpl = cpu->cpl;
-    derive_privilege(cpu, !protected_mode ? 0 : v86 ? 3 : stack_dpl(cpu),
+    derive_privilege(cpu,
+                     !protected_mode ? 0
+                     : v86           ? 3
+                                     : stack_dpl(cpu),
                      !protected_mode || v86 ? MODE_REAL : 0, guards(cpu));
     derive_segments(cpu);
     tell_cpl(cpu, old_cpl);

@@ -4,6 +4,8 @@
  * Where a monitor wants to know of the instruction (cpu_bus.exit), it is left to the interpreter. */
 #include "binxlate/x64/x64.h"
 
+#include "cpu/quick.h"
+
 static unsigned cpl_of(const struct x64_unit *x)
 {
     return x->block->mode >> MODE_CPL_SHIFT & 3;
@@ -236,6 +238,87 @@ static bool lower_push_sreg(struct x64_unit *x)
     return true;
 }
 
+/* Segment register `n`; 0: done. The frame is told what enter would tell it. */
+static ALWAYS_INLINE uint64_t load_segment(struct cpu *cpu, unsigned n, uint64_t selector)
+{
+    struct xlat_frame *frame = cpu_engine_room(cpu);
+    if (!segment_load_quick(cpu, n, (uint16_t)selector))
+        return 1;
+    if (n == FS || n == GS)
+        frame->not_flat[n - FS] = (cpu->flat & cpu->flat_write & 1 << n) == 0;
+    return 0;
+}
+
+static uint64_t load_es(struct cpu *cpu, uint64_t selector)
+{
+    return load_segment(cpu, ES, selector);
+}
+
+static uint64_t load_ds(struct cpu *cpu, uint64_t selector)
+{
+    return load_segment(cpu, DS, selector);
+}
+
+static uint64_t load_fs(struct cpu *cpu, uint64_t selector)
+{
+    return load_segment(cpu, FS, selector);
+}
+
+static uint64_t load_gs(struct cpu *cpu, uint64_t selector)
+{
+    return load_segment(cpu, GS, selector);
+}
+
+/* MOV SS and POP SS cast a shadow, so they are the interpreter's. */
+static x64_callee *loader_of(const struct x64_unit *x)
+{
+    static x64_callee *const loader[SREG_COUNT] = {
+        [ES] = load_es, [DS] = load_ds, [FS] = load_fs, [GS] = load_gs};
+    unsigned n = x->insn->op[0].reg;
+    bool usable = path_on(x->t, PATH_SEGMENT) && (x->block->mode & (MODE_REAL | MODE_FLAT)) == MODE_FLAT &&
+                  (cpl_of(x) == 3 || !watched(x));
+    return usable && n < SREG_COUNT ? loader[n] : NULL;
+}
+
+/* The selector is in X_T0; to the slow path unless it can be loaded. */
+static void call_loader(struct x64_unit *x, x64_callee *loader)
+{
+    x64_call(x, loader);
+    x64_slow_unless_zero(x);
+}
+
+static bool lower_mov_to_sreg(struct x64_unit *x)
+{
+    const struct insn *insn = x->insn;
+    const struct operand *op = &insn->op[1];
+    struct x64_asm *a = &x->a;
+    x64_callee *loader = loader_of(x);
+    if (loader == NULL)
+        return false;
+    if (op->kind == OPK_MEM) {
+        if (!x64_can_access(x, insn))
+            return false;
+        x64_rm(a, OP_0F | 0xB7, 4, X_T0, x64_operand(x, insn, 2, ACCESS_READ)); /* movzx t0d, word */
+    } else {
+        x64_rr(a, OP_0F | 0xB7, 4, X_T0, x64_use(x, op->reg, X_T0));
+    }
+    call_loader(x, loader);
+    return true;
+}
+
+/* Of the slot only the selector is read. */
+static bool lower_pop_sreg(struct x64_unit *x)
+{
+    unsigned rsp = x64_home(RSP);
+    x64_callee *loader = loader_of(x);
+    if (loader == NULL || !x64_can_push(x))
+        return false;
+    x64_rm(&x->a, OP_0F | 0xB7, 4, X_T0, x64_top_place(x, 2));
+    call_loader(x, loader);
+    x64_lea(&x->a, x->code, rsp, x64_at(rsp, (int32_t)x->insn->op_size));
+    return true;
+}
+
 /* In 64-bit mode nothing but the base depends on it (cpu/mode.c). */
 static bool lower_swapgs(struct x64_unit *x)
 {
@@ -269,6 +352,8 @@ const struct x64_lowering x64_lower_system[] = {
     {exec_pushf, lower_pushf},
     {exec_mov_from_sreg, lower_mov_from_sreg},
     {exec_push_sreg, lower_push_sreg},
+    {exec_mov_to_sreg, lower_mov_to_sreg},
+    {exec_pop_sreg, lower_pop_sreg},
     {exec_swapgs, lower_swapgs},
     {exec_fence, lower_fence},
     {NULL, NULL},

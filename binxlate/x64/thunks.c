@@ -48,6 +48,24 @@ static void pop_reg(struct x64_asm *a, unsigned reg)
     x64_o(a, 0x58, 4, reg);
 }
 
+/* ---- Flags, by way of RAX ---- */
+
+static void save_flags(struct x64_asm *a)
+{
+    x64_byte(a, 0x9F);                    /* lahf */
+    x64_rr(a, OP_0F | 0x90, 4, 0, X_RAX); /* seto al */
+    x64_store(a, 2, FRAME_FIELD(flags), X_RAX);
+}
+
+/* OF: 1 + 7F overflows; then the others from AH. */
+static void restore_flags(struct x64_asm *a)
+{
+    x64_rm(a, OP_0F | 0xB7, 4, X_RAX, FRAME_FIELD(flags)); /* movzx eax, word */
+    x64_byte(a, 0x04);                                     /* add al, 7F */
+    x64_byte(a, 0x7F);
+    x64_byte(a, 0x9E); /* sahf */
+}
+
 /* ---- Vector registers ---- */
 
 static void move_vectors(struct x64_unit *x, bool load)
@@ -65,6 +83,17 @@ static void load_mxcsr(struct x64_asm *a, struct x64_mem mem)
 static void store_mxcsr(struct x64_asm *a, struct x64_mem mem)
 {
     x64_rm(a, OP_0F | 0xAE, 4, 3, mem);
+}
+
+/* Around a call: integer code cares as little for MXCSR as it changes it. */
+static void save_vectors(struct x64_unit *x)
+{
+    move_vectors(x, false);
+}
+
+static void restore_vectors(struct x64_unit *x)
+{
+    move_vectors(x, true);
 }
 
 /* LDMXCSR takes longer than all the rest together, so only if it changes something. Leaves flags alone; uses
@@ -120,6 +149,38 @@ static void make_load_vectors(struct x64_unit *x)
     x64_jmp_reg(a, X_T1);
 }
 
+/* ---- Calls ---- */
+
+/* For units: call the C function whose address is in X_TEST with struct cpu and X_T0, come back to X_T1 with
+ * the result in X_TEST. To the guest's registers it is as if nothing had happened; x87 state stays where it
+ * is, so the function must not use the x87 unit. */
+static void make_call(struct x64_unit *x)
+{
+    static const uint8_t gprs[] = {RAX, RDX, RSI, RDI, R8, R9}; /* those of them that C code may change */
+    struct x64_asm *a = &x->a;
+    for (unsigned i = 0; i < ARRAY_LEN(gprs); i++)
+        x64_store(a, 8, x64_slot(gprs[i]), x64_home(gprs[i]));
+    save_flags(a);
+    x64_store(a, 8, FRAME_FIELD(target), X_T1);
+    x64_store(a, 8, FRAME_FIELD(exit), X_TEST);
+    if_vectors(x, save_vectors);
+    x64_load(a, 8, X_RAX, FRAME_FIELD(exit));
+    x64_mov(a, 8, X_RSI, X_T0);
+    x64_lea(a, 8, X_RDI, x64_at(X_FRAME, -FRAME_BIAS));
+    x64_mov(a, 8, X_RDX, X_FRAME);
+    x64_load(a, 8, X_RSP, FRAME_FIELD(host_stack));
+    push_reg(a, X_RDX);           /* which makes it a multiple of 16 */
+    x64_rr(a, 0xFF, 4, 2, X_RAX); /* call rax */
+    pop_reg(a, X_FRAME);
+    x64_store(a, 8, FRAME_FIELD(exit), X_RAX);
+    if_vectors(x, restore_vectors);
+    restore_flags(a);
+    x64_load(a, 8, X_TEST, FRAME_FIELD(exit));
+    for (unsigned i = 0; i < ARRAY_LEN(gprs); i++)
+        x64_load(a, 8, x64_home(gprs[i]), x64_slot(gprs[i]));
+    x64_jmp_mem(a, FRAME_FIELD(target));
+}
+
 /* ---- Thunks ---- */
 
 /* SysV: the first argument, struct cpu, in RDI; the second, where to go, in RSI. */
@@ -134,11 +195,7 @@ static void make_enter(struct x64_unit *x)
     x64_store(a, 8, FRAME_FIELD(target), X_RSI);
     move_x87(x, 4); /* frstor */
     if_vectors(x, load_vectors);
-    /* OF: 1 + 7F overflows; then the others from AH. */
-    x64_rm(a, OP_0F | 0xB7, 4, X_RAX, FRAME_FIELD(flags)); /* movzx eax, word */
-    x64_byte(a, 0x04);                                     /* add al, 7F */
-    x64_byte(a, 0x7F);
-    x64_byte(a, 0x9E); /* sahf */
+    restore_flags(a);
     move_registers(x, true, false);
     x64_jmp_mem(a, FRAME_FIELD(target));
 }
@@ -147,9 +204,7 @@ static void make_leave(struct x64_unit *x)
 {
     struct x64_asm *a = &x->a;
     x64_store(a, 8, x64_slot(RAX), X_RAX);
-    x64_byte(a, 0x9F);                    /* lahf */
-    x64_rr(a, OP_0F | 0x90, 4, 0, X_RAX); /* seto al */
-    x64_store(a, 2, FRAME_FIELD(flags), X_RAX);
+    save_flags(a);
     x64_store(a, 8, FRAME_FIELD(exit), X_TEST);
     move_registers(x, false, true);
     move_x87(x, 6); /* fnsave, which leaves the unit as C expects it: FNINIT's state */
@@ -190,6 +245,8 @@ bool x64_make_thunks(struct translator *t)
     make_leave(&x);
     t->load_vectors = (uint32_t)(x.a.at - start);
     make_load_vectors(&x);
+    t->call = (uint32_t)(x.a.at - start);
+    make_call(&x);
     t->enter = (enter_fn *)(uintptr_t)t->code.execute;
     t->used = t->thunks_end = ((size_t)(x.a.at - start) + 63) & ~(size_t)63;
     find_host_features(t);

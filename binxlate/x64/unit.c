@@ -95,6 +95,17 @@ void x64_slow_if_zero(struct x64_unit *x)
     x64_here8(&x->a, other);
 }
 
+/* mov rcx, callee; lea t1, past; jmp call; past: */
+void x64_call(struct x64_unit *x, x64_callee *callee)
+{
+    struct x64_asm *a = &x->a;
+    x64_mov_imm(a, X_TEST, (uintptr_t)callee);
+    uint8_t *back = x64_lea_rip(a, X_T1);
+    uint8_t *jump = x64_jmp32(a);
+    x64_aim32(a, jump, x->t->code.write + x->t->call);
+    x64_here32(a, back);
+}
+
 static uint32_t offset_of(const struct x64_unit *x, const uint8_t *at)
 {
     return (uint32_t)(at - x->t->code.write);

@@ -179,6 +179,11 @@ void x64_slow_unless_zero(struct x64_unit *x);
 void x64_slow_if_zero(struct x64_unit *x);
 /* A 32-bit displacement that leads to a site. */
 void x64_leave_by(struct x64_unit *x, uint8_t *from, const struct site *site);
+/* Call a C function with struct cpu and the value of X_T0; the result goes to X_TEST. All scratch registers
+ * are lost, everything else is kept. The function sees struct cpu as cpu/quick.h says, and may change nothing
+ * that host code has elsewhere. */
+typedef uint64_t x64_callee(struct cpu *cpu, uint64_t argument);
+void x64_call(struct x64_unit *x, x64_callee *callee);
 /* The unit is done: go to `target`. `from` is the jump's displacement. */
 void x64_goto(struct x64_unit *x, uint64_t target);
 void x64_goto_from(struct x64_unit *x, uint8_t *from, uint64_t target);

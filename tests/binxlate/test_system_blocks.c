@@ -3,6 +3,7 @@
  * stopped, the whole state and memory are equal. */
 #include "binxlate/translator.h"
 #include "cpu/cpu_priv.h"
+#include "cpu/exec.h"
 #include "tests/cpu/harness.h"
 #include "tests/cpu/random.h"
 
@@ -97,8 +98,27 @@ static const struct piece pieces[] = {
     {4, {0x6A, 0x55, 0x8F, 0x03}},                             /* push 55; pop [rbx] */
     {6, {0x6A, 0x55, 0x8F, 0x44, 0x24, 0xF0}},                 /* push 55; pop [rsp - 16] */
     {3, {0x0F, 0xAE, 0xE8}},                                   /* lfence */
-    {2, {0x01, 0xD0}},                                         /* add eax, edx */
-    {1, {0x90}},                                               /* nop */
+    /* Instructions that load segments, or use those that may be bad, have three bytes, see `skip`. */
+    {7, {0xB8, 0x10, 0, 0, 0, 0x8E, 0xD8}},                   /* mov eax, DS0; mov ds, eax */
+    {7, {0xB8, 0x10, 0, 0, 0, 0x8E, 0xC0}},                   /* mov eax, DS0; mov es, eax */
+    {7, {0xB8, 0x10, 0, 0, 0, 0x8E, 0xE0}},                   /* mov eax, DS0; mov fs, eax */
+    {4, {0x6A, 0x10, 0x0F, 0xA9}},                            /* push DS0; pop gs */
+    {5, {0x6A, 0x00, 0x3E, 0x0F, 0xA1}},                      /* push 0; pop fs */
+    {8, {0xB8, 0x38, 0, 0, 0, 0x3E, 0x8E, 0xE8}},             /* mov eax, SPARE; mov gs, eax */
+    {5, {0x6A, 0x38, 0x3E, 0x0F, 0xA1}},                      /* push SPARE; pop fs */
+    {9, {0x66, 0xC7, 0x43, 0x60, 0x38, 0, 0x8E, 0x63, 0x60}}, /* mov [rbx + 60], SPARE; mov fs, [rbx + 60] */
+    {3, {0x64, 0x8B, 0x03}},                                  /* mov eax, fs:[rbx] */
+    {3, {0x65, 0x89, 0x03}},                                  /* mov gs:[rbx], eax */
+    {7, {0x6A, 0x00, 0x0F, 0xA1, 0x64, 0x8B, 0x03}},          /* push 0; pop fs; mov eax, fs:[rbx] */
+    {7, {0xC6, 0x83, 0x3D, 0x20, 0xFF, 0xFF, 0x93}},          /* SPARE: writable data */
+    {7, {0xC6, 0x83, 0x3D, 0x20, 0xFF, 0xFF, 0x92}},          /* the same, not accessed yet */
+    {7, {0xC6, 0x83, 0x3D, 0x20, 0xFF, 0xFF, 0xF1}},          /* read-only data of DPL 3 */
+    {7, {0xC6, 0x83, 0x3D, 0x20, 0xFF, 0xFF, 0x9B}},          /* readable code */
+    {7, {0xC6, 0x83, 0x3D, 0x20, 0xFF, 0xFF, 0x13}},          /* not present */
+    {7, {0xC6, 0x83, 0x3E, 0x20, 0xFF, 0xFF, 0xCF}},          /* of 4 GB */
+    {7, {0xC6, 0x83, 0x3E, 0x20, 0xFF, 0xFF, 0xC1}},          /* of less */
+    {2, {0x01, 0xD0}},                                        /* add eax, edx */
+    {1, {0x90}},                                              /* nop */
 };
 
 static uint32_t random_address(struct random *r)
@@ -163,7 +183,12 @@ static void load(struct harness *h, enum harness_mode mode, uint64_t seed, const
     struct random r = {seed};
     struct cpu_state *s = &h->cpu->s;
     const uint8_t iret[] = {0x48, 0xCF};
+    /* add rsp, 8; add qword [rsp], 3; iretq: after #GP and #NP */
+    const uint8_t skip64[] = {0x48, 0x83, 0xC4, 8, 0x48, 0x83, 0x04, 0x24, 3, 0x48, 0xCF};
+    const uint8_t skip32[] = {0x83, 0xC4, 4, 0x83, 0x04, 0x24, 3, 0xCF};
+    bool wide = mode == HARNESS_64;
     const uint32_t rounds = ROUNDS;
+    const uint64_t spare = UINT64_C(0x00CF93000010FFFF);
     cpu_drop_caches(h->cpu);
     harness_reset(h, mode);
     s->clock = s->instructions = 0;
@@ -176,10 +201,13 @@ static void load(struct harness *h, enum harness_mode mode, uint64_t seed, const
         uint64_t value = random_below(&r, 3) ? random_next(&r) : random_below(&r, 3);
         harness_poke(h, DATA_AT + at, &value, 8);
     }
+    harness_poke(h, HARNESS_GDT + HARNESS_SEL_SPARE, &spare, 8);
     harness_poke(h, COUNTER_AT, &rounds, 4);
     harness_poke(h, CODE_AT, p->bytes, p->size);
-    harness_poke(h, HARNESS_HANDLER + 16 * VECTOR, mode == HARNESS_64 ? iret : iret + 1,
-                 mode == HARNESS_64 ? 2 : 1);
+    harness_poke(h, HARNESS_HANDLER + 16 * VECTOR, wide ? iret : iret + 1, wide ? 2 : 1);
+    for (unsigned vector = VEC_NP; vector <= VEC_GP; vector += VEC_GP - VEC_NP)
+        harness_poke(h, HARNESS_HANDLER + 16 * vector, wide ? skip64 : skip32,
+                     wide ? sizeof skip64 : sizeof skip32);
     s->rip = CODE_AT;
     cpu_state_changed(h->cpu);
 }
