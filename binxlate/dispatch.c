@@ -69,11 +69,13 @@ static void flags_from_host(struct translator *t)
 
 /* MXCSR in host code: no exception is taken. Units of MODE_SIMD_TRAPS leave to the interpreter whatever could
  * raise one, in all others the guest has masked them. */
-static void vectors_to_host(struct translator *t, bool load)
+static void vectors_to_host(struct translator *t, const struct translation_unit *unit)
 {
+    bool load = unit != NULL && unit->vectors;
     t->frame->mxcsr = (uint16_t)t->cpu->s.mxcsr | MXCSR_FLAGS << MXCSR_MASK_SHIFT;
     t->frame->minus_mxcsr = 0 - t->frame->mxcsr;
     t->frame->vectors_away = !load;
+    t->frame->uppers_away = !load || !unit->wide;
 }
 
 /* The registers have been stored by host code; exception flags are sticky. */
@@ -102,7 +104,7 @@ static void enter(struct translator *t, const struct place *to)
         t->host->x87_load(t);
         t->count[COUNT_X87]++;
     }
-    vectors_to_host(t, to->unit != NULL && to->unit->vectors);
+    vectors_to_host(t, to->unit);
     t->count[COUNT_ENTRIES]++;
     t->enter(cpu, t->code.execute + to->at);
     if (t->frame->x87_live)

@@ -55,10 +55,11 @@ struct xlat_frame {
     uint16_t x87_word;   /* control word on its way */
     uint64_t x87_note;   /* last x87 instruction since then: offset << 16 | X87_NOTED | opcode; or 0 */
     uint8_t x87_image[X87_IMAGE_BYTES]; /* as the host loads and stores it */
-    /* 0: the guest's vector registers and MXCSR are in the host's (only in host code); 1: in struct cpu. */
-    uint8_t vectors_away;
+    /* 0: the guest's XMM registers and MXCSR are in the host's (only in host code); 1: in struct cpu. The
+     * same for the upper halves of YMM registers, which are in the host's only if the lower ones are. */
+    uint8_t vectors_away, uppers_away;
     uint8_t backward; /* RFLAGS.DF */
-    uint8_t pad[2];
+    uint8_t pad;
     uint32_t mxcsr;       /* for the host's MXCSR while it is the guest's, and what it was on leaving */
     uint32_t minus_mxcsr; /* negated */
     uint32_t host_mxcsr;  /* the dispatcher's */
@@ -99,6 +100,7 @@ struct translation_unit {
     uint32_t incoming;             /* first site linked to it */
     bool x87;                      /* its code uses the host's x87 unit */
     bool vectors;                  /* from its first vector instruction on they are in host registers */
+    bool wide;                     /* from its first AVX instruction on their upper halves, too */
     struct translation_unit *next; /* of the same block, for another rip */
 };
 
@@ -133,7 +135,7 @@ struct translator {
     size_t used, thunks_end;
     enter_fn *enter;
     /* Offsets of thunks: sites jump to `leave` with their index in the scratch register. */
-    uint32_t leave, load_vectors, call;
+    uint32_t leave, load_vectors, load_wide, call;
 
     struct site *site;
     uint32_t sites, sites_room;

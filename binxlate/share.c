@@ -11,7 +11,7 @@ enum { SHARE_SPAN = 256, SHARE_OFFSET = 1 << 16 };
 /* Of the vector instructions all but those that write RCX and to [rDI]. */
 static bool is_plain_vector(const struct insn *insn)
 {
-    return (insn_attr(insn) & ATTR_SSE) != 0 && insn->exec != exec_pcmpestri &&
+    return (insn_attr(insn) & (ATTR_SSE | ATTR_AVX)) != 0 && insn->exec != exec_pcmpestri &&
            insn->exec != exec_pcmpistri && insn->exec != exec_maskmovdqu;
 }
 

@@ -120,6 +120,9 @@ void x64_vex_rr(struct x64_asm *a, struct x64_vex vex, unsigned reg, unsigned rm
 /* op reg, vvvv, [mem]     (and the like) */
 void x64_vex_rm(struct x64_asm *a, struct x64_vex vex, unsigned reg, struct x64_mem mem);
 
+/* vzeroupper; vzeroall */
+void x64_vzero(struct x64_asm *a, bool all);
+
 /* rorx dst, src, count      (flags untouched) */
 void x64_rorx(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, unsigned count);
 /* shrx dst, src, count      (flags untouched) */

@@ -33,6 +33,11 @@ void x64_vex_rm(struct x64_asm *a, struct x64_vex vex, unsigned reg, struct x64_
     x64_modrm_mem(a, reg, mem);
 }
 
+void x64_vzero(struct x64_asm *a, bool all)
+{
+    put_vex(a, (struct x64_vex){.op = OP_0F | 0x77, .is_wide = all}, false, false, false);
+}
+
 void x64_rorx(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, unsigned count)
 {
     x64_vex_rr(a, (struct x64_vex){.op = OP_0F3A | OP_F2 | 0xF0, .w = size == 8}, dst, src);

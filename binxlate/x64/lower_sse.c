@@ -64,33 +64,44 @@ static bool is_in_reg(const struct insn *insn, const struct operand *op)
 
 static bool wants_alignment(const struct insn *insn, const struct operand *mem)
 {
-    return mem->size == VECTOR_BYTES && (insn_attr(insn) & ATTR_UNALIGNED) == 0;
+    return mem->size >= VECTOR_BYTES && (insn_attr(insn) & ATTR_UNALIGNED) == 0;
 }
 
 static struct x64_mem probe(struct x64_unit *x, const struct operand *mem)
 {
     enum access access = mem == &x->insn->op[0] ? ACCESS_WRITE : ACCESS_READ;
     if (wants_alignment(x->insn, mem))
-        return x64_operand_aligned(x, x->insn, access);
+        return x64_operand_aligned(x, x->insn, mem->size, access);
     return x64_operand(x, x->insn, mem->size, access);
 }
 
 /* ---- Vector registers in the host ---- */
 
-/* movzx ecx, away; jrcxz past; lea t1, past; jmp load_vectors; past: */
-void x64_want_vectors(struct x64_unit *x)
+/* movzx ecx, away; jrcxz past; lea t1, past; jmp thunk; past: */
+static void want(struct x64_unit *x, struct x64_mem away, uint32_t thunk)
 {
     struct x64_asm *a = &x->a;
-    if (x->unit->vectors)
-        return;
-    x->unit->vectors = true;
-    x64_rm(a, OP_0F | 0xB6, 4, X_TEST, FRAME_FIELD(vectors_away));
+    x64_rm(a, OP_0F | 0xB6, 4, X_TEST, away);
     uint8_t *here = x64_jrcxz8(a);
     uint8_t *back = x64_lea_rip(a, X_T1);
     uint8_t *jump = x64_jmp32(a);
-    x64_aim32(a, jump, x->t->code.write + x->t->load_vectors);
+    x64_aim32(a, jump, x->t->code.write + thunk);
     x64_here8(a, here);
     x64_here32(a, back);
+}
+
+void x64_want_vectors(struct x64_unit *x)
+{
+    if (!x->unit->vectors)
+        want(x, FRAME_FIELD(vectors_away), x->t->load_vectors);
+    x->unit->vectors = true;
+}
+
+void x64_want_wide(struct x64_unit *x)
+{
+    if (!x->unit->wide)
+        want(x, FRAME_FIELD(uppers_away), x->t->load_wide);
+    x->unit->vectors = x->unit->wide = true;
 }
 
 /* ---- The instruction ---- */
@@ -108,24 +119,40 @@ static unsigned plain_opcode(const struct insn *insn)
     }
 }
 
-static void put_immediate(struct x64_unit *x)
-{
-    if (operand_of(x->insn, OPK_IMM) != NULL)
-        x64_imm(&x->a, x->insn->imm, 1);
-}
-
 static bool can_access(const struct x64_unit *x)
 {
     return operand_of(x->insn, OPK_MEM) == NULL || x64_can_access(x, x->insn);
 }
 
-/* As the guest has it, with other registers for general ones and another memory operand. */
-static void rewrite(struct x64_unit *x)
+bool x64_vector_can(const struct x64_unit *x)
+{
+    const struct insn *insn = x->insn;
+    return !is_left_out(x->t, insn) && can_access(x) &&
+           ((x->block->mode & MODE_SIMD_TRAPS) == 0 || !is_floating(insn));
+}
+
+/* Opcode and operands; `mem` is NULL for the form with registers only. */
+static void encode(struct x64_unit *x, unsigned reg, unsigned rm, const struct x64_mem *mem)
+{
+    const struct insn *insn = x->insn;
+    struct x64_asm *a = &x->a;
+    unsigned op = plain_opcode(insn), size = (insn->rex & REX_W) != 0 ? 8 : 4;
+    if ((insn->prefixes & PREFIX_VEX) != 0 && mem != NULL)
+        x64_vex_rm(a, x64_vex_of(insn, op), reg, *mem);
+    else if ((insn->prefixes & PREFIX_VEX) != 0)
+        x64_vex_rr(a, x64_vex_of(insn, op), reg, rm);
+    else if (mem != NULL)
+        x64_rm(a, op, size, reg, *mem);
+    else
+        x64_rr(a, op, size, reg, rm);
+    if (operand_of(insn, OPK_IMM) != NULL)
+        x64_imm(a, insn->imm, 1);
+}
+
+void x64_vector_rewrite(struct x64_unit *x)
 {
     const struct insn *insn = x->insn;
     const struct operand *mem = operand_of(insn, OPK_MEM), *gpr = operand_of(insn, OPK_GPR);
-    struct x64_asm *a = &x->a;
-    unsigned op = plain_opcode(insn), size = (insn->rex & REX_W) != 0 ? 8 : 4;
     unsigned reg = (insn->modrm >> 3 & 7) | (insn->rex & REX_R) << 1;
     unsigned rm = (insn->modrm & 7) | (insn->rex & REX_B) << 3;
     struct x64_mem at = {0};
@@ -136,25 +163,19 @@ static void rewrite(struct x64_unit *x)
         host = gpr == &insn->op[0] && x64_home(gpr->reg) == X_NONE ? X_TEST : x64_use(x, gpr->reg, X_TEST);
         *(is_in_reg(insn, gpr) ? &reg : &rm) = host;
     }
-    if (mem != NULL)
-        x64_rm(a, op, size, reg, at);
-    else
-        x64_rr(a, op, size, reg, rm);
-    put_immediate(x);
+    encode(x, reg, rm, mem != NULL ? &at : NULL);
     if (gpr == &insn->op[0])
         x64_keep(x, gpr->reg, host);
+    if (insn->exec == exec_pcmpestri || insn->exec == exec_pcmpistri)
+        x64_keep(x, RCX, X_RCX);
 }
 
 bool x64_lower_sse(struct x64_unit *x)
 {
-    const struct insn *insn = x->insn;
-    if (!path_on(x->t, PATH_SSE) || is_left_out(x->t, insn) ||
-        ((x->block->mode & MODE_SIMD_TRAPS) != 0 && is_floating(insn)) || !can_access(x))
+    if (!path_on(x->t, PATH_SSE) || !x64_vector_can(x))
         return false;
     x64_want_vectors(x);
-    rewrite(x);
-    if (insn->exec == exec_pcmpestri || insn->exec == exec_pcmpistri)
-        x64_keep(x, RCX, X_RCX);
+    x64_vector_rewrite(x);
     return true;
 }
 
@@ -170,6 +191,6 @@ bool x64_lower_mmx(struct x64_unit *x)
     }
     if ((insn_attr(insn) & ATTR_SSE) != 0) /* MOVQ2DQ, MOVDQ2Q */
         x64_want_vectors(x);
-    rewrite(x);
+    x64_vector_rewrite(x);
     return true;
 }

@@ -156,42 +156,48 @@ struct x64_mem x64_operand(struct x64_unit *x, const struct insn *insn, unsigned
 
 /* ---- Alignment ---- */
 
-/* An operand of 16 bytes that must be aligned crosses no page, so its offset in the page, a multiple of 16,
- * takes the place of the last byte's. Turned right by four bits it shows a misaligned one at its top; that
- * the shift then takes bits 15..12 of the offset, too, does no harm: address and page are of one slot. */
-static struct x64_mem probe_aligned(struct x64_unit *x, unsigned address, enum access access)
+/* An operand of 16 or 32 bytes that must be aligned crosses no page, so its offset in the page, a multiple of
+ * its size, takes the place of the last byte's. Turned right by four or five bits it shows a misaligned one
+ * at its top; that the shift then takes bits 16..12 of the offset, too, does no harm: address and page are of
+ * one slot. */
+static struct x64_mem probe_aligned(struct x64_unit *x, unsigned address, unsigned size, enum access access)
 {
     struct x64_asm *a = &x->a;
     load_slot(x, address, access);
     x64_lea(a, 8, X_TEST, x64_indexed(X_TEST, address, 0, 0));
-    x64_rorx(a, 8, X_TEST, X_TEST, 4);
+    x64_rorx(a, 8, X_TEST, X_TEST, size == 32 ? 5 : 4);
     x64_shrx(a, 8, X_TEST, X_TEST, X_FRAME);
     x64_slow_unless_zero(x);
     x->memory = true;
     return x64_indexed(address, X_T1, 0, 0);
 }
 
-/* To the slow path unless the low four bits of `address` are zero:
- *   rorx ecx, address, 20; movzx ecx, cx; shrx ecx, ecx, frame        (frame & 31 is 12) */
-static void check_alignment(struct x64_unit *x, unsigned address)
+/* To the slow path unless the low four, or five, bits of `address` are zero:
+ *   rorx ecx, address, 20 or 21; movzx ecx, cx; (lea ecx, [rcx + rcx]); shrx ecx, ecx, frame
+ * (frame & 31 is 12). */
+static void check_alignment(struct x64_unit *x, unsigned address, unsigned size)
 {
     struct x64_asm *a = &x->a;
-    x64_rorx(a, 4, X_TEST, address, 20);
+    x64_rorx(a, 4, X_TEST, address, size == 32 ? 21 : 20);
     x64_rr(a, OP_0F | 0xB7, 4, X_TEST, X_TEST);
+    if (size == 32)
+        x64_lea(a, 4, X_TEST, x64_indexed(X_TEST, X_TEST, 0, 0));
     x64_shrx(a, 4, X_TEST, X_TEST, X_FRAME);
     x64_slow_unless_zero(x);
 }
 
-struct x64_mem x64_operand_aligned(struct x64_unit *x, const struct insn *insn, enum access access)
+struct x64_mem x64_operand_aligned(struct x64_unit *x, const struct insn *insn, unsigned size,
+                                   enum access access)
 {
     if (!is_shared(x, x->share.operand))
-        return probe_aligned(x, x64_address(x, insn), access);
-    unsigned offset = (unsigned)(x->share.delta[insn->position] + (int32_t)insn->disp) & 15;
-    if (!x->aligned || x->aligned_offset != offset)
-        check_alignment(x, x64_address(x, insn));
-    x->aligned = true;
-    x->aligned_offset = (uint8_t)offset;
-    return x64_operand(x, insn, 16, access);
+        return probe_aligned(x, x64_address(x, insn), size, access);
+    int32_t offset = x->share.delta[insn->position] + (int32_t)insn->disp;
+    if (x->aligned < size || ((unsigned)(offset - x->aligned_offset) & (size - 1)) != 0) {
+        check_alignment(x, x64_address(x, insn), size);
+        x->aligned = (uint8_t)size;
+        x->aligned_offset = offset;
+    }
+    return x64_operand(x, insn, size, access);
 }
 
 /* ---- The stack ---- */

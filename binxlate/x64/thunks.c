@@ -5,7 +5,10 @@
  *
  * Vector registers are loaded when the dispatcher says that the unit wants them, or by the unit itself
  * (x64_want_vectors), and stay until host code is left: code without vector instructions neither loads nor
- * stores them. Their upper halves, YMM, stay in struct cpu: legacy SSE instructions do not touch them. */
+ * stores them. Their upper halves are loaded in the same ways (x64_want_wide), by units with AVX
+ * instructions: legacy SSE ones do not touch them. They are cleared in the host on leaving: on many
+ * processors legacy SSE instructions, of which C code is full, are slower while they hold something (Intel,
+ * "Optimization Reference Manual", mixing AVX code with SSE code). */
 #include "binxlate/x64/x64.h"
 
 #include "base/host_cpu.h"
@@ -68,11 +71,85 @@ static void restore_flags(struct x64_asm *a)
 
 /* ---- Vector registers ---- */
 
+enum { VECTORS = ARRAY_LEN(((struct cpu_state *)0)->vec) };
+
+static struct x64_mem vector_field(unsigned n, size_t offset)
+{
+    return x64_cpu_field(offsetof(struct cpu, s.vec) + n * sizeof(struct vector) + offset);
+}
+
+static void move_lower(struct x64_unit *x, bool load)
+{
+    for (unsigned n = 0; n < VECTORS; n++)
+        x64_rm(&x->a, OP_0F | (load ? 0x10 : 0x11), 4, n, vector_field(n, 0)); /* movups */
+}
+
+static void move_whole(struct x64_unit *x, bool load)
+{
+    const struct x64_vex vmovups = {.op = OP_0F | (load ? 0x10 : 0x11), .is_wide = true};
+    for (unsigned n = 0; n < VECTORS; n++)
+        x64_vex_rm(&x->a, vmovups, n, vector_field(n, 0));
+    if (!load)
+        x64_vzero(&x->a, false);
+}
+
+/* vinsertf128 ymm, ymm, [upper half], 1 */
+static void load_uppers(struct x64_unit *x)
+{
+    for (unsigned n = 0; n < VECTORS; n++) {
+        const struct x64_vex insert = {.op = OP_66 | OP_0F3A | 0x18, .vvvv = (uint8_t)n, .is_wide = true};
+        x64_vex_rm(&x->a, insert, n, vector_field(n, offsetof(struct vector, q[2])));
+        x64_byte(&x->a, 1);
+    }
+}
+
+/* movzx ecx, away; do `what` if it is zero, else `otherwise`, which may be NULL */
+static void if_here(struct x64_unit *x, struct x64_mem away, void (*what)(struct x64_unit *x),
+                    void (*otherwise)(struct x64_unit *x))
+{
+    struct x64_asm *a = &x->a;
+    x64_rm(a, OP_0F | 0xB6, 4, X_TEST, away);
+    uint8_t *here = x64_jrcxz8(a);
+    uint8_t *past = x64_jmp32(a), *end = NULL;
+    x64_here8(a, here);
+    what(x);
+    if (otherwise != NULL)
+        end = x64_jmp32(a);
+    x64_here32(a, past);
+    if (otherwise != NULL) {
+        otherwise(x);
+        x64_here32(a, end);
+    }
+}
+
+static void load_lower(struct x64_unit *x)
+{
+    move_lower(x, true);
+}
+
+static void store_lower(struct x64_unit *x)
+{
+    move_lower(x, false);
+}
+
+static void load_whole(struct x64_unit *x)
+{
+    move_whole(x, true);
+}
+
+static void store_whole(struct x64_unit *x)
+{
+    move_whole(x, false);
+}
+
+/* The lower halves, and the upper ones if these are or will be in the host. */
 static void move_vectors(struct x64_unit *x, bool load)
 {
-    for (unsigned n = 0; n < ARRAY_LEN(((struct cpu_state *)0)->vec); n++)
-        x64_rm(&x->a, OP_0F | (load ? 0x10 : 0x11), 4, n, /* movups */
-               x64_cpu_field(offsetof(struct cpu, s.vec) + n * sizeof(struct vector)));
+    if (x64_host_has_avx(x->t))
+        if_here(x, FRAME_FIELD(uppers_away), load ? load_whole : store_whole,
+                load ? load_lower : store_lower);
+    else
+        move_lower(x, load);
 }
 
 static void load_mxcsr(struct x64_asm *a, struct x64_mem mem)
@@ -127,26 +204,27 @@ static void store_vectors(struct x64_unit *x)
     x64_here8(a, same);
 }
 
-/* movzx ecx, away; do `what` only if it is zero */
-static void if_vectors(struct x64_unit *x, void (*what)(struct x64_unit *x))
+/* mov byte, 0 */
+static void clear_byte(struct x64_unit *x, struct x64_mem mem)
 {
-    struct x64_asm *a = &x->a;
-    x64_rm(a, OP_0F | 0xB6, 4, X_TEST, FRAME_FIELD(vectors_away));
-    uint8_t *here = x64_jrcxz8(a);
-    uint8_t *past = x64_jmp32(a);
-    x64_here8(a, here);
-    what(x);
-    x64_here32(a, past);
+    x64_rm(&x->a, 0xC6, 1, 0, mem);
+    x64_byte(&x->a, 0);
 }
 
 /* For units: come back to X_T1. */
 static void make_load_vectors(struct x64_unit *x)
 {
-    struct x64_asm *a = &x->a;
     load_vectors(x);
-    x64_rm(a, 0xC6, 1, 0, FRAME_FIELD(vectors_away)); /* mov byte, 0 */
-    x64_byte(a, 0);
-    x64_jmp_reg(a, X_T1);
+    clear_byte(x, FRAME_FIELD(vectors_away));
+    x64_jmp_reg(&x->a, X_T1);
+}
+
+static void make_load_wide(struct x64_unit *x)
+{
+    clear_byte(x, FRAME_FIELD(uppers_away));
+    if_here(x, FRAME_FIELD(vectors_away), load_uppers, load_vectors);
+    clear_byte(x, FRAME_FIELD(vectors_away));
+    x64_jmp_reg(&x->a, X_T1);
 }
 
 /* ---- Calls ---- */
@@ -163,7 +241,7 @@ static void make_call(struct x64_unit *x)
     save_flags(a);
     x64_store(a, 8, FRAME_FIELD(target), X_T1);
     x64_store(a, 8, FRAME_FIELD(exit), X_TEST);
-    if_vectors(x, save_vectors);
+    if_here(x, FRAME_FIELD(vectors_away), save_vectors, NULL);
     x64_load(a, 8, X_RAX, FRAME_FIELD(exit));
     x64_mov(a, 8, X_RSI, X_T0);
     x64_lea(a, 8, X_RDI, x64_at(X_FRAME, -FRAME_BIAS));
@@ -173,7 +251,7 @@ static void make_call(struct x64_unit *x)
     x64_rr(a, 0xFF, 4, 2, X_RAX); /* call rax */
     pop_reg(a, X_FRAME);
     x64_store(a, 8, FRAME_FIELD(exit), X_RAX);
-    if_vectors(x, restore_vectors);
+    if_here(x, FRAME_FIELD(vectors_away), restore_vectors, NULL);
     restore_flags(a);
     x64_load(a, 8, X_TEST, FRAME_FIELD(exit));
     for (unsigned i = 0; i < ARRAY_LEN(gprs); i++)
@@ -194,7 +272,7 @@ static void make_enter(struct x64_unit *x)
     x64_store(a, 8, FRAME_FIELD(host_stack), X_RAX);
     x64_store(a, 8, FRAME_FIELD(target), X_RSI);
     move_x87(x, 4); /* frstor */
-    if_vectors(x, load_vectors);
+    if_here(x, FRAME_FIELD(vectors_away), load_vectors, NULL);
     restore_flags(a);
     move_registers(x, true, false);
     x64_jmp_mem(a, FRAME_FIELD(target));
@@ -208,7 +286,7 @@ static void make_leave(struct x64_unit *x)
     x64_store(a, 8, FRAME_FIELD(exit), X_TEST);
     move_registers(x, false, true);
     move_x87(x, 6); /* fnsave, which leaves the unit as C expects it: FNINIT's state */
-    if_vectors(x, store_vectors);
+    if_here(x, FRAME_FIELD(vectors_away), store_vectors, NULL);
     x64_load(a, 8, X_RSP, FRAME_FIELD(host_stack));
     for (unsigned i = ARRAY_LEN(saved); i-- > 0;)
         pop_reg(a, saved[i]);
@@ -227,6 +305,11 @@ static void find_host_features(struct translator *t)
             t->host_features |= UINT64_C(1) << n;
 }
 
+bool x64_host_has_avx(const struct translator *t)
+{
+    return (t->host_features >> FEAT_AVX & 1) != 0;
+}
+
 bool x64_host_has(const struct translator *t, const struct insn *insn)
 {
     const struct insn_row *row = &insn_rows[insn->row];
@@ -239,6 +322,7 @@ bool x64_host_has(const struct translator *t, const struct insn *insn)
 bool x64_make_thunks(struct translator *t)
 {
     uint8_t *start = t->code.write;
+    find_host_features(t);
     struct x64_unit x = {.t = t, .a = {.start = start, .at = start, .end = start + t->code.bytes}};
     make_enter(&x);
     t->leave = (uint32_t)(x.a.at - start);
@@ -247,9 +331,11 @@ bool x64_make_thunks(struct translator *t)
     make_load_vectors(&x);
     t->call = (uint32_t)(x.a.at - start);
     make_call(&x);
+    t->load_wide = (uint32_t)(x.a.at - start);
+    if (x64_host_has_avx(t))
+        make_load_wide(&x);
     t->enter = (enter_fn *)(uintptr_t)t->code.execute;
     t->used = t->thunks_end = ((size_t)(x.a.at - start) + 63) & ~(size_t)63;
-    find_host_features(t);
     x64_probe_flags(t);
     t->count[COUNT_X87_DIFFERS] = x64_x87_differences(t);
     return !x.a.full;

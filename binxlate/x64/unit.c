@@ -227,6 +227,8 @@ static x64_lower_fn *find_lowering(const struct x64_unit *x, const struct insn *
         lower = is_mmx(insn) ? x64_lower_mmx : find_in(x64_lower_x87, insn);
     if (lower == NULL && (insn_attr(insn) & ATTR_SSE) != 0)
         lower = x64_lower_sse;
+    if (lower == NULL && (insn_attr(insn) & ATTR_AVX) != 0)
+        lower = x64_lower_avx;
     return lower;
 }
 
@@ -389,10 +391,11 @@ static void fall_off(struct x64_unit *x)
 static void lower_plain(struct x64_unit *x, uint32_t first, uint32_t last)
 {
     uint32_t start[BLOCK_MAX_INSNS + 1];
-    bool vectors = x->unit->vectors;
+    bool vectors = x->unit->vectors, wide = x->unit->wide;
     unsigned leader = x->share.leader, count = x->block->count;
     x->note = x->shared_note;
-    x->sharing = x->done = x->unit->vectors = false; /* a failed check may come before vectors are loaded */
+    x->sharing = x->done = false;
+    x->unit->vectors = x->unit->wide = false; /* a failed check may come before vectors are loaded */
     for (unsigned i = leader; i < count; i++) {
         start[i] = offset_of(x, x->a.at);
         lower_at(x, i);
@@ -400,6 +403,7 @@ static void lower_plain(struct x64_unit *x, uint32_t first, uint32_t last)
     start[count] = offset_of(x, x->a.at);
     fall_off(x);
     x->unit->vectors |= vectors;
+    x->unit->wide |= wide;
     for (uint32_t n = first; n < last; n++) {
         struct site *site = &x->t->site[n];
         if (site->kind == SITE_INSN || site->kind == SITE_MEMORY)

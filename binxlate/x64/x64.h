@@ -63,10 +63,10 @@ struct x64_unit {
      * and host code is not left, and plain, with a check for each access. */
     struct share share;
     bool sharing, checked; /* wanted; done: the frame has the address */
-    /* Members at this offset from the base's value at the block's start, modulo 16, are known to be aligned.
-     */
-    bool aligned;
-    uint8_t aligned_offset;
+    /* Members at this offset from the base's value at the block's start are known to be aligned to so many
+     * bytes, if any. */
+    uint8_t aligned;
+    int32_t aligned_offset;
     uint8_t *unshared[2]; /* failed checks: to the plain leader */
     unsigned unshared_count;
     struct x64_note shared_note; /* before the leader */
@@ -87,8 +87,8 @@ struct x64_lowering {
     x64_lower_fn *lower;
 };
 
-/* Every row with ATTR_SSE; every row with ATTR_MMX, in units with x87 state. */
-x64_lower_fn x64_lower_sse, x64_lower_mmx;
+/* Every row with ATTR_SSE; every row with ATTR_MMX, in units with x87 state; every row with ATTR_AVX. */
+x64_lower_fn x64_lower_sse, x64_lower_mmx, x64_lower_avx;
 
 /* End: exec NULL. */
 extern const struct x64_lowering x64_lower_integer[], x64_lower_stack[], x64_lower_branch[],
@@ -98,6 +98,8 @@ extern const struct x64_lowering x64_lower_integer[], x64_lower_stack[], x64_low
 /* The row's opcode, map and mandatory prefix in the letters of asm.h. */
 unsigned x64_opcode(const struct insn *insn);
 
+/* 256-bit registers, saved by the host's operating system? */
+bool x64_host_has_avx(const struct translator *t);
 /* Has the host what the row's feature is? Only for those newer than what a host that can translate has. */
 bool x64_host_has(const struct translator *t, const struct insn *insn);
 
@@ -123,6 +125,16 @@ struct x64_mem x64_frame_field(size_t offset);
 /* From here to the end of the unit the guest's vector registers and MXCSR are the host's. Uses the
  * scratch registers. (lower_sse.c) */
 void x64_want_vectors(struct x64_unit *x);
+/* And so are the upper halves of the YMM registers. */
+void x64_want_wide(struct x64_unit *x);
+
+/* What the lowerings of SSE and AVX share (lower_sse.c, lower_avx.c). */
+/* Can the present instruction be done in host code, in this mode? */
+bool x64_vector_can(const struct x64_unit *x);
+/* Encode it with other general registers and another memory operand. */
+void x64_vector_rewrite(struct x64_unit *x);
+/* Its VEX prefix, with another opcode. */
+struct x64_vex x64_vex_of(const struct insn *insn, unsigned op);
 
 /* ---- Memory (memory.c) ---- */
 
@@ -136,8 +148,9 @@ unsigned x64_address(struct x64_unit *x, const struct insn *insn);
 bool x64_operand_is_shared(const struct x64_unit *x);
 /* The memory operand's place in host memory: by x64_probe of x64_address, or by a shared check. */
 struct x64_mem x64_operand(struct x64_unit *x, const struct insn *insn, unsigned size, enum access access);
-/* The same for 16 bytes that must be aligned; to the slow path if they are not. */
-struct x64_mem x64_operand_aligned(struct x64_unit *x, const struct insn *insn, enum access access);
+/* The same for 16 or 32 bytes that must be aligned; to the slow path if they are not. */
+struct x64_mem x64_operand_aligned(struct x64_unit *x, const struct insn *insn, unsigned size,
+                                   enum access access);
 /* Where a push of `size` bytes goes, and where the top of the stack is. RSP is not changed. */
 struct x64_mem x64_push_place(struct x64_unit *x, unsigned size);
 struct x64_mem x64_top_place(struct x64_unit *x, unsigned size);
