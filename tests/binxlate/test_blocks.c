@@ -61,16 +61,11 @@ static void bed_open(struct bed *bed, enum native_bits bits)
     static const struct translator_config config = {.code_bytes = CODE_CACHE, .threshold = 1};
     struct error err = {0};
     bed->machine = (struct native_machine){
-        .bits = bits, .fs_base = bits == BITS_64 ? DATA_BASE - 0x3000 : 0, .ymm = true};
+        .bits = bits, .fs_base = bits == BITS_64 ? DATA_BASE - 0x3000 : 0, .ymm = true, .priced = true};
     memcpy(bed->machine.segment, native_segments[bits], sizeof bed->machine.segment);
     bed->scout = guest_open(&bed->machine);
     bed->interpreted = guest_open(&bed->machine);
     bed->translated = guest_open(&bed->machine);
-    for (unsigned class = 0; class < COST_CLASS_COUNT;
-         class ++) /* so that a wrong class shows in the clock */
-        if (class != COST_INT)
-            guest_cpu(bed->interpreted)->config.cost[1][class] =
-                guest_cpu(bed->translated)->config.cost[1][class] = (uint16_t)(1 + class % 7);
     cr_assert(translator_create(&bed->translator, guest_cpu(bed->translated), &config, &err) == STATUS_OK,
               "%s", err.text);
     bed->rows = xcalloc(insn_row_count, sizeof *bed->rows);

@@ -1,8 +1,9 @@
 /* Runs one instruction in the interpreter: long mode, CPL 3, the same linear addresses as host.c, through
  * cpu_run() like any guest.
  *
- * Faults are delivered through an IDT to ring 0, whose handlers are never executed: the clock stops at the
- * first boundary after the instruction, and the frame on the ring-0 stack says what happened. A REP is run
+ * Faults are delivered through an IDT to ring 0, whose handlers (HLT) are never executed: the clock stops at
+ * the first boundary after the instruction, and the frame on the ring-0 stack says what happened. In a
+ * `priced` machine delivery is cheap and a run goes on to the HLT. A REP is run
  * again until it is done, so its interruptions are exercised too.
  *
  * Guest-physical memory: page tables, descriptor tables and the ring-0 stack below 64 KB (mapped at KERNEL
@@ -30,7 +31,8 @@ enum {
     GPA_LDT = 0x9C00,
     GPA_IDT = 0xA000,
     GPA_STACK_TOP = 0xD000,
-    GPA_HANDLERS = 0xE000, /* 16 bytes apart */
+    GPA_HANDLERS = 0xE000, /* 16 bytes apart, HLT */
+    HANDLERS_BYTES = 32 * 16,
     GPA_DATA = 0x100000,
     GPA_CODE = 0x110000,
     MEMORY_BYTES = 2 << 20,
@@ -270,19 +272,21 @@ struct native_guest *guest_open(const struct native_machine *machine)
     CHECK(guest_memory_create(&guest->memory, MEMORY_BYTES, &err) == STATUS_OK);
     guest_memory_map(&guest->memory, &guest->pool, (ppn_t){0}, (mpn_t){0}, MEMORY_BYTES / PAGE_SIZE);
     guest->bus = empty_board;
-    struct cpu_config config = {.model = cpu_model_find("x86-64-v3"),
+    struct cpu_config config = {.model = cpu_model_find(machine->model ? machine->model : "x86-64-v3"),
                                 .hz = 1000000000,
                                 .fast_paths = true,
                                 .engine_bytes = translator_room()};
     for (unsigned i = 0; i < COST_CLASS_COUNT; i++)
-        config.cost[0][i] = config.cost[1][i] = 1;
-    config.cost[0][COST_INT] = config.cost[1][COST_INT] = DELIVERY_COST;
+        config.cost[0][i] = config.cost[1][i] = (uint16_t)(machine->priced ? 1 + i % 7 : 1);
+    if (!machine->priced)
+        config.cost[0][COST_INT] = config.cost[1][COST_INT] = DELIVERY_COST;
     guest->cpu = cpu_create(&config, &guest->memory, &guest->bus, NULL);
     cpu_reset(guest->cpu, true);
     set_user_segments(guest);
     build_page_tables(guest);
     build_descriptor_tables(guest);
     memset(memory_frame(&guest->memory, gpa(GPA_CODE)), 0xCC, CODE_SIZE);
+    memset(memory_frame(&guest->memory, gpa(GPA_HANDLERS)), 0xF4, HANDLERS_BYTES);
     set_system_state(guest);
     return guest;
 }
@@ -394,6 +398,7 @@ void guest_load(struct native_guest *guest, const struct native_case *c)
     s->cr2 = 0;
     s->intr_shadow = 0;
     s->debug_pending = 0;
+    s->activity = ACTIVITY_RUNNING;
     cpu->lazy.op = 0;
     load_fx(s, &c->in);
     cpu_update_mode(cpu);

@@ -40,7 +40,11 @@ struct native_machine {
     enum native_bits bits;
     struct native_segment segment[SREG_COUNT];
     uint64_t fs_base;
-    bool ymm; /* the upper halves of YMM registers are there */
+    bool ymm;          /* the upper halves of YMM registers are there */
+    const char *model; /* of the interpreter's CPU; NULL: x86-64-v3 */
+    /* Cost classes have different prices, small ones: a wrong class shows in the clock, and blocks that end
+     * in INT3 are cheap enough for a translator. Else all is 1 but the delivery of a fault. */
+    bool priced;
 };
 
 /* What an instruction can change. */
@@ -141,7 +145,8 @@ static inline bool row_is_system(const struct insn_row *row)
 }
 /* May it be compared all the same? `known`: does system.def mention it? */
 bool system_row_is_compared(const struct insn_row *row, bool *known);
-/* Selectors, far pointers and frames, over what case_encode and case_randomize have put there. */
+/* Selectors, far pointers and frames (of rows that system.def has), over what case_encode and case_randomize
+ * have put there. */
 void system_encode(struct rng *rng, struct native_case *c);
 void system_randomize(struct rng *rng, struct native_case *c, uint8_t *memory);
 
