@@ -34,22 +34,12 @@ for arch; do
     amd64-v3) debarch=amd64 cpu=x86-64-v3 kernel=amd64 ;;
     *) echo "stress_ng: unknown ARCH $arch" >&2; exit 2 ;;
     esac
-    packages=out/stress-ng-$debarch status=0
+    status=0
     tools/fetch-kernel "$kernel" "out/kernel-$kernel" || status=$?
     [ $status -ne 3 ] || exit 77
     [ $status -eq 0 ] || exit 1
-    if [ ! -e "$packages/complete" ]; then
-        tools/fetch-package -d "$debarch" "$packages" stress-ng >"$work/list" || status=$?
-        [ $status -ne 3 ] || exit 77
-        [ $status -eq 0 ] || exit 1
-        rm -rf "$packages/tree"
-        mkdir -p "$packages/tree"
-        while read -r deb; do dpkg-deb -x "$packages/$deb" "$packages/tree"; done <"$work/list"
-        touch "$packages/complete"
-    fi
     rm -rf "$work/root"
-    mkdir "$work/root"
-    tools/collect-program "$packages/tree" "$work/root" usr/bin/stress-ng
+    tests/guests/stress_ng_root.sh "$debarch" "$work/root" || exit $?
     cat >"$work/script" <<END
 # One operation is one method: at least as many as there are words in the list of them.
 ops=$ops
