@@ -18,6 +18,7 @@
 #define _GNU_SOURCE
 #include "bench.h"
 
+#include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -33,7 +34,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-enum { NEEDS_SSE2 = 1, NEEDS_SSE42 = 2, LINE = 4096 };
+enum { NEEDS_SSE2 = 1, NEEDS_SSE42 = 2, NEEDS_AVX2 = 4, NEEDS_AES = 8, NEEDS_SHA = 16, LINE = 4096 };
 
 struct kernel {
     const char *name, *set;
@@ -102,10 +103,19 @@ void *memory_get(size_t size)
 
 /* ---- Running kernels ---- */
 
+static bool has_sha(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b >> 29 & 1) != 0 && __builtin_cpu_supports("ssse3") &&
+           __builtin_cpu_supports("sse4.1");
+}
+
 static bool cpu_has(unsigned needs)
 {
     return (!(needs & NEEDS_SSE2) || __builtin_cpu_supports("sse2")) &&
-           (!(needs & NEEDS_SSE42) || __builtin_cpu_supports("sse4.2"));
+           (!(needs & NEEDS_SSE42) || __builtin_cpu_supports("sse4.2")) &&
+           (!(needs & NEEDS_AVX2) || (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))) &&
+           (!(needs & NEEDS_AES) || __builtin_cpu_supports("aes")) && (!(needs & NEEDS_SHA) || has_sha());
 }
 
 /* Of this process and its children so far. */

@@ -61,7 +61,7 @@ class Crosspage(Engine):
 
 class Qemu(Engine):
     # The nearest of QEMU's models, by family, model and feature bits.
-    MODELS = {"x86-64-v2": "Nehalem", "pentium3": "pentium3"}
+    MODELS = {"x86-64-v3": "Haswell", "x86-64-v2": "Nehalem", "pentium3": "pentium3"}
 
     def __init__(self, name, cpu, icount):
         super().__init__(name)
