@@ -35,13 +35,14 @@ enum mode { MODE_SEND, MODE_RECV, MODE_UDP };
 enum { EXIT_ISA_DEBUG = 1, EXIT_ACPI = 2 };
 
 struct config {
-    uint64_t total;     /* bytes to move */
-    uint32_t chunk;     /* bytes per write(), read() or datagram */
-    uint32_t ip, peer;  /* host byte order */
-    uint32_t port;      /* 0: 9 (discard) to send, 19 (chargen) to receive */
-    uint32_t exit_ways; /* EXIT_ bits */
-    uint32_t tx_ring;   /* transmit descriptors in use at a time, 1 to 16 */
-    uint32_t wide;      /* nonzero: 32-bit descriptors (SWSTYLE 2), zero: 16-bit ones */
+    uint64_t total;             /* bytes to move */
+    uint32_t chunk;             /* bytes per write(), read() or datagram */
+    uint32_t ip, peer;          /* host byte order */
+    uint32_t port;              /* 0: 9 (discard) to send, 19 (chargen) to receive */
+    uint32_t exit_ways;         /* EXIT_ bits */
+    uint32_t tx_ring;           /* transmit descriptors in use at a time, 1 to 16 */
+    uint32_t wide;              /* nonzero: 32-bit descriptors (SWSTYLE 2), zero: 16-bit ones */
+    uint32_t idle_keeps_tables; /* nonzero: the idle task runs on the page tables of the process before it */
     enum mode mode;
 };
 

@@ -29,6 +29,6 @@ void kernel_main(void)
     irq_init();
     if (!pcnet_start(&config))
         machine_exit(config.exit_ways, 1);
-    task_init();
+    task_init(&config);
     task_idle();
 }

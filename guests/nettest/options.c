@@ -103,6 +103,12 @@ static bool parse_descriptors(const struct word *word, struct config *config)
     return parse_choice(word, widths, 2, &config->wide);
 }
 
+static bool parse_idle(const struct word *word, struct config *config)
+{
+    static const struct choice ways[] = {{"load", 0}, {"keep", 1}};
+    return parse_choice(word, ways, 2, &config->idle_keeps_tables);
+}
+
 /* False for a bad value; *known tells whether the key exists. */
 static bool option_apply(const struct word *word, struct config *config, bool *known)
 {
@@ -125,6 +131,8 @@ static bool option_apply(const struct word *word, struct config *config, bool *k
         return parse_limited(word, 1, 16, &config->tx_ring);
     if (equal(word->key, word->key_length, "descriptors"))
         return parse_descriptors(word, config);
+    if (equal(word->key, word->key_length, "idle-cr3"))
+        return parse_idle(word, config);
     *known = false;
     return true;
 }

@@ -2,11 +2,13 @@
 #ifndef NETTEST_TASK_H
 #define NETTEST_TASK_H
 
+#include "abi.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
 /* Makes the process's first frame: it starts in ring 3 at USER_TEXT. */
-void task_init(void);
+void task_init(const struct config *config);
 
 /* The idle task, on the stack the kernel was started on. */
 _Noreturn void task_idle(void);

@@ -235,10 +235,11 @@ static bool is_sending(void)
     return !tcp.fin_queued && (tcp.state == TCP_ESTABLISHED || tcp.state == TCP_CLOSE_WAIT);
 }
 
-/* A writer that found the buffer full sleeps until half of it is free, as under Linux. */
+/* A writer that found the buffer full goes on as soon as there is room at all, as under Linux 2.2
+ * (tcp_memory_free() in net/ipv4/tcp.c): with a full buffer, each acknowledgement wakes it. */
 static bool write_ready(void)
 {
-    return !is_sending() || (tcp.queued <= SEND_BUFFER / 2 && packet_plenty());
+    return !is_sending() || (tcp.queued < SEND_BUFFER && packet_plenty());
 }
 
 static void queue_append(struct packet *packet)
