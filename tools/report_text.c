@@ -144,7 +144,9 @@ static enum published_run published_run(const struct report *report)
         return RUN_NONE;
     if (strstr(text, "\"hypervisor_options\":\"\"") != NULL)
         return RUN_VERSION_2_0;
-    return strstr(text, "version=optimized") != NULL ? RUN_OPTIMIZED : RUN_OTHER;
+    bool optimized = strstr(text, "\"hypervisor_options\":\"version=optimized\"") != NULL ||
+                     strstr(text, "\"hypervisor_options\":\"version=optimized,halt=spin\"") != NULL;
+    return optimized && strstr(text, "\"profile\":\"pc-733\"") != NULL ? RUN_OPTIMIZED : RUN_OTHER;
 }
 
 static void print_tables(const struct report *report, const struct window *window, FILE *out)

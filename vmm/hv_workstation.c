@@ -146,6 +146,7 @@ const struct hypervisor_ops hv_workstation = {
     .exit = workstation_exit,
     .translate = workstation_translate,
     .invalidate = workstation_invalidate,
+    .resumed = workstation_resumed,
     .cpl_changed = workstation_cpl_changed,
     .host_interrupt = workstation_host_interrupt,
     .halt = workstation_halt,

@@ -45,6 +45,7 @@ struct workstation {
     struct shadow *shadow; /* NULL: option shadow=off */
     struct switch_rate rate;
     struct put_off put_off;
+    bool cold;             /* back from the host, the guest has not run since */
     bool halted;           /* the VMApp waits for something to wake the guest */
     bool intr_before_halt; /* level of INTR when it began to */
 };
@@ -52,6 +53,7 @@ struct workstation {
 /* hv_workstation_switch.c: the world switch, either direction. */
 void workstation_to_host(struct workstation *workstation);
 void workstation_to_vmm(struct workstation *workstation);
+void workstation_resumed(void *ctx);
 
 /* hv_workstation_io.c */
 void workstation_io(void *ctx, struct io_access *access);

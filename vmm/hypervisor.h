@@ -60,6 +60,9 @@ struct hypervisor_ops {
      * waiting. It must not return, and not charge anything, for an event that changed nothing: polling events
      * exist that must stay unobservable. */
     bool (*halt)(void *ctx, cycle_t limit);
+    /* A visit is over and the guest's next instruction follows; NULL = costs nothing. Time that is charged
+     * here is the guest's. */
+    void (*resumed)(void *ctx);
     /* The guest's CPL changed, inside an instruction; NULL = costs nothing. */
     void (*cpl_changed)(void *ctx, unsigned from, unsigned to);
     /* A device wants the vCPU's INTR changed; NULL = just do it. */

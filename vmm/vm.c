@@ -58,8 +58,11 @@ void vm_visit_end(struct vm *vm)
     /* Inside an instruction that has still to commit, interrupts wait for its boundary. */
     if (vm->visits == 1 && vm->host->irq_pending && vm->hv->host_interrupt != NULL && !vm->host->atomic)
         vm->hv->host_interrupt(vm->hv_ctx);
-    if (--vm->visits == 0)
-        recorder_resume(vm->host->recorder);
+    if (--vm->visits > 0)
+        return;
+    recorder_resume(vm->host->recorder);
+    if (vm->hv->resumed != NULL)
+        vm->hv->resumed(vm->hv_ctx);
 }
 
 /* ---- The CPU's view ---- */

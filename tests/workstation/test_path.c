@@ -143,6 +143,23 @@ Test(path, a_data_port_access_switches_both_ways)
     fake_vm_destroy(vm);
 }
 
+/* Figure 5 ends with the guest's next instruction; the misses of that and the following ones come behind it.
+ */
+Test(path, after_a_switch_the_guest_runs_cold_once)
+{
+    struct vm *vm = fake_vm_create("pc-733", NULL, NULL);
+    fake_out(vm, LANCE_RAP, 2, 0);
+    vm->hv->resumed(vm->hv_ctx);
+    cr_expect_eq(step_count(vm, COST_ID_SWITCH_COLD), 0, "the monitor emulates RAP");
+    fake_in(vm, LANCE_RDP, 2);
+    cr_expect_eq(step_count(vm, COST_ID_SWITCH_COLD), 0);
+    for (int i = 0; i < 2; i++) {
+        vm->hv->resumed(vm->hv_ctx);
+        cr_expect_eq(step_count(vm, COST_ID_SWITCH_COLD), 1);
+    }
+    fake_vm_destroy(vm);
+}
+
 Test(path, another_device_is_the_vmapps_too)
 {
     struct vm *vm = fake_vm_create("pc-733", NULL, NULL);
