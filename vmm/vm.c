@@ -268,9 +268,7 @@ static void on_dma_write(void *ctx, gpa_t addr, const void *from, size_t size)
 static void on_sooner(void *ctx, tick_t deadline)
 {
     struct vm *vm = ctx;
-    cycle_t cycle = (deadline + vm->host->ticks_per_cycle - 1) / vm->host->ticks_per_cycle;
-    if (cycle < vm->cpu->deadline)
-        vm->cpu->deadline = cycle;
+    cpu_advance_deadline(vm->cpu, (deadline + vm->host->ticks_per_cycle - 1) / vm->host->ticks_per_cycle);
 }
 
 /* ---- What hypervisors ask ---- */
