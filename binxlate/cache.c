@@ -51,7 +51,7 @@ void unit_forget(struct translator *t, struct translation_unit *unit)
 void site_link(struct translator *t, uint32_t n, struct translation_unit *unit)
 {
     struct site *site = &t->site[n];
-    t->host->aim(t, site->patch, unit->entry);
+    t->host->aim(t, site->patch, unit->guard);
     site->next = unit->incoming;
     unit->incoming = n;
     t->count[COUNT_LINKS]++;

@@ -118,10 +118,13 @@ static void enter(struct translator *t, const struct place *to)
 /* ---- Units ---- */
 
 /* Only code whose segment ends where offsets end, and not 16-bit code. */
-static bool can_translate(const struct cpu *cpu, const struct block *block)
+static bool can_translate(const struct translator *t, const struct block *block)
 {
+    const struct cpu *cpu = t->cpu;
     unsigned code = cpu->mode & MODE_CODE_MASK;
     if (code == MODE_CODE16 || block->cost > UNIT_COST_MAX)
+        return false;
+    if (block_crosses(block) && !path_on(t, PATH_CROSS))
         return false;
     return code == MODE_CODE64 || (cpu->code_bound == UINT32_MAX && cpu->s.rip + block->bytes <= UINT32_MAX);
 }
@@ -158,7 +161,7 @@ static struct translation_unit *unit_of(struct translator *t, struct block *bloc
         block->heat++;
         return NULL;
     }
-    if (!can_translate(cpu, block)) {
+    if (!can_translate(t, block)) {
         block->heat = 0;
         return NULL;
     }
@@ -191,11 +194,17 @@ static enum where step_in_shadow(struct cpu *cpu, const struct insn *insn, uint8
     return WHERE_BOUNDARY;
 }
 
+/* A linked jump to an instruction across pages looks into the jump cache first. */
+static bool can_link(const struct translator *t, const struct block *block)
+{
+    return path_on(t, PATH_LINK) && (!block_crosses(block) || path_on(t, PATH_CACHE));
+}
+
 /* The unit at rip, to which site `n` leads; the next time it is found without this. */
 static enum where follow(struct translator *t, uint32_t n, enum site_kind kind, struct place *to)
 {
     struct cpu *cpu = t->cpu;
-    uint64_t flushes = t->count[COUNT_FLUSHES];
+    uint64_t flushes = t->count[COUNT_FLUSHES], epoch = tlb_code_epoch(&cpu->tlb);
     uint8_t shadow = cpu->s.intr_shadow;
     struct block *block = next_block(cpu);
     if (block == NULL) {
@@ -207,10 +216,12 @@ static enum where follow(struct translator *t, uint32_t n, enum site_kind kind, 
         t->count[COUNT_COLD]++;
         return shadow != 0 ? step_in_shadow(cpu, &block->insn[0], shadow) : WHERE_LOOKUP;
     }
-    if (kind == SITE_LINK && path_on(t, PATH_LINK) && t->count[COUNT_FLUSHES] == flushes)
+    if (kind == SITE_LINK && can_link(t, block) && t->count[COUNT_FLUSHES] == flushes)
         site_link(t, n, unit);
     jump_cache_salt(t);
-    if (kind != SITE_LINK && path_on(t, PATH_CACHE)) {
+    /* The walk for an instruction's second page may have dropped its first from the TLB. */
+    bool mapped = !block_crosses(block) || tlb_code_epoch(&cpu->tlb) == epoch;
+    if (kind != SITE_LINK && path_on(t, PATH_CACHE) && mapped) {
         jump_cache_add(t, unit);
         t->count[COUNT_CACHE_MISSES]++;
     }

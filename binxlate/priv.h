@@ -96,6 +96,7 @@ struct translation_unit {
     struct block *block; /* NULL once forgotten */
     uint64_t rip;
     uint32_t entry;                /* offset in the code cache */
+    uint32_t guard;                /* where linked jumps go: `entry`, or first a look whether that is right */
     uint32_t cost, count;          /* cycles and instructions paid on entry */
     uint32_t incoming;             /* first site linked to it */
     bool x87;                      /* its code uses the host's x87 unit */

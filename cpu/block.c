@@ -7,6 +7,9 @@
  * because it may be running; the run loop looks at cpu->limit after every instruction that can write and
  * leaves.
  *
+ * An instruction across two pages is in the lists of both. Where the second linear page leads is looked at
+ * each time such a block is entered: it may lead elsewhere, or not be there, without a change of the first.
+ *
  * Invariants: (1) a block that is not stale holds what its bytes decode to now; (2) nothing the guest can see
  * depends on which blocks exist: the code of every instruction has its page in the TLB (mmu/tlb.h), or is
  * looked up there before the instruction runs; whatever drops an entry that code was fetched through ends the
@@ -28,6 +31,7 @@ static struct block **bucket_of(struct block_cache *blocks, uint64_t phys, unsig
 }
 _Static_assert(BLOCK_BUCKETS == 1 << (64 - 47), "hash width");
 
+/* Take it out of the cache; the caller does so with the list of its page by which it found it. */
 static void unlink_block(struct block_cache *blocks, struct block *block)
 {
     struct block **at = bucket_of(blocks, block->phys, block->mode);
@@ -35,6 +39,7 @@ static void unlink_block(struct block_cache *blocks, struct block *block)
         at = &(*at)->bucket_next;
     *at = block->bucket_next;
     block->stale = true;
+    cpu_attend(blocks->cpu);
     if (block->unit != NULL)
         blocks->cpu->engine->forget_block(blocks->cpu->engine->ctx, block);
 }
@@ -45,6 +50,22 @@ static uint32_t lines_of(uint64_t first, uint64_t last)
     return (uint32_t)((UINT64_C(2) << to) - (UINT64_C(1) << from));
 }
 
+static void unlink_tail(struct block_cache *blocks, const struct block *block)
+{
+    struct block **at = &blocks->page[block->tail >> PAGE_SHIFT].tails;
+    while (*at != block)
+        at = &(*at)->tail_next;
+    *at = block->tail_next;
+}
+
+static void unlink_head(struct block_cache *blocks, const struct block *block)
+{
+    struct block **at = &blocks->page[block->phys >> PAGE_SHIFT].blocks;
+    while (*at != block)
+        at = &(*at)->page_next;
+    *at = block->page_next;
+}
+
 /* Forget the blocks of a page that cover any of these lines. */
 static void forget_lines(struct block_cache *blocks, struct code_page *page, uint32_t written)
 {
@@ -53,13 +74,30 @@ static void forget_lines(struct block_cache *blocks, struct code_page *page, uin
         struct block *block = *at;
         if (block->lines & written) {
             *at = block->page_next;
+            if (block_crosses(block))
+                unlink_tail(blocks, block);
             unlink_block(blocks, block);
-            cpu_attend(blocks->cpu);
         } else {
             page->lines |= block->lines;
             at = &block->page_next;
         }
     }
+}
+
+/* The first line of a page is written: forget what ends there. */
+static void forget_tails(struct block_cache *blocks, struct code_page *page)
+{
+    while (page->tails != NULL) {
+        struct block *block = page->tails;
+        page->tails = block->tail_next;
+        unlink_head(blocks, block);
+        unlink_block(blocks, block);
+    }
+}
+
+static bool has_code(const struct code_page *page)
+{
+    return page->blocks != NULL || page->tails != NULL;
 }
 
 /* Watcher of WATCH_CODE: [addr, addr+size) lies in one page. */
@@ -72,14 +110,18 @@ static void code_written(void *ctx, gpa_t addr, uint64_t size)
     uint32_t written = lines_of(addr.v, addr.v + size - 1);
     if (page->lines & written)
         forget_lines(blocks, page, written);
-    if (page->blocks == NULL)
+    if (written & 1)
+        forget_tails(blocks, page);
+    if (!has_code(page))
         guest_memory_unwatch(blocks->cpu->memory, (ppn_t){addr.v >> PAGE_SHIFT}, WATCH_CODE);
 }
 
 void block_cache_page_changed(struct block_cache *blocks, ppn_t page)
 {
-    if (page.v < blocks->pages && blocks->page[page.v].blocks != NULL)
-        forget_lines(blocks, &blocks->page[page.v], UINT32_MAX);
+    if (page.v >= blocks->pages || !has_code(&blocks->page[page.v]))
+        return;
+    forget_lines(blocks, &blocks->page[page.v], UINT32_MAX);
+    forget_tails(blocks, &blocks->page[page.v]);
 }
 
 void block_cache_drop(struct block_cache *blocks)
@@ -96,7 +138,7 @@ void block_cache_flush(struct block_cache *blocks)
     for (size_t i = 0; i < BLOCK_BUCKETS; i++)
         blocks->bucket[i] = NULL;
     for (uint64_t n = 0; n < blocks->pages; n++) {
-        if (blocks->page[n].blocks == NULL)
+        if (!has_code(&blocks->page[n]))
             continue;
         blocks->page[n] = (struct code_page){0};
         guest_memory_unwatch(blocks->cpu->memory, (ppn_t){n}, WATCH_CODE);
@@ -140,21 +182,40 @@ static struct block *arena_room(struct block_cache *blocks)
     return (struct block *)(void *)(blocks->arena + blocks->used);
 }
 
-static struct block *block_add(struct block_cache *blocks, gpa_t phys, unsigned mode)
+static void block_insert(struct block_cache *blocks, struct block *block)
 {
-    struct block *block = arena_room(blocks); /* first: making room ends all watches */
-    guest_memory_watch(blocks->cpu->memory, (ppn_t){phys.v >> PAGE_SHIFT}, WATCH_CODE);
-    if (!block_build(blocks->cpu, phys, block))
-        return NULL;
     blocks->used += sizeof *block + (block->count + 1u) * sizeof(struct insn);
-    struct block **bucket = bucket_of(blocks, phys.v, mode);
-    struct code_page *page = &blocks->page[phys.v >> PAGE_SHIFT];
-    block->lines = lines_of(phys.v, phys.v + block->bytes - 1);
+    struct block **bucket = bucket_of(blocks, block->phys, block->mode);
+    struct code_page *page = &blocks->page[block->phys >> PAGE_SHIFT];
+    uint64_t last = block_crosses(block) ? block->phys | PAGE_MASK : block->phys + block->bytes - 1;
+    block->lines = lines_of(block->phys, last);
     block->bucket_next = *bucket;
     *bucket = block;
     block->page_next = page->blocks;
     page->blocks = block;
     page->lines |= block->lines;
+}
+
+static struct block *block_add(struct block_cache *blocks, gpa_t phys)
+{
+    struct block *block = arena_room(blocks); /* first: making room ends all watches */
+    guest_memory_watch(blocks->cpu->memory, (ppn_t){phys.v >> PAGE_SHIFT}, WATCH_CODE);
+    if (!block_build(blocks->cpu, phys, block))
+        return NULL;
+    block_insert(blocks, block);
+    return block;
+}
+
+static struct block *block_add_crossing(struct block_cache *blocks, gpa_t phys, gpa_t tail)
+{
+    struct block *block = arena_room(blocks);
+    guest_memory_watch(blocks->cpu->memory, (ppn_t){phys.v >> PAGE_SHIFT}, WATCH_CODE);
+    guest_memory_watch(blocks->cpu->memory, (ppn_t){tail.v >> PAGE_SHIFT}, WATCH_CODE);
+    block_build_crossing(blocks->cpu, phys, tail, block);
+    block_insert(blocks, block);
+    struct code_page *page = &blocks->page[tail.v >> PAGE_SHIFT];
+    block->tail_next = page->tails;
+    page->tails = block;
     return block;
 }
 
@@ -176,6 +237,38 @@ bool code_enter_page(struct cpu *cpu, uint64_t linear)
     return true;
 }
 
+/* Of the instructions at one place all or none go on in the next page: its bytes in the first decide that. */
+static struct block *find_crossing(struct block_cache *blocks, gpa_t phys, uint64_t tail)
+{
+    unsigned mode = blocks->cpu->mode;
+    struct block *block = *bucket_of(blocks, phys.v, mode);
+    while (block != NULL && (block->phys != phys.v || block->mode != mode || block->tail != tail))
+        block = block->bucket_next;
+    return block;
+}
+
+/* The instruction at rip does not end in its page, which is RAM. Its second page is fetched from now, as it
+ * would be without cache: the limit comes first (cpu/fetch.c). */
+static enum block_found block_at_end(struct cpu *cpu, gpa_t phys, struct block **found)
+{
+    struct block_cache *blocks = cpu->blocks;
+    unsigned room = PAGE_SIZE - (unsigned)(phys.v & PAGE_MASK);
+    gpa_t tail;
+    if (!cpu->config.fast_paths || cpu->s.rip + room > cpu->code_bound)
+        return BLOCK_NONE;
+    if (!code_translate(cpu, (code_linear(cpu) + room) & cpu->linear_mask, &tail))
+        return BLOCK_FAULT;
+    if (memory_frame(cpu->memory, tail) == NULL)
+        return BLOCK_NONE;
+    struct block *block = find_crossing(blocks, phys, tail.v);
+    if (block == NULL)
+        block = block_add_crossing(blocks, phys, tail);
+    if (!block_within_limit(cpu, block))
+        return BLOCK_NONE;
+    *found = block;
+    return BLOCK_FOUND;
+}
+
 enum block_found block_at_rip(struct cpu *cpu, struct block **found)
 {
     struct block_cache *blocks = cpu->blocks;
@@ -188,9 +281,12 @@ enum block_found block_at_rip(struct cpu *cpu, struct block **found)
     while (block != NULL && (block->phys != phys.v || block->mode != cpu->mode))
         block = block->bucket_next;
     if (UNLIKELY(block == NULL)) {
-        if (memory_frame(cpu->memory, phys) == NULL || (block = block_add(blocks, phys, cpu->mode)) == NULL)
+        if (memory_frame(cpu->memory, phys) == NULL)
             return BLOCK_NONE;
+        block = block_add(blocks, phys);
     }
+    if (UNLIKELY(block == NULL || block_crosses(block)))
+        return block_at_end(cpu, phys, found);
     if (UNLIKELY(!block_within_limit(cpu, block)))
         return BLOCK_NONE;
     *found = block;

@@ -1,11 +1,17 @@
-/* Decoded blocks: straight-line runs of instructions of one page, keyed by guest-physical address and mode.
- * For cpu/ and the translator. */
+/* Decoded blocks: straight-line runs of instructions of one page, or one instruction across two; keyed by
+ * guest-physical address, second page and mode. For cpu/ and the translator. */
 #ifndef CROSSPAGE_CPU_BLOCK_H
 #define CROSSPAGE_CPU_BLOCK_H
 
 #include "cpu/exec.h"
 
-enum { BLOCK_MAX_INSNS = 64, BLOCK_BUCKETS = 1 << 17, CODE_LINE_SHIFT = 7 /* 128 bytes */ };
+enum {
+    BLOCK_MAX_INSNS = 64,
+    BLOCK_BUCKETS = 1 << 17,
+    CODE_LINE_SHIFT = 7, /* 128 bytes */
+    INSN_MAX_BYTES = 15
+};
+#define BLOCK_NO_TAIL UINT64_MAX
 
 struct block {
     uint64_t phys; /* of the first byte */
@@ -18,6 +24,11 @@ struct block {
     struct block
         *link[2]; /* successor in the same page after falling through (0) and a taken direct branch (1) */
     struct block *guess; /* the last successor that was none of these */
+    /* Of an instruction that begins in one page and ends in the next: the guest-physical page of its end.
+     * Such a block is only entered after a look at where both linear pages lead (block_at_rip), so no link
+     * leads to one. Else BLOCK_NO_TAIL. */
+    uint64_t tail;
+    struct block *tail_next; /* of those that end in the same page */
     /* A translator's (cpu/engine.h): its translations, and how often the block was interpreted since. */
     struct translation_unit *unit;
     uint32_t heat;
@@ -27,8 +38,9 @@ _Static_assert(sizeof(struct block) == 128, "whole cache lines");
 
 /* What is decoded from one guest-physical page. */
 struct code_page {
-    struct block *blocks;
-    uint32_t lines; /* covered by them */
+    struct block *blocks; /* that begin in it */
+    struct block *tails;  /* that only end in it */
+    uint32_t lines;       /* covered by the former; the latter are all in the first */
 };
 
 struct block_cache {
@@ -67,6 +79,11 @@ static inline void code_page_forget(struct cpu *cpu)
     cpu->blocks->code_linear = UINT64_MAX;
 }
 
+static inline bool block_crosses(const struct block *block)
+{
+    return block->tail != BLOCK_NO_TAIL;
+}
+
 enum block_found {
     BLOCK_FOUND,
     BLOCK_NONE,  /* the instruction at rip cannot be in a block: fetch_insn() */
@@ -96,13 +113,17 @@ MUST_CHECK static ALWAYS_INLINE bool code_translate(struct cpu *cpu, uint64_t li
     return true;
 }
 
-/* Fetch and decode the instruction at rip without the cache: it may cross pages, lie in device memory or
- * reach the segment limit (cpu/fetch.c). False: cpu->fault. */
+/* Fetch and decode the instruction at rip without the cache: it may lie in device memory or reach the segment
+ * limit, cross pages or be stepped (cpu/fetch.c). False: cpu->fault. */
 bool fetch_insn(struct cpu *cpu, struct insn *insn) MUST_CHECK;
 
 /* Decode a block from `phys` on, which is RAM; false when its first instruction leaves the page
  * (cpu/block_build.c). */
 bool block_build(struct cpu *cpu, gpa_t phys, struct block *block) MUST_CHECK;
+/* The block of the instruction at `phys` that goes on at the start of page `tail`, both RAM. */
+void block_build_crossing(struct cpu *cpu, gpa_t phys, gpa_t tail, struct block *block);
+/* INSN_MAX_BYTES from `phys` on, the rest of them from the start of page `tail`. */
+void block_copy_crossing(const struct guest_memory *memory, gpa_t phys, gpa_t tail, uint8_t *bytes);
 
 /* Act on what a handler returned; s.rip, s.clock and s.instructions stand before `insn` (cpu/run.c). */
 void insn_finish(struct cpu *cpu, const struct insn *insn, enum exec result);

@@ -1,7 +1,9 @@
 /* Forming a block: decode from an address on until control can leave the straight line.
  *
  * A block ends after an instruction with ATTR_END or one whose decoding already faults, before an instruction
- * that does not fit in the page, and at limits of size. Its sentinel, insn[count], holds the totals. */
+ * that does not fit in the page, and at limits of size. Its sentinel, insn[count], holds the totals. The
+ * instruction that does not fit makes a block of its own: whether its second half may be fetched, and from
+ * where, has to be known before it runs, but not before those in front of it do. */
 #include "cpu/block.h"
 
 #include "base/check.h"
@@ -34,32 +36,61 @@ static void place(struct block *block, struct insn *insn, exec_fn *run)
     insn->run = run;
 }
 
-bool block_build(struct cpu *cpu, gpa_t phys, struct block *block)
+/* Decode one more instruction; false when `available` bytes are not enough for it, or it costs too much. */
+static bool add_insn(struct cpu *cpu, struct block *block, const uint8_t *bytes, unsigned available)
 {
-    const uint8_t *bytes = memory_frame(cpu->memory, phys) + (phys.v & PAGE_MASK);
-    unsigned room = PAGE_SIZE - (unsigned)(phys.v & PAGE_MASK);
-    *block = (struct block){.phys = phys.v, .mode = cpu->mode};
-    while (block->count < BLOCK_MAX_INSNS && block->bytes < room) {
-        struct insn *insn = &block->insn[block->count];
-        unsigned available = room - block->bytes;
-        if (!insn_decode(cpu->tables, cpu->mode, bytes + block->bytes, available < 15 ? available : 15, insn))
-            break;
-        if (block->cost + insn->cost > UINT16_MAX)
-            break;
-        exec_fn *fast = cpu->config.fast_paths ? fast_select(insn, cpu->mode) : NULL;
-        place(block, insn, fast != NULL ? fast : run_reference);
-        block->bytes += insn->length;
-        block->cost += insn->cost;
-        block->count++;
-        if (ends_block(insn))
-            break;
-    }
-    if (block->count == 0)
+    struct insn *insn = &block->insn[block->count];
+    if (available > INSN_MAX_BYTES)
+        available = INSN_MAX_BYTES;
+    if (!insn_decode(cpu->tables, cpu->mode, bytes, available, insn))
         return false;
+    if (block->cost + insn->cost > UINT16_MAX)
+        return false;
+    exec_fn *fast = cpu->config.fast_paths ? fast_select(insn, cpu->mode) : NULL;
+    place(block, insn, fast != NULL ? fast : run_reference);
+    block->bytes += insn->length;
+    block->cost += insn->cost;
+    block->count++;
+    return true;
+}
+
+static void finish(struct cpu *cpu, struct block *block, const uint8_t *bytes)
+{
     struct insn *sentinel = &block->insn[block->count];
     *sentinel = (struct insn){0};
     place(block, sentinel, run_end);
     if (UNLIKELY(log_wants(cpu->log, LOG_IN_ASM)))
         log_block(cpu, block, bytes);
+}
+
+bool block_build(struct cpu *cpu, gpa_t phys, struct block *block)
+{
+    const uint8_t *bytes = memory_frame(cpu->memory, phys) + (phys.v & PAGE_MASK);
+    unsigned room = PAGE_SIZE - (unsigned)(phys.v & PAGE_MASK);
+    *block = (struct block){.phys = phys.v, .mode = cpu->mode, .tail = BLOCK_NO_TAIL};
+    while (block->count < BLOCK_MAX_INSNS && block->bytes < room &&
+           add_insn(cpu, block, bytes + block->bytes, room - block->bytes))
+        if (ends_block(&block->insn[block->count - 1]))
+            break;
+    if (block->count == 0)
+        return false;
+    finish(cpu, block, bytes);
     return true;
+}
+
+void block_copy_crossing(const struct guest_memory *memory, gpa_t phys, gpa_t tail, uint8_t *bytes)
+{
+    unsigned room = PAGE_SIZE - (unsigned)(phys.v & PAGE_MASK);
+    CHECK(room < INSN_MAX_BYTES);
+    memcpy(bytes, memory_frame(memory, phys) + (phys.v & PAGE_MASK), room);
+    memcpy(bytes + room, memory_frame(memory, tail), INSN_MAX_BYTES - room);
+}
+
+void block_build_crossing(struct cpu *cpu, gpa_t phys, gpa_t tail, struct block *block)
+{
+    uint8_t bytes[INSN_MAX_BYTES];
+    block_copy_crossing(cpu->memory, phys, tail, bytes);
+    *block = (struct block){.phys = phys.v, .mode = cpu->mode, .tail = tail.v & ~PAGE_MASK};
+    CHECK(add_insn(cpu, block, bytes, sizeof bytes));
+    finish(cpu, block, bytes);
 }

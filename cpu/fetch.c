@@ -1,5 +1,5 @@
-/* Fetching an instruction without the block cache: one that crosses a page, lies in device memory, ends at
- * the segment limit, or is run under single-step or breakpoints.
+/* Fetching an instruction without the block cache: one that lies in device memory, ends at the segment limit,
+ * or is run under single-step or breakpoints.
  *
  * Bytes are fetched only as far as the decoder needs them, so a fault on the second page is raised exactly
  * when the instruction reaches it, with CR2 at the first byte there (SDM vol. 3, 4.7). */
@@ -8,8 +8,6 @@
 #include "base/check.h"
 
 #include <string.h>
-
-enum { INSN_BYTES = 15 };
 
 /* How many bytes at `offset` in CS are within the limit, at most `want`; 0: #GP(0). */
 static unsigned within_limit(struct cpu *cpu, uint64_t offset, unsigned want)
@@ -47,10 +45,10 @@ static unsigned fetch_part(struct cpu *cpu, uint64_t offset, uint8_t *to, unsign
 
 bool fetch_insn(struct cpu *cpu, struct insn *insn)
 {
-    uint8_t bytes[INSN_BYTES];
+    uint8_t bytes[INSN_MAX_BYTES];
     unsigned have = 0;
     do {
-        unsigned part = fetch_part(cpu, cpu->s.rip + have, bytes + have, INSN_BYTES - have);
+        unsigned part = fetch_part(cpu, cpu->s.rip + have, bytes + have, INSN_MAX_BYTES - have);
         if (part == 0)
             return false;
         have += part;

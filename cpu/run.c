@@ -145,7 +145,7 @@ static struct block *follow_slow(struct cpu *cpu, struct block *block, unsigned 
     struct block *next = next_block(cpu);
     if (next == NULL || cpu->blocks->used < used)
         return next; /* `block` is gone when the arena started over */
-    if (exit <= EXEC_JUMP && cpu->blocks->code_linear == page)
+    if (exit <= EXEC_JUMP && cpu->blocks->code_linear == page && !block_crosses(next))
         block->link[exit] = next;
     else
         block->guess = next;
@@ -165,7 +165,7 @@ static ALWAYS_INLINE struct block *follow(struct cpu *cpu, unsigned exit)
             return next;
     }
     next = block->guess;
-    if (next != NULL && cpu->s.rip <= cpu->code_bound) {
+    if (next != NULL && !block_crosses(next) && cpu->s.rip <= cpu->code_bound) {
         if (UNLIKELY(!code_translate(cpu, code_linear(cpu), &phys))) {
             block_fault(cpu);
             return NULL;

@@ -37,10 +37,16 @@ void x64_log_insn(struct x64_unit *x)
 static void log_guest(const struct x64_unit *x, const struct insn *insn)
 {
     const struct block *block = x->block;
-    const uint8_t *page = memory_frame(x->t->cpu->memory, gpa(block->phys & ~PAGE_MASK));
+    const struct guest_memory *memory = x->t->cpu->memory;
+    uint8_t crossing[INSN_MAX_BYTES];
+    const uint8_t *bytes = memory_frame(memory, gpa(block->phys)) + (block->phys & PAGE_MASK);
+    if (block_crosses(block)) {
+        block_copy_crossing(memory, gpa(block->phys), gpa(block->tail), crossing);
+        bytes = crossing;
+    }
     uint64_t rip = x->unit->rip + insn->rip_offset;
     char text[DISASM_TEXT];
-    disasm_insn(block->mode, page + (block->phys & PAGE_MASK) + insn->rip_offset, insn->length, rip, text);
+    disasm_insn(block->mode, bytes + insn->rip_offset, insn->length, rip, text);
     log_line(x->t->cpu->log, LOG_OUT_ASM, "guest %#llx: %s", (unsigned long long)rip, text);
 }
 

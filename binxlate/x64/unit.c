@@ -2,6 +2,7 @@
  *
  *            jmp stub            the unit does not fit before the limit
  *            jmp stub            it needs the x87 state
+ *   guard:   for an instruction in two pages, where linked jumps come: is `entry` in the jump cache?
  *   entry:   no x87 state in the host, but x87 instructions here: to the second jump above
  *            budget += cost; if it is not negative any more, to the first
  *            instructions
@@ -111,10 +112,12 @@ static uint32_t offset_of(const struct x64_unit *x, const uint8_t *at)
     return (uint32_t)(at - x->t->code.write);
 }
 
+/* Is the target in the page where the unit ends? */
 static bool same_page(const struct x64_unit *x, uint64_t target)
 {
     uint64_t base = x->t->cpu->seg_base[CS];
-    return ((base + target) & ~PAGE_MASK) == ((base + x->unit->rip) & ~PAGE_MASK);
+    uint64_t here = x->unit->rip + (block_crosses(x->block) ? x->block->bytes - 1u : 0);
+    return ((base + target) & ~PAGE_MASK) == ((base + here) & ~PAGE_MASK);
 }
 
 /* To another page: by the jump cache, if it has the target under the present salt. */
@@ -296,13 +299,18 @@ static void emit_entry(struct x64_unit *x)
     struct x64_mem top = FRAME_FIELD(budget);
     top.disp += 6;
     struct site site = {.kind = SITE_BUDGET, .unit = x->unit, .target = x->unit->rip};
-    uint8_t *spent = a->at, *absent;
+    uint8_t *spent, *absent;
+    uint32_t guard = offset_of(x, a->at);
+    if (block_crosses(x->block))
+        jump_by_cache(x, x->unit->rip);
+    spent = a->at;
     x64_leave_by(x, x64_jmp32(a), &site);
     site.kind = SITE_X87;
     absent = a->at;
     if (x->unit->x87)
         x64_leave_by(x, x64_jmp32(a), &site);
     x->unit->entry = offset_of(x, a->at);
+    x->unit->guard = block_crosses(x->block) ? guard : x->unit->entry;
     if (x->unit->x87) {
         x64_rm(a, OP_0F | 0xB6, 4, X_TEST, FRAME_FIELD(x87_live)); /* movzx ecx, byte */
         aim_back(x, x64_jrcxz8(a), absent);

@@ -351,6 +351,36 @@ test_crossing:
     DONE
     LOOP 1b
 
+    /* B8 at the end of the first page, operand and INT in the second: QEMU, which checks no limits, is to end. */
+    TEST "a limit within an instruction in two pages"
+    movl $40, rounds
+    FUNCTION frame1, 0x12345678, -1
+    movw $0x80CD, frame1 + 4
+    MAP 0, frame0, P
+1:
+    MAP 1, frame1, P
+    DESCRIPTOR FREE, WINDOW, 0x1005, 0x9A, 4
+    PROBE "good"
+    ljmp $FREE, $0xFFF
+    DONE
+    DESCRIPTOR FREE, WINDOW, 0xFFF, 0x9A, 4
+    PROBE "in the first page"
+    ljmp $FREE, $0xFFF
+    DONE
+    DESCRIPTOR FREE, WINDOW, 0x1002, 0x9A, 4
+    PROBE "in the second page"
+    ljmp $FREE, $0xFFF
+    DONE
+    UNMAP 1
+    PROBE "in the second page, absent"
+    ljmp $FREE, $0xFFF
+    DONE
+    DESCRIPTOR FREE, WINDOW, 0xFFF, 0x9A, 4
+    PROBE "in the first page, the second absent"
+    ljmp $FREE, $0xFFF
+    DONE
+    LOOP 1b
+
     TEST "data in two pages, the second remapped"
     movl $WINDOW + 0xFFE, %edi
     movl $0, frame1
