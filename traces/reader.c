@@ -22,7 +22,8 @@ struct trace_reader {
     char **exits;
     char *description;
     uint64_t packet; /* id of the last packet record */
-    bool in_run;     /* of `run` more words as expected, then one that is not */
+    bool in_run;     /* of `run` more words as expected, then one that is not, or only in its value */
+    bool only_value;
     uint32_t run;
     struct words words;
 };
@@ -136,6 +137,7 @@ enum status trace_open(struct trace_reader **out, const char *path, struct error
 {
     struct trace_reader *reader = xcalloc(1, sizeof *reader);
     reader->path = xstrdup(path);
+    words_init(&reader->words);
     int fd;
     uint64_t size;
     enum status status = host_file_open_plain(&fd, &size, path, err);
@@ -177,21 +179,25 @@ void trace_close(struct trace_reader *reader)
 static enum status get_word(struct trace_reader *reader, uint64_t *word, struct error *err)
 {
     if (!reader->in_run) {
-        uint64_t run;
-        TRY(get_varint(reader, &run, err));
-        if (run > TRACE_RUN_MAX)
+        uint64_t head;
+        TRY(get_varint(reader, &head, err));
+        if (head >> 1 > TRACE_RUN_MAX)
             return damaged(reader, err, "a run of words is too long");
-        reader->run = (uint32_t)run;
+        reader->run = (uint32_t)(head >> 1);
+        reader->only_value = head & 1;
         reader->in_run = true;
     }
+    *word = words_expected(&reader->words);
     if (reader->run > 0) {
         reader->run--;
-        *word = words_expected(&reader->words);
         words_as_expected(&reader->words, *word);
         return STATUS_OK;
     }
+    uint64_t kind = *word & ((1 << TRACE_VALUE_SHIFT) - 1);
     reader->in_run = false;
     TRY(get_varint(reader, word, err));
+    if (reader->only_value)
+        *word = *word << TRACE_VALUE_SHIFT | kind;
     words_unexpected(&reader->words, *word);
     return STATUS_OK;
 }
@@ -218,6 +224,20 @@ static enum status get_packet(struct trace_reader *reader, struct trace_record *
     return STATUS_OK;
 }
 
+static enum status get_visit(struct trace_reader *reader, uint64_t head, struct trace_record *record,
+                             struct error *err)
+{
+    if (head & TRACE_LONG) {
+        TRY(get_word(reader, &record->detail, err));
+        return get_word(reader, &record->pc, err);
+    }
+    record->pc = (uint32_t)(head >> TRACE_VALUE_SHIFT);
+    if (head >> TRACE_HIGH_SHIFT & 1)
+        record->pc |= UINT64_C(0xFFFFFFFF) << 32;
+    record->detail = head >> TRACE_DETAIL_SHIFT;
+    return STATUS_OK;
+}
+
 enum status trace_next(struct trace_reader *reader, struct trace_record *record, struct error *err)
 {
     uint64_t head, total;
@@ -238,9 +258,8 @@ enum status trace_next(struct trace_reader *reader, struct trace_record *record,
         return check_index(reader, index, reader->step_count, err);
     case TRACE_VISIT:
         record->exit = index;
-        TRY(get_word(reader, &record->detail, err));
-        TRY(get_word(reader, &record->pc, err));
-        return check_index(reader, index, reader->exit_count, err);
+        TRY(check_index(reader, index, reader->exit_count, err));
+        return get_visit(reader, head, record, err);
     case TRACE_PACKET:
         record->mark = (enum packet_mark)index;
         record->size = (uint32_t)value;

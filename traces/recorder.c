@@ -1,19 +1,15 @@
-/* The recorder (recorder.h). Sums are kept always; the trace is written through one buffer into gzip.
+/* The recorder (recorder.h): sums are kept always, words go to the trace (word_writer.h) if there is one.
  *
  * Invariants: (1) sum of all step totals == now; (2) everything in the open span has been added to the totals
  * already; only its trace record is pending; (3) whether a trace is open changes nothing but the file. */
 #include "traces/recorder.h"
 
 #include "base/check.h"
-#include "traces/words.h"
+#include "traces/word_writer.h"
 
-#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
-
-enum { BUFFER_SIZE = 64 * 1024, VARINT_MAX = 10 };
 
 static const tick_t SPAN_TICKS_MAX = (UINT64_C(1) << (64 - TRACE_VALUE_SHIFT)) - 1;
 
@@ -22,23 +18,16 @@ struct recorder {
     struct step_info *steps;
     struct step_total *totals;
     struct step_total *exits;
-    tick_t layer_ticks[LAYER_COUNT];
     tick_t now;
     bool visiting;
     unsigned visit_exit;
     tick_t visit_begin;
     /* The trace. */
-    gzFile file;        /* NULL: none */
-    unsigned span_step; /* open span, not yet in the trace */
+    struct word_writer *writer; /* NULL: none */
+    uint64_t span;              /* the open span's word without ticks; 0: none is open */
     tick_t span_ticks;
-    uint64_t span_flags;  /* TRACE_COUNTED */
-    uint64_t resumed;     /* TRACE_RESUMED: to be told by the next record */
+    uint64_t resumed;     /* TRACE_RESUMED: the guest goes on after it */
     uint64_t last_packet; /* id */
-    uint32_t run;         /* words as expected since the last one that was not */
-    bool failed;
-    size_t used;
-    uint8_t buffer[BUFFER_SIZE];
-    struct words words;
 };
 
 static const struct step_info built_in[RECORDER_FIRST_COST] = {
@@ -86,8 +75,9 @@ void recorder_destroy(struct recorder *recorder)
 {
     if (recorder == NULL)
         return;
-    if (recorder->file != NULL)
-        gzclose(recorder->file);
+    struct error ignored; /* whoever wants to know closes before */
+    enum status status = recorder_close(recorder, &ignored);
+    (void)status;
     free(recorder->steps);
     free(recorder->totals);
     free(recorder->exits);
@@ -96,66 +86,60 @@ void recorder_destroy(struct recorder *recorder)
 
 /* ---- Writing ---- */
 
-static void buffer_flush(struct recorder *recorder)
-{
-    if (recorder->used && gzwrite(recorder->file, recorder->buffer, (unsigned)recorder->used) <= 0)
-        recorder->failed = true;
-    recorder->used = 0;
-}
-
-static void put_varint(struct recorder *recorder, uint64_t value)
-{
-    while (value >= 0x80) {
-        recorder->buffer[recorder->used++] = (uint8_t)(value | 0x80);
-        value >>= 7;
-    }
-    recorder->buffer[recorder->used++] = (uint8_t)value;
-}
-
-static __attribute__((noinline)) void put_unexpected(struct recorder *recorder, uint64_t word)
-{
-    if (recorder->used + 2 * VARINT_MAX > BUFFER_SIZE)
-        buffer_flush(recorder);
-    put_varint(recorder, recorder->run);
-    put_varint(recorder, word);
-    words_unexpected(&recorder->words, word);
-    recorder->run = 0;
-}
-
-static inline void put_word(struct recorder *recorder, uint64_t word)
-{
-    if (word == words_expected(&recorder->words) && recorder->run < TRACE_RUN_MAX) {
-        words_as_expected(&recorder->words, word);
-        recorder->run++;
-    } else {
-        put_unexpected(recorder, word);
-    }
-}
-
 static uint64_t zigzag(int64_t value)
 {
     return ((uint64_t)value << 1) ^ (uint64_t)(value >> 63);
 }
 
-static inline void put_head(struct recorder *recorder, enum trace_tag tag, uint64_t flags, unsigned index,
-                            uint64_t value)
+static inline uint64_t head_word(enum trace_tag tag, uint64_t flags, unsigned index)
 {
-    put_word(recorder, (uint64_t)tag | flags | recorder->resumed | (uint64_t)index << TRACE_INDEX_SHIFT |
-                           value << TRACE_VALUE_SHIFT);
-    recorder->resumed = 0;
+    return (uint64_t)tag | flags | (uint64_t)index << TRACE_INDEX_SHIFT;
 }
 
-static inline void span_flush(struct recorder *recorder)
+static __attribute__((noinline, cold)) void put_long_span(struct recorder *recorder)
 {
-    while (recorder->span_ticks > SPAN_TICKS_MAX) {
-        put_head(recorder, TRACE_SPAN, recorder->span_flags, recorder->span_step, SPAN_TICKS_MAX);
-        recorder->span_ticks -= SPAN_TICKS_MAX;
-        recorder->span_flags = 0;
+    for (; recorder->span_ticks > SPAN_TICKS_MAX; recorder->span_ticks -= SPAN_TICKS_MAX) {
+        uint64_t *out = word_writer_begin(recorder->writer);
+        *out = recorder->span | SPAN_TICKS_MAX << TRACE_VALUE_SHIFT;
+        word_writer_end(recorder->writer, out + 1);
+        recorder->span &= ~(uint64_t)(TRACE_COUNTED | TRACE_RESUMED);
     }
-    if (recorder->span_ticks != 0 || recorder->span_flags != 0)
-        put_head(recorder, TRACE_SPAN, recorder->span_flags, recorder->span_step, recorder->span_ticks);
-    recorder->span_ticks = 0;
-    recorder->span_flags = 0;
+}
+
+/* A record: the open span is another one, before it. To be ended by word_writer_end(). */
+static inline uint64_t *record_begin(struct recorder *recorder)
+{
+    if (recorder->span_ticks > SPAN_TICKS_MAX)
+        put_long_span(recorder);
+    uint64_t *out = word_writer_begin(recorder->writer);
+    *out = recorder->span | recorder->span_ticks << TRACE_VALUE_SHIFT;
+    return out + (recorder->span != 0);
+}
+
+/* Its first word. There is no open span then, and the guest's return has been told. */
+static inline uint64_t *put_head(struct recorder *recorder, uint64_t *out, enum trace_tag tag, uint64_t flags,
+                                 unsigned index, uint64_t value)
+{
+    *out = head_word(tag, flags | recorder->resumed, index) | value << TRACE_VALUE_SHIFT;
+    recorder->span = recorder->span_ticks = recorder->resumed = 0;
+    return out + 1;
+}
+
+static inline void span_begin(struct recorder *recorder, unsigned step, tick_t ticks, uint64_t counted)
+{
+    uint64_t *out = record_begin(recorder);
+    recorder->span = head_word(TRACE_SPAN, counted | recorder->resumed, step);
+    recorder->span_ticks = ticks;
+    recorder->resumed = 0;
+    word_writer_end(recorder->writer, out);
+}
+
+/* More of the open span: the same step, and nothing in between. */
+static inline bool span_goes_on(const struct recorder *recorder, unsigned step)
+{
+    return (recorder->span | TRACE_COUNTED | TRACE_RESUMED) ==
+               head_word(TRACE_SPAN, TRACE_COUNTED | TRACE_RESUMED, step) &&
+           !recorder->resumed;
 }
 
 static json_t *header_json(const struct recorder *recorder)
@@ -181,40 +165,28 @@ static json_t *header_json(const struct recorder *recorder)
 
 enum status recorder_open(struct recorder *recorder, const char *path, struct error *err)
 {
-    CHECK(recorder->file == NULL && recorder->config.step_count <= TRACE_INDEX_LIMIT &&
+    CHECK(recorder->writer == NULL && recorder->config.step_count <= TRACE_INDEX_LIMIT &&
           recorder->config.exit_count <= TRACE_INDEX_LIMIT);
-    recorder->file = gzopen(path, "wb1");
-    if (recorder->file == NULL)
-        return status_fail(err, STATUS_NO_FILE, "cannot write trace '%s': %s", path, strerror(errno));
-    recorder->failed = false;
-    recorder->span_step = STEP_GUEST_USER;
-    recorder->span_ticks = recorder->span_flags = recorder->resumed = recorder->last_packet = 0;
-    recorder->run = 0;
-    memset(&recorder->words, 0, sizeof recorder->words);
-    json_t *header = header_json(recorder);
-    char *text = json_dumps(header, JSON_COMPACT);
-    json_decref(header);
-    CHECK(text != NULL);
-    gzwrite(recorder->file, TRACE_MAGIC, sizeof TRACE_MAGIC - 1);
-    put_varint(recorder, strlen(text));
-    buffer_flush(recorder);
-    if (gzwrite(recorder->file, text, (unsigned)strlen(text)) <= 0)
-        recorder->failed = true;
-    free(text);
-    return STATUS_OK;
+    json_t *json = header_json(recorder);
+    char *header = json_dumps(json, JSON_COMPACT);
+    json_decref(json);
+    CHECK(header != NULL);
+    recorder->span = recorder->span_ticks = recorder->resumed = recorder->last_packet = 0;
+    enum status status = word_writer_create(&recorder->writer, path, header, err);
+    free(header);
+    return status;
 }
 
 enum status recorder_close(struct recorder *recorder, struct error *err)
 {
-    if (recorder->file == NULL)
+    struct word_writer *writer = recorder->writer;
+    if (writer == NULL)
         return STATUS_OK;
-    span_flush(recorder);
-    put_head(recorder, TRACE_END, 0, 0, 0);
-    put_unexpected(recorder, recorder->now);
-    buffer_flush(recorder);
-    bool bad = gzclose(recorder->file) != Z_OK || recorder->failed;
-    recorder->file = NULL;
-    return bad ? status_fail(err, STATUS_NO_FILE, "writing the trace failed (disk full?)") : STATUS_OK;
+    uint64_t *out = put_head(recorder, record_begin(recorder), TRACE_END, 0, 0, 0);
+    *out++ = recorder->now;
+    word_writer_end(writer, out);
+    recorder->writer = NULL;
+    return word_writer_close(writer, err);
 }
 
 /* ---- The time line ---- */
@@ -224,29 +196,22 @@ void recorder_advance(struct recorder *recorder, unsigned step, tick_t ticks)
     DCHECK(step < recorder->config.step_count);
     recorder->now += ticks;
     recorder->totals[step].ticks += ticks;
-    recorder->layer_ticks[recorder->steps[step].layer] += ticks;
-    if (recorder->file == NULL)
+    if (recorder->writer == NULL || ticks == 0)
         return;
-    if (step != recorder->span_step) {
-        span_flush(recorder);
-        recorder->span_step = step;
-    }
-    recorder->span_ticks += ticks;
+    if (span_goes_on(recorder, step))
+        recorder->span_ticks += ticks;
+    else
+        span_begin(recorder, step, ticks, 0);
 }
 
-void recorder_count(struct recorder *recorder, unsigned step)
+void recorder_charge(struct recorder *recorder, unsigned step, tick_t ticks)
 {
+    DCHECK(step < recorder->config.step_count);
+    recorder->now += ticks;
+    recorder->totals[step].ticks += ticks;
     recorder->totals[step].count++;
-    if (recorder->file == NULL)
-        return;
-    span_flush(recorder);
-    recorder->span_step = step;
-    recorder->span_flags = TRACE_COUNTED;
-}
-
-tick_t recorder_now(const struct recorder *recorder)
-{
-    return recorder->now;
+    if (recorder->writer != NULL)
+        span_begin(recorder, step, ticks, TRACE_COUNTED);
 }
 
 void recorder_resume(struct recorder *recorder)
@@ -255,10 +220,22 @@ void recorder_resume(struct recorder *recorder)
         return;
     recorder->visiting = false;
     recorder->exits[recorder->visit_exit].ticks += recorder->now - recorder->visit_begin;
-    if (recorder->file == NULL)
-        return;
-    span_flush(recorder);
     recorder->resumed = TRACE_RESUMED;
+}
+
+static inline uint64_t *put_visit(struct recorder *recorder, uint64_t *out, unsigned exit, uint64_t detail,
+                                  uint64_t pc)
+{
+    uint64_t high = pc >> 32;
+    if ((high == 0 || high == UINT32_MAX) && detail < UINT64_C(1) << (64 - TRACE_DETAIL_SHIFT)) {
+        uint64_t value = (uint32_t)pc | (high & 1) << (TRACE_HIGH_SHIFT - TRACE_VALUE_SHIFT) |
+                         detail << (TRACE_DETAIL_SHIFT - TRACE_VALUE_SHIFT);
+        return put_head(recorder, out, TRACE_VISIT, 0, exit, value);
+    }
+    out = put_head(recorder, out, TRACE_VISIT, TRACE_LONG, exit, 0);
+    *out++ = detail;
+    *out++ = pc;
+    return out;
 }
 
 void recorder_visit(struct recorder *recorder, unsigned exit, uint64_t detail, uint64_t pc)
@@ -269,24 +246,25 @@ void recorder_visit(struct recorder *recorder, unsigned exit, uint64_t detail, u
     recorder->visit_exit = exit;
     recorder->visit_begin = recorder->now;
     recorder->exits[exit].count++;
-    if (recorder->file == NULL)
-        return;
-    span_flush(recorder);
-    put_head(recorder, TRACE_VISIT, 0, exit, 0);
-    put_word(recorder, detail);
-    put_word(recorder, pc);
+    if (recorder->writer != NULL)
+        word_writer_end(recorder->writer, put_visit(recorder, record_begin(recorder), exit, detail, pc));
 }
 
 void recorder_packet(struct recorder *recorder, uint64_t id, enum packet_mark mark, tick_t when,
                      uint32_t size)
 {
-    if (recorder->file == NULL || id == 0)
+    if (recorder->writer == NULL || id == 0)
         return;
-    span_flush(recorder);
-    put_head(recorder, TRACE_PACKET, 0, mark, size);
-    put_word(recorder, zigzag((int64_t)(id - recorder->last_packet)));
-    put_word(recorder, zigzag((int64_t)(when - recorder->now)));
+    uint64_t *out = put_head(recorder, record_begin(recorder), TRACE_PACKET, 0, mark, size);
+    *out++ = zigzag((int64_t)(id - recorder->last_packet));
+    *out++ = zigzag((int64_t)(when - recorder->now));
+    word_writer_end(recorder->writer, out);
     recorder->last_packet = id;
+}
+
+tick_t recorder_now(const struct recorder *recorder)
+{
+    return recorder->now;
 }
 
 /* ---- Sums ---- */
@@ -308,7 +286,11 @@ unsigned recorder_step_count(const struct recorder *recorder)
 
 tick_t recorder_layer_total(const struct recorder *recorder, enum layer layer)
 {
-    return recorder->layer_ticks[layer];
+    tick_t sum = 0;
+    for (unsigned i = 0; i < recorder->config.step_count; i++)
+        if (recorder->steps[i].layer == layer)
+            sum += recorder->totals[i].ticks;
+    return sum;
 }
 
 struct step_total recorder_exit_total(const struct recorder *recorder, unsigned exit)

@@ -84,10 +84,10 @@ enum status recorder_close(struct recorder *recorder, struct error *err) MUST_CH
 
 /* The host CPU spent `ticks` more in `step`. */
 void recorder_advance(struct recorder *recorder, unsigned step, tick_t ticks);
+/* The same, and the step happened once more (for "average microseconds per event"). */
+void recorder_charge(struct recorder *recorder, unsigned step, tick_t ticks);
 /* End of the last span. */
 tick_t recorder_now(const struct recorder *recorder);
-/* The step happened once more (for "average microseconds per event"). Called by whoever charges. */
-void recorder_count(struct recorder *recorder, unsigned step);
 
 /* A guest exit starts at recorder_now; `pc` is the guest's linear instruction address. Ends the previous
  * visit if still open. */

@@ -94,6 +94,7 @@ static void fill_steps(struct cost_table *table)
             .status = cost_status_name(table->value[id].status),
             .value = table->value[id].milli_cycles,
         };
+        table->cycles[id] = step.value / 1000 + (step.value % 1000 != 0);
         table->steps[RECORDER_FIRST_COST + id] = step;
         table->variant[id] = varies ? next : 0;
         for (unsigned cause = 1; varies && cause < COST_CAUSE_COUNT; cause++) {

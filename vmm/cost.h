@@ -66,6 +66,7 @@ struct cost_table {
     uint64_t memory_bytes; /* of the simulated PC */
     char cpu_model[32];    /* default -cpu */
     struct cost_value value[COST_ID_COUNT];
+    cycle_t cycles[COST_ID_COUNT];            /* of one event, byte or page: rounded up */
     struct cost_value insn[COST_CLASS_COUNT]; /* guest instruction classes, [insn] section */
     uint16_t variant[COST_ID_COUNT];          /* first variant's step of a BY_CAUSE cost; 0 = none */
     struct step_info steps[COST_STEP_COUNT];

@@ -67,9 +67,11 @@ static cycle_t cycles_until(const struct host *host, tick_t tick)
     return (tick - now - 1) / host->ticks_per_cycle + 1;
 }
 
-static void spend(struct host *host, unsigned step, cycle_t cycles)
+/* The cycles of one happening of `step`, from one due event to the next. */
+static __attribute__((noinline)) void spend(struct host *host, unsigned step, cycle_t cycles)
 {
-    while (!host->atomic) {
+    recorder_charge(host->recorder, step, 0);
+    for (;;) {
         tick_t next = event_queue_next(host->queue);
         if (next == TICK_NEVER)
             break;
@@ -84,19 +86,33 @@ static void spend(struct host *host, unsigned step, cycle_t cycles)
     advance(host, step, cycles);
 }
 
-void host_charge_units(struct host *host, enum cost_id cost, uint64_t units)
+static inline void charge(struct host *host, enum cost_id cost, cycle_t cycles)
 {
     unsigned step = cost_step(host->costs, cost, host->cause);
-    unsigned __int128 milli = (unsigned __int128)host->costs->value[cost].milli_cycles * units;
+    tick_t ticks = cycles * host->ticks_per_cycle;
     CHECK(!host->in_event);
     check_time_line(host);
-    recorder_count(host->recorder, step);
-    spend(host, step, (cycle_t)((milli + 999) / 1000));
+    tick_t now = host_tick(host), next = event_queue_next(host->queue);
+    if (host->atomic || (next > now && ticks < next - now)) {
+        host->cpu->s.clock += cycles;
+        recorder_charge(host->recorder, step, ticks);
+    } else {
+        spend(host, step, cycles);
+    }
+}
+
+void host_charge_units(struct host *host, enum cost_id cost, uint64_t units)
+{
+    uint64_t milli = host->costs->value[cost].milli_cycles, sum;
+    if (__builtin_mul_overflow(milli, units, &sum) || sum > UINT64_MAX - 999)
+        charge(host, cost, (cycle_t)(((unsigned __int128)milli * units + 999) / 1000));
+    else
+        charge(host, cost, (sum + 999) / 1000);
 }
 
 void host_charge(struct host *host, enum cost_id cost)
 {
-    host_charge_units(host, cost, 1);
+    charge(host, cost, host->costs->cycles[cost]);
 }
 
 void host_end_atomic(struct host *host)

@@ -33,8 +33,7 @@ static tick_t play(struct recorder *recorder)
     recorder_advance(recorder, STEP_GUEST_KERNEL, 100);
     recorder_advance(recorder, STEP_GUEST_KERNEL, 23);
     recorder_visit(recorder, 0, 0x1010, 0xC0100000);
-    recorder_advance(recorder, RECORDER_FIRST_COST, 3262);
-    recorder_count(recorder, RECORDER_FIRST_COST);
+    recorder_charge(recorder, RECORDER_FIRST_COST, 3262);
     recorder_packet(recorder, 7, PACKET_TX_OUT, 123, 1514);
     recorder_packet(recorder, 7, PACKET_TX_DELIVERED, 1000000, 1514);
     recorder_advance(recorder, RECORDER_FIRST_COST + 1, 12864);
@@ -102,8 +101,9 @@ static void record_span(struct recorder *recorder, struct expectation *e, unsign
                         bool counted)
 {
     if (counted)
-        recorder_count(recorder, step);
-    recorder_advance(recorder, step, ticks);
+        recorder_charge(recorder, step, ticks);
+    else
+        recorder_advance(recorder, step, ticks);
     e->records[e->count++] = (struct trace_record){
         .tag = TRACE_SPAN, .begin = e->now, .end = e->now + ticks, .step = step, .counted = counted};
     e->now += ticks;
@@ -134,8 +134,10 @@ static void record_mark(struct recorder *recorder, struct expectation *e, uint64
 static void play_visit(struct recorder *recorder, struct expectation *e, unsigned kind, uint64_t noise)
 {
     record_span(recorder, e, STEP_GUEST_KERNEL, 100 + 50 * kind + noise % 1000, false);
-    record_visit(recorder, e, kind % 2, 0x1010 + kind,
-                 UINT64_C(0xFFFFFFFFC0100000) + 16 * kind + noise / 500);
+    /* A port from a 32-bit guest, from a 64-bit kernel; an address; a processor's oddities. */
+    static const uint64_t details[] = {0x1010, 0x7FFF, 0x8000, UINT64_MAX};
+    static const uint64_t pcs[] = {0xC0100000, 0xFFFFFFFF81000000, 0x7F0012345678, UINT64_MAX - 1};
+    record_visit(recorder, e, kind % 2, details[kind / 4] + noise / 500, pcs[kind % 4] + noise / 500);
     for (unsigned i = 0; i <= kind % 4; i++)
         record_span(recorder, e, RECORDER_FIRST_COST + (i + kind) % 2, 1000 + i, true);
     if (kind == 5)
@@ -229,8 +231,7 @@ Test(trace, long_idling_is_several_spans)
     const tick_t day = UINT64_C(733000000) * 86400, total = 100 * day;
     tick_t sum = 0;
     cr_assert_eq(recorder_open(recorder, path, &err), STATUS_OK);
-    recorder_count(recorder, STEP_IDLE);
-    recorder_advance(recorder, STEP_IDLE, total);
+    recorder_charge(recorder, STEP_IDLE, total);
     cr_assert_eq(recorder_close(recorder, &err), STATUS_OK);
     recorder_destroy(recorder);
     cr_assert_eq(trace_open(&reader, path, &err), STATUS_OK);
