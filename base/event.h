@@ -20,10 +20,11 @@ typedef void event_fn(struct event *event, tick_t late);
 
 /* Which of several events due at the same tick goes first. */
 enum event_order {
-    EVENT_ORDER_WIRE,   /* frames arrive before anything looks at them */
-    EVENT_ORDER_DEVICE, /* chips */
-    EVENT_ORDER_HOST,   /* host operating system models */
-    EVENT_ORDER_LAST,   /* pacing, checkpoints: sees the finished tick */
+    EVENT_ORDER_HORIZON, /* before all else at its tick: what other hosts do until then becomes known */
+    EVENT_ORDER_WIRE,    /* frames arrive before anything looks at them */
+    EVENT_ORDER_DEVICE,  /* chips */
+    EVENT_ORDER_HOST,    /* host operating system models */
+    EVENT_ORDER_LAST,    /* pacing, checkpoints: sees the finished tick */
 };
 
 struct event {

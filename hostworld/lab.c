@@ -1,36 +1,29 @@
-/* Putting a lab together from its configuration, in order: costs, clock and recorder, host, VM, NIC and what
- * it is plugged into. */
+/* Putting a lab together from its configuration: one PC and a simulated peer, or two PCs, and the wire
+ * between them; capture and polling. */
 #include "hostworld/lab.h"
 
 #include "base/bytes.h"
 #include "base/check.h"
-#include "devices/pcnet.h"
-#include "hostworld/direct.h"
-#include "hostworld/hosted.h"
-#include "hostworld/net_tap.h"
+#include "hostworld/horizon.h"
+#include "hostworld/site.h"
 #include "hostworld/wire.h"
 #include "traces/pcapng.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdlib.h>
-#include <string.h>
 
 struct lab {
     struct lab_config config;
-    struct event_queue queue;
-    struct cost_table costs;
-    struct recorder *recorder;
-    struct host host;
-    struct vm *vm;
+    struct site site[2];
+    unsigned site_count;
     uint64_t next_frame_id;
     struct wire *wire;
-    struct peer *peer;
-    struct hosted *hosted; /* the host under a hosted monitor */
-    struct direct *direct; /* the NIC of bare metal */
+    struct peer *peer;       /* at the far end of the wire, or: */
+    struct horizon *horizon; /* site[1] is there */
+    bool second_ended;
+    enum vm_stop second_stop;
     struct pcapng *pcap;
     unsigned pcap_wire, pcap_nic; /* its interfaces */
-    struct net_tap tap;           /* on the guest's NIC, when there is a capture */
     struct event poll;
 };
 
@@ -52,82 +45,11 @@ void lab_config_default(struct lab_config *config)
     peer_config_default(&config->peer);
 }
 
-static enum status load_costs(struct lab *lab, struct error *err)
-{
-    TRY(cost_table_load(&lab->costs, lab->config.profile, err));
-    for (unsigned i = 0; i < lab->config.override_count; i++)
-        TRY(cost_table_override(&lab->costs, lab->config.overrides[i], err));
-    return STATUS_OK;
-}
+/* ---- The wire ---- */
 
-/* What the trace header says about the run: enough to reproduce it. */
-static char *describe(const struct lab *lab)
+static uint64_t nanoseconds(const struct lab *lab, tick_t when)
 {
-    json_t *overrides = json_array();
-    for (unsigned i = 0; i < lab->config.override_count; i++)
-        json_array_append_new(overrides, json_string(lab->config.overrides[i]));
-    json_t *run =
-        json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:o}", "profile", lab->costs.profile, "hypervisor",
-                  lab->config.hypervisor, "hypervisor_options", lab->config.hypervisor_options, "cpu",
-                  lab->config.cpu_model ? lab->config.cpu_model : lab->costs.cpu_model, "memory",
-                  (json_int_t)lab->config.board.ram_bytes, "command_line", lab->config.command_line, "costs",
-                  overrides);
-    char *text = json_dumps(run, JSON_COMPACT);
-    json_decref(run);
-    CHECK(text != NULL);
-    return text;
-}
-
-static enum status create_host(struct lab *lab, struct error *err)
-{
-    event_queue_init(&lab->queue, lab->costs.cpu_hz);
-    char *description = describe(lab);
-    const struct recorder_config recording = {
-        .steps = lab->costs.steps,
-        .step_count = ARRAY_LEN(lab->costs.steps),
-        .exit_count = VM_EXIT_COUNT,
-        .exit_names = vm_exit_names,
-        .hz = lab->costs.cpu_hz,
-        .ticks_per_cycle = 1,
-        .description = description,
-    };
-    lab->recorder = recorder_create(&recording);
-    enum status status = lab->config.trace ? recorder_open(lab->recorder, lab->config.trace, err) : STATUS_OK;
-    free(description);
-    lab->host = (struct host){
-        .queue = &lab->queue,
-        .log = lab->config.log,
-        .hz = lab->costs.cpu_hz,
-        .ticks_per_cycle = 1,
-        .costs = &lab->costs,
-        .recorder = lab->recorder,
-        .next_frame_id = &lab->next_frame_id,
-    };
-    return status;
-}
-
-static enum status create_vm(struct lab *lab, struct error *err)
-{
-    const char *name = lab->config.cpu_model ? lab->config.cpu_model : lab->costs.cpu_model;
-    const struct cpu_model *model = cpu_model_find(name);
-    if (model == NULL)
-        return status_fail(err, STATUS_BAD_INPUT, "unknown CPU model '%s' (-cpu help lists them)", name);
-    const struct vm_config config = {
-        .host = &lab->host,
-        .board = lab->config.board,
-        .model = model,
-        .services = lab->hosted ? hosted_services(lab->hosted) : NULL,
-        .hypervisor = lab->config.hypervisor,
-        .hypervisor_options = lab->config.hypervisor_options,
-        .kernel = lab->config.kernel,
-        .initrd = lab->config.initrd,
-        .cmdline = lab->config.cmdline,
-        .no_reboot = lab->config.no_reboot,
-        .fast_paths = lab->config.fast_paths,
-        .random_seed = lab->config.random_seed,
-        .translator = lab->config.translate ? &lab->config.translator : NULL,
-    };
-    return vm_create(&lab->vm, &config, err);
+    return ticks_to(&lab->site[0].queue, when, 1000000000);
 }
 
 static void capture_wire(void *ctx, const struct frame *frame, unsigned from, tick_t when)
@@ -138,94 +60,158 @@ static void capture_wire(void *ctx, const struct frame *frame, unsigned from, ti
              frame->size >= 14 ? get_be16(frame->data + 12) : 0);
     if (lab->pcap == NULL)
         return;
-    pcapng_packet(lab->pcap, lab->pcap_wire, ticks_to(&lab->queue, when, 1000000000), frame->data,
-                  frame->size, from == 0 ? PCAPNG_OUT : PCAPNG_IN, NULL);
-}
-
-static void create_network(struct lab *lab)
-{
-    const struct wire_config wire = {
-        .queue = &lab->queue,
-        .recorder = lab->recorder,
-        .next_frame_id = &lab->next_frame_id,
-        .bits_per_second = lab->config.wire_bits_per_second,
-        .delay_ns = lab->config.wire_delay_ns,
-        .tap = lab->pcap != NULL || log_wants(lab->config.log, LOG_NET) ? capture_wire : NULL,
-        .tap_ctx = lab,
-    };
-    lab->wire = wire_create(&wire);
-    struct peer_config peer = lab->config.peer;
-    peer.queue = &lab->queue;
-    peer.log = lab->config.log;
-    lab->peer = peer_create(&peer, wire_end(lab->wire, 1));
-}
-
-/* A hypervisor that takes physical interrupts runs on a host that has handlers for them. */
-static void create_hosted(struct lab *lab)
-{
-    const struct hypervisor_ops *hypervisor = hypervisor_find(lab->config.hypervisor);
-    if (hypervisor == NULL || hypervisor->host_interrupt == NULL)
-        return;
-    struct hosted_config config = {.host = &lab->host};
-    if (lab->wire != NULL)
-        config.wire = wire_end(lab->wire, 0);
-    memcpy(config.vm_mac, lab->config.nic_mac, sizeof config.vm_mac);
-    lab->hosted = hosted_create(&config);
+    pcapng_packet(lab->pcap, lab->pcap_wire, nanoseconds(lab, when), frame->data, frame->size,
+                  from == 0 ? PCAPNG_OUT : PCAPNG_IN, NULL);
 }
 
 static void capture_nic(void *ctx, const struct frame *frame, bool sent)
 {
     struct lab *lab = ctx;
-    pcapng_packet(lab->pcap, lab->pcap_nic, ticks_to(&lab->queue, host_tick(&lab->host), 1000000000),
-                  frame->data, frame->size, sent ? PCAPNG_OUT : PCAPNG_IN, NULL);
+    pcapng_packet(lab->pcap, lab->pcap_nic, nanoseconds(lab, host_tick(&lab->site[0].host)), frame->data,
+                  frame->size, sent ? PCAPNG_OUT : PCAPNG_IN, NULL);
 }
 
-static void create_nic(struct lab *lab)
+static enum status open_capture(struct lab *lab, struct error *err)
 {
-    struct net_backend backend;
-    struct pcnet_config nic;
-    if (lab->hosted != NULL) {
-        backend = hosted_backend(lab->hosted);
-    } else {
-        lab->direct = direct_create(&lab->host, wire_end(lab->wire, 0));
-        backend = direct_backend(lab->direct);
-    }
-    if (lab->pcap != NULL)
-        backend = net_tap_backend(&lab->tap, &backend, capture_nic, lab);
-    memcpy(nic.mac, lab->config.nic_mac, sizeof nic.mac);
-    struct device *device = pcnet_create(board_env(vm_board(lab->vm)), &nic, &backend);
-    board_attach_pci(vm_board(lab->vm), pcnet_pci(device), BOARD_PCI_SLOT_NIC, 0);
+    if (lab->config.pcap == NULL)
+        return STATUS_OK;
+    TRY(pcapng_create(&lab->pcap, lab->config.pcap, err));
+    lab->pcap_wire = pcapng_interface(lab->pcap, "wire", "the simulated Ethernet link");
+    lab->pcap_nic = pcapng_interface(lab->pcap, "vnic", "the guest's virtual NIC");
+    lab->site[0].seen = capture_nic;
+    lab->site[0].seen_ctx = lab;
+    return STATUS_OK;
 }
+
+static void frame_on_its_way(void *ctx, unsigned from, tick_t arrival)
+{
+    struct lab *lab = ctx;
+    horizon_sent(lab->horizon, from, arrival);
+}
+
+static void create_wire(struct lab *lab)
+{
+    struct site *near = &lab->site[0], *far = &lab->site[lab->site_count - 1];
+    const struct wire_config wire = {
+        .queue = {&near->queue, &far->queue},
+        .recorder = {near->recorder, far != near ? far->recorder : NULL},
+        .next_frame_id = &lab->next_frame_id,
+        .bits_per_second = lab->config.wire_bits_per_second,
+        .delay_ns = lab->config.wire_delay_ns,
+        .tap = lab->pcap != NULL || log_wants(lab->config.log, LOG_NET) ? capture_wire : NULL,
+        .tap_ctx = lab,
+        .sent = lab->site_count == 2 ? frame_on_its_way : NULL,
+        .sent_ctx = lab,
+    };
+    lab->wire = wire_create(&wire);
+}
+
+static void create_peer(struct lab *lab)
+{
+    struct peer_config peer = lab->config.peer;
+    peer.queue = &lab->site[0].queue;
+    peer.log = lab->config.log;
+    lab->peer = peer_create(&peer, wire_end(lab->wire, 1));
+}
+
+/* ---- The second host ---- */
+
+static void run_second(void *ctx)
+{
+    struct lab *lab = ctx;
+    lab->second_stop = vm_run(lab->site[1].vm, UINT64_MAX);
+    lab->second_ended = lab->second_stop != VM_STOP_ASKED;
+}
+
+static void stop_second(void *ctx)
+{
+    struct lab *lab = ctx;
+    vm_ask_stop(lab->site[1].vm);
+}
+
+static void create_horizon(struct lab *lab)
+{
+    const struct horizon_config config = {
+        .host = {&lab->site[0].host, &lab->site[1].host},
+        .window = wire_latency(lab->wire),
+        .run = run_second,
+        .stop = stop_second,
+        .ctx = lab,
+    };
+    lab->horizon = horizon_create(&config);
+}
+
+/* The least common multiple of the hosts' clocks. A month must fit into a tick_t. */
+static enum status common_ticks(const struct lab *lab, uint64_t *hz, struct error *err)
+{
+    const uint64_t limit = UINT64_MAX / (31 * 86400);
+    uint64_t first = lab->site[0].costs.cpu_hz, second = lab->site[lab->site_count - 1].costs.cpu_hz;
+    uint64_t a = first, b = second;
+    while (b != 0) {
+        uint64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    if (first / a > limit / second)
+        return status_fail(err, STATUS_BAD_INPUT,
+                           "CPUs of %" PRIu64 " and %" PRIu64
+                           " Hz have no common unit of time that is coarse enough",
+                           first, second);
+    *hz = first / a * second;
+    return STATUS_OK;
+}
+
+/* ---- Life ---- */
 
 static void poll_due(struct event *event, tick_t late)
 {
     enum { CHARACTER_US = 100 }; /* about a character at 115200 baud */
     struct lab *lab = CONTAINER_OF(event, struct lab, poll);
+    struct event_queue *queue = &lab->site[0].queue;
     bool soon = lab->config.poll(lab->config.poll_ctx);
-    tick_t pause = soon ? ticks_from(&lab->queue, CHARACTER_US, 1000000)
-                        : ticks_from(&lab->queue, lab->config.poll_ms, 1000);
-    event_schedule(&lab->queue, event, lab->queue.now - late + pause);
+    tick_t pause =
+        soon ? ticks_from(queue, CHARACTER_US, 1000000) : ticks_from(queue, lab->config.poll_ms, 1000);
+    event_schedule(queue, event, queue->now - late + pause);
+}
+
+static enum status load_sites(struct lab *lab, struct error *err)
+{
+    uint64_t hz = 0;
+    if (lab->config.other != NULL && !lab->config.nic)
+        return status_fail(err, STATUS_BAD_INPUT, "a second host needs a NIC at this one's end of the wire");
+    TRY(site_load(&lab->site[0], &lab->config, err));
+    lab->site_count = 1;
+    if (lab->config.other != NULL) {
+        TRY(site_load(&lab->site[1], lab->config.other, err));
+        lab->site_count = 2;
+    }
+    TRY(common_ticks(lab, &hz, err));
+    for (unsigned i = 0; i < lab->site_count; i++)
+        TRY(site_create_host(&lab->site[i], hz, &lab->next_frame_id, err));
+    return STATUS_OK;
 }
 
 static enum status assemble(struct lab *lab, struct error *err)
 {
-    TRY(load_costs(lab, err));
-    TRY(create_host(lab, err));
-    if (lab->config.pcap != NULL) {
-        TRY(pcapng_create(&lab->pcap, lab->config.pcap, err));
-        lab->pcap_wire = pcapng_interface(lab->pcap, "wire", "the simulated Ethernet link");
-        lab->pcap_nic = pcapng_interface(lab->pcap, "vnic", "the guest's virtual NIC");
+    TRY(load_sites(lab, err));
+    TRY(open_capture(lab, err));
+    if (lab->config.nic)
+        create_wire(lab);
+    for (unsigned i = 0; i < lab->site_count; i++) {
+        struct net_backend end = {.ops = NULL};
+        if (lab->wire != NULL)
+            end = wire_end(lab->wire, i);
+        TRY(site_assemble(&lab->site[i], &end, err));
     }
-    if (lab->config.nic)
-        create_network(lab);
-    create_hosted(lab);
-    TRY(create_vm(lab, err));
-    if (lab->config.nic)
-        create_nic(lab);
+    if (lab->site_count == 2)
+        create_horizon(lab);
+    else if (lab->wire != NULL)
+        create_peer(lab);
     event_init(&lab->poll, "lab.poll", EVENT_ORDER_LAST, poll_due);
     if (lab->config.poll != NULL)
-        event_schedule(&lab->queue, &lab->poll, ticks_from(&lab->queue, lab->config.poll_ms, 1000));
-    return vm_boot(lab->vm, err);
+        event_schedule(&lab->site[0].queue, &lab->poll,
+                       ticks_from(&lab->site[0].queue, lab->config.poll_ms, 1000));
+    return STATUS_OK;
 }
 
 enum status lab_create(struct lab **out, const struct lab_config *config, struct error *err)
@@ -247,32 +233,44 @@ enum status lab_destroy(struct lab *lab, struct error *err)
 {
     if (lab == NULL)
         return STATUS_OK;
-    vm_destroy(lab->vm);
-    hosted_destroy(lab->hosted);
-    direct_destroy(lab->direct);
+    horizon_destroy(lab->horizon);
+    for (unsigned i = 0; i < lab->site_count; i++)
+        site_destroy_vm(&lab->site[i]);
     peer_destroy(lab->peer);
     wire_destroy(lab->wire);
-    enum status capture = pcapng_close(lab->pcap, err);
-    enum status trace = lab->recorder ? recorder_close(lab->recorder, err) : STATUS_OK;
-    recorder_destroy(lab->recorder);
-    event_queue_destroy(&lab->queue);
+    enum status status = pcapng_close(lab->pcap, err);
+    for (unsigned i = lab->site_count; i-- > 0;) {
+        enum status trace = site_destroy(&lab->site[i], err);
+        if (trace != STATUS_OK)
+            status = trace;
+    }
     free(lab);
-    return trace != STATUS_OK ? trace : capture;
+    return status;
 }
 
 enum vm_stop lab_run(struct lab *lab, cycle_t limit)
 {
-    return vm_run(lab->vm, limit);
+    return vm_run(lab->site[0].vm, limit);
 }
 
 struct vm *lab_vm(struct lab *lab)
 {
-    return lab->vm;
+    return lab->site[0].vm;
 }
 
 struct host *lab_host(struct lab *lab)
 {
-    return &lab->host;
+    return &lab->site[0].host;
+}
+
+struct lab_second lab_second(struct lab *lab)
+{
+    if (lab->site_count < 2)
+        return (struct lab_second){.vm = NULL};
+    return (struct lab_second){.vm = lab->site[1].vm,
+                               .host = &lab->site[1].host,
+                               .ended = lab->second_ended,
+                               .stop = lab->second_stop};
 }
 
 const struct peer_counters *lab_peer_counters(const struct lab *lab)

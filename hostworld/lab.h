@@ -1,11 +1,10 @@
-/* A lab: one run. Hosts, wires and what is on them, under one order of events (contracts E1, E2, E5).
+/* A lab: one run. Hosts, the wire and what is on it, under one order of events (contracts E1, E2, E5).
  *
- * Today a lab has one host with one VM, whose NIC is connected by a wire to a peer:
+ *     host with its VM ---- wire ---- simulated peer (hostworld/peer.h)
+ *     host with its VM ---- wire ---- another host with its VM
  *
- *     none          virtual NIC ------------------------------------------ wire -- peer
- *     workstation   virtual NIC -- VMNet bridge -- host NIC (driver, DMA) -- wire -- peer
- *
- * Everything hangs off struct lab; two labs in one process do not know of each other. */
+ * The run is the first host's: it ends when that one's guest does. Everything hangs off struct lab; two labs
+ * in one process do not know of each other. */
 #ifndef CROSSPAGE_HOSTWORLD_LAB_H
 #define CROSSPAGE_HOSTWORLD_LAB_H
 
@@ -32,6 +31,9 @@ struct lab_config {
     uint64_t wire_bits_per_second, wire_delay_ns;
     struct peer_config peer;
     const char *trace, *pcap; /* files to write, or NULL */
+    /* A second PC at the far end of the wire, in place of the peer; NULL: the peer. Wire, peer, capture and
+     * polling are the first's. */
+    const struct lab_config *other;
     const char *command_line; /* for the trace header */
     struct log *log;          /* may be NULL */
     /* Called every `poll_ms` of simulated time (input, progress), and sooner while it returns true: input
@@ -56,8 +58,19 @@ struct vm *lab_vm(struct lab *lab);
 struct host *lab_host(struct lab *lab);
 const struct peer_counters *lab_peer_counters(const struct lab *lab); /* NULL without NIC */
 
+/* The second PC; vm NULL without one. When the run ends it stands where it last waited for the first. */
+struct lab_second {
+    struct vm *vm;
+    struct host *host;
+    bool ended; /* its guest, as `stop` says */
+    enum vm_stop stop;
+};
+struct lab_second lab_second(struct lab *lab);
+
 /* The -stats file: cycles, instructions, state_hash, times, exits and time by layer, step and cause, as JSON
  * text for the caller to free. */
 char *lab_stats(struct lab *lab, enum vm_stop stop, double host_seconds);
+/* The same of the second PC. */
+char *lab_second_stats(struct lab *lab, double host_seconds);
 
 #endif

@@ -17,23 +17,27 @@ static const char *stop_name(enum vm_stop stop)
     return names[stop];
 }
 
-static json_t *layers_json(const struct recorder *recorder)
+static json_t *layers_json(const struct host *host)
 {
+    const struct recorder *recorder = host->recorder;
     json_t *layers = json_object();
     for (int i = 0; i < LAYER_COUNT; i++)
         json_object_set_new(layers, layer_name((enum layer)i),
-                            json_integer((json_int_t)recorder_layer_total(recorder, (enum layer)i)));
+                            json_integer((json_int_t)(recorder_layer_total(recorder, (enum layer)i) /
+                                                      host->ticks_per_cycle)));
     return layers;
 }
 
-static json_t *total_json(struct step_total total)
+static json_t *total_json(struct step_total total, uint64_t ticks_per_cycle)
 {
-    return json_pack("{s:I, s:I}", "count", (json_int_t)total.count, "cycles", (json_int_t)total.ticks);
+    return json_pack("{s:I, s:I}", "count", (json_int_t)total.count, "cycles",
+                     (json_int_t)(total.ticks / ticks_per_cycle));
 }
 
 /* Steps that differ only in the category they are counted in share a name: they are one entry here. */
-static json_t *steps_json(const struct recorder *recorder)
+static json_t *steps_json(const struct host *host)
 {
+    const struct recorder *recorder = host->recorder;
     json_t *steps = json_object();
     for (unsigned i = 0; i < recorder_step_count(recorder); i++) {
         struct step_total total = recorder_total(recorder, i);
@@ -41,36 +45,49 @@ static json_t *steps_json(const struct recorder *recorder)
         json_t *same = json_object_get(steps, name);
         if (same != NULL) {
             total.count += (uint64_t)json_integer_value(json_object_get(same, "count"));
-            total.ticks += (uint64_t)json_integer_value(json_object_get(same, "cycles"));
+            total.ticks +=
+                (uint64_t)json_integer_value(json_object_get(same, "cycles")) * host->ticks_per_cycle;
         }
         if (total.count || total.ticks)
-            json_object_set_new(steps, name, total_json(total));
+            json_object_set_new(steps, name, total_json(total, host->ticks_per_cycle));
     }
     return steps;
 }
 
-static json_t *exits_json(const struct recorder *recorder)
+static json_t *exits_json(const struct host *host)
 {
+    const struct recorder *recorder = host->recorder;
     json_t *exits = json_object();
     for (unsigned i = 0; i < VM_EXIT_COUNT; i++) {
         struct step_total total = recorder_exit_total(recorder, i);
         if (total.count)
-            json_object_set_new(exits, vm_exit_names[i], total_json(total));
+            json_object_set_new(exits, vm_exit_names[i], total_json(total, host->ticks_per_cycle));
     }
     return exits;
 }
 
+static json_t *host_json(struct host *host, struct vm *vm, const char *end, double host_seconds)
+{
+    char hash[32];
+    snprintf(hash, sizeof hash, "%016" PRIx64, vm_state_hash(vm));
+    return json_pack("{s:I, s:I, s:s, s:s, s:f, s:f, s:o, s:o, s:o}", "cycles", (json_int_t)host_now(host),
+                     "instructions", (json_int_t)host->cpu->s.instructions, "state_hash", hash, "end", end,
+                     "simulated_seconds", (double)host_now(host) / (double)host->hz, "host_seconds",
+                     host_seconds, "layers", layers_json(host), "exits", exits_json(host), "steps",
+                     steps_json(host));
+}
+
+static char *to_text(json_t *stats)
+{
+    char *text = json_dumps(stats, JSON_INDENT(2));
+    json_decref(stats);
+    CHECK(text != NULL);
+    return text;
+}
+
 char *lab_stats(struct lab *lab, enum vm_stop stop, double host_seconds)
 {
-    struct host *host = lab_host(lab);
-    char hash[32];
-    snprintf(hash, sizeof hash, "%016" PRIx64, vm_state_hash(lab_vm(lab)));
-    json_t *stats =
-        json_pack("{s:I, s:I, s:s, s:s, s:f, s:f, s:o, s:o, s:o}", "cycles", (json_int_t)host_now(host),
-                  "instructions", (json_int_t)host->cpu->s.instructions, "state_hash", hash, "end",
-                  stop_name(stop), "simulated_seconds", (double)host_now(host) / (double)host->hz,
-                  "host_seconds", host_seconds, "layers", layers_json(host->recorder), "exits",
-                  exits_json(host->recorder), "steps", steps_json(host->recorder));
+    json_t *stats = host_json(lab_host(lab), lab_vm(lab), stop_name(stop), host_seconds);
     const struct peer_counters *peer = lab_peer_counters(lab);
     if (peer != NULL)
         json_object_set_new(
@@ -79,8 +96,12 @@ char *lab_stats(struct lab *lab, enum vm_stop stop, double host_seconds)
                       "frames_out", (json_int_t)peer->frames_out, "bad_frames", (json_int_t)peer->bad_frames,
                       "tcp_bytes_in", (json_int_t)peer->tcp_bytes_in, "tcp_bytes_out",
                       (json_int_t)peer->tcp_bytes_out, "retransmits", (json_int_t)peer->retransmits));
-    char *text = json_dumps(stats, JSON_INDENT(2));
-    json_decref(stats);
-    CHECK(text != NULL);
-    return text;
+    return to_text(stats);
+}
+
+char *lab_second_stats(struct lab *lab, double host_seconds)
+{
+    struct lab_second second = lab_second(lab);
+    return to_text(
+        host_json(second.host, second.vm, second.ended ? stop_name(second.stop) : "running", host_seconds));
 }

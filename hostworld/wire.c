@@ -47,7 +47,17 @@ uint32_t wire_bytes(uint32_t size, bool with_gap)
 
 static tick_t wire_ticks(const struct wire *wire, uint32_t bytes)
 {
-    return ticks_from(wire->config.queue, (uint64_t)bytes * 8, wire->config.bits_per_second);
+    return ticks_from(wire->config.queue[0], (uint64_t)bytes * 8, wire->config.bits_per_second);
+}
+
+static tick_t delay_ticks(const struct wire *wire)
+{
+    return ticks_from(wire->config.queue[0], wire->config.delay_ns, 1000000000);
+}
+
+tick_t wire_latency(const struct wire *wire)
+{
+    return wire_ticks(wire, wire_bytes(0, false)) + delay_ticks(wire);
 }
 
 static void frame_left(struct event *event, tick_t late)
@@ -67,7 +77,8 @@ static void frame_arrives(struct event *event, tick_t late)
     struct flight *flight = direction->first;
     direction->first = flight->next;
     if (direction->first != NULL)
-        event_schedule(wire->config.queue, &direction->arrives, direction->first->arrival);
+        event_schedule(wire->config.queue[1 - direction->from], &direction->arrives,
+                       direction->first->arrival);
     else
         direction->last = NULL;
     struct end *receiver = &wire->end[1 - direction->from];
@@ -86,19 +97,22 @@ static void wire_attach(void *backend, const struct net_port_ops *port, void *ni
 static void mark(const struct wire *wire, unsigned from, const struct frame *frame, tick_t start,
                  tick_t arrival)
 {
-    struct recorder *recorder = wire->config.recorder;
-    if (recorder == NULL)
-        return;
-    recorder_packet(recorder, frame->id, from == 0 ? PACKET_TX_WIRE : PACKET_RX_SENT, start, frame->size);
-    recorder_packet(recorder, frame->id, from == 0 ? PACKET_TX_DELIVERED : PACKET_RX_ARRIVED, arrival,
-                    frame->size);
+    struct recorder *sender = wire->config.recorder[from], *receiver = wire->config.recorder[1 - from];
+    if (sender != NULL) {
+        recorder_packet(sender, frame->id, PACKET_TX_WIRE, start, frame->size);
+        recorder_packet(sender, frame->id, PACKET_TX_DELIVERED, arrival, frame->size);
+    }
+    if (receiver != NULL) {
+        recorder_packet(receiver, frame->id, PACKET_RX_SENT, start, frame->size);
+        recorder_packet(receiver, frame->id, PACKET_RX_ARRIVED, arrival, frame->size);
+    }
 }
 
 static void wire_send(void *backend, const struct frame *frame)
 {
     struct end *end = backend;
     struct wire *wire = end->wire;
-    struct event_queue *queue = wire->config.queue;
+    struct event_queue *queue = wire->config.queue[end->number];
     struct direction *direction = &wire->direction[end->number];
     CHECK(!direction->sending && end->port != NULL && frame->size <= FRAME_MAX);
 
@@ -111,7 +125,7 @@ static void wire_send(void *backend, const struct frame *frame)
     flight->frame.id = frame->id ? frame->id : ++*wire->config.next_frame_id;
     flight->frame.size = frame->size;
     memcpy(flight->frame.data, frame->data, frame->size);
-    flight->arrival = left + ticks_from(queue, wire->config.delay_ns, 1000000000);
+    flight->arrival = left + delay_ticks(wire);
     mark(wire, end->number, &flight->frame, start, flight->arrival);
     if (wire->config.tap != NULL)
         wire->config.tap(wire->config.tap_ctx, &flight->frame, end->number, start);
@@ -122,13 +136,16 @@ static void wire_send(void *backend, const struct frame *frame)
         direction->first = flight;
     direction->last = flight;
     if (direction->first == flight)
-        event_schedule(queue, &direction->arrives, flight->arrival);
+        event_schedule(wire->config.queue[1 - end->number], &direction->arrives, flight->arrival);
     event_schedule(queue, &direction->left, left);
+    if (wire->config.sent != NULL)
+        wire->config.sent(wire->config.sent_ctx, end->number, flight->arrival);
 }
 
 struct wire *wire_create(const struct wire_config *config)
 {
     CHECK(config->bits_per_second > 0 && config->next_frame_id != NULL);
+    CHECK(config->queue[0]->hz == config->queue[1]->hz);
     struct wire *wire = xcalloc(1, sizeof *wire);
     wire->config = *config;
     for (unsigned i = 0; i < 2; i++) {
@@ -146,8 +163,8 @@ void wire_destroy(struct wire *wire)
         return;
     for (unsigned i = 0; i < 2; i++) {
         struct direction *direction = &wire->direction[i];
-        event_cancel(wire->config.queue, &direction->left);
-        event_cancel(wire->config.queue, &direction->arrives);
+        event_cancel(wire->config.queue[i], &direction->left);
+        event_cancel(wire->config.queue[1 - i], &direction->arrives);
         while (direction->first != NULL) {
             struct flight *flight = direction->first;
             direction->first = flight->next;

@@ -18,18 +18,24 @@ struct wire;
 typedef void wire_tap_fn(void *ctx, const struct frame *frame, unsigned from, tick_t when);
 
 struct wire_config {
-    struct event_queue *queue;
-    struct recorder *recorder; /* packet marks; may be NULL. End 0 is the recorded host's. */
-    uint64_t *next_frame_id;   /* of the lab; numbers frames that have none yet */
+    struct event_queue *queue[2]; /* of who is at either end; the same, or of the same ticks */
+    struct recorder *recorder[2]; /* packet marks, as seen from either end; may be NULL */
+    uint64_t *next_frame_id;      /* of the lab; numbers frames that have none yet */
     uint64_t bits_per_second;
     uint64_t delay_ns;
     wire_tap_fn *tap; /* may be NULL */
     void *tap_ctx;
+    /* A frame that entered at end `from` will be out at the other at `arrival`; may be NULL. */
+    void (*sent)(void *ctx, unsigned from, tick_t arrival);
+    void *sent_ctx;
 };
 
 struct wire *wire_create(const struct wire_config *config);
 void wire_destroy(struct wire *wire);
 struct net_backend wire_end(struct wire *wire, unsigned end);
+
+/* Nothing that enters at one end can reach the other sooner. */
+tick_t wire_latency(const struct wire *wire);
 
 /* Bytes of link time a frame of `size` bytes takes, with and without the gap after it. */
 uint32_t wire_bytes(uint32_t size, bool with_gap);

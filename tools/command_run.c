@@ -16,9 +16,10 @@
 #include <string.h>
 
 struct run {
-    struct run_options options;
+    struct run_options options, second; /* second: of the host at the other end of the wire */
+    bool two_hosts;
     struct log log;
-    struct run_io *io;
+    struct run_io *io, *second_io;
     struct progress progress;
     struct lab *lab;
     char *command_line;
@@ -30,6 +31,8 @@ static bool poll_run(void *ctx)
     struct host *host = lab_host(run->lab);
     if (run_io_poll(run->io))
         vm_ask_stop(lab_vm(run->lab));
+    if (run->second_io != NULL)
+        run_io_poll(run->second_io);
     progress_update(&run->progress, (double)host_now(host) / (double)host->hz, host->cpu->s.instructions);
     return run_io_input_waits(run->io);
 }
@@ -56,20 +59,31 @@ static enum status open_log(struct run *run, struct error *err)
                                        run->options.log_file, strerror(errno));
 }
 
-static enum status write_stats(struct run *run, enum vm_stop stop, double seconds, struct error *err)
+static enum status write_text(const char *path, const char *text, struct error *err)
 {
-    const char *path = run->options.stats;
-    if (path == NULL)
-        return STATUS_OK;
     FILE *file = strcmp(path, "-") == 0 ? stdout : fopen(path, "w");
     if (file == NULL)
         return status_fail(err, STATUS_NO_FILE, "cannot write '%s': %s", path, strerror(errno));
-    char *text = lab_stats(run->lab, stop, seconds);
     bool failed = fprintf(file, "%s\n", text) < 0;
-    free(text);
     failed |= file == stdout ? fflush(file) != 0 : fclose(file) != 0;
     return failed ? status_fail(err, STATUS_NO_FILE, "writing '%s' failed: %s", path, strerror(errno))
                   : STATUS_OK;
+}
+
+static enum status write_stats(struct run *run, enum vm_stop stop, double seconds, struct error *err)
+{
+    enum status status = STATUS_OK;
+    if (run->options.stats != NULL) {
+        char *text = lab_stats(run->lab, stop, seconds);
+        status = write_text(run->options.stats, text, err);
+        free(text);
+    }
+    if (status == STATUS_OK && run->two_hosts && run->second.stats != NULL) {
+        char *text = lab_second_stats(run->lab, seconds);
+        status = write_text(run->second.stats, text, err);
+        free(text);
+    }
+    return status;
 }
 
 static void print_summary(const struct run *run, enum vm_stop stop, double seconds)
@@ -118,6 +132,18 @@ static enum status execute_check(struct run *run, int *exit_code, struct error *
     return STATUS_OK;
 }
 
+static enum status prepare_second(struct run *run, struct error *err)
+{
+    struct lab_config *config = &run->second.lab;
+    config->log = &run->log;
+    config->command_line = run->command_line;
+    TRY(run_io_create(&run->second_io, &run->second.io, config, err));
+    print_notices(run->second_io);
+    run_io_wait(run->second_io);
+    run->options.lab.other = config;
+    return STATUS_OK;
+}
+
 static enum status execute(struct run *run, int *exit_code, struct error *err)
 {
     struct lab_config *config = &run->options.lab;
@@ -129,6 +155,8 @@ static enum status execute(struct run *run, int *exit_code, struct error *err)
     TRY(run_io_create(&run->io, &run->options.io, config, err));
     print_notices(run->io);
     run_io_wait(run->io);
+    if (run->two_hosts)
+        TRY(prepare_second(run, err));
     TRY(lab_create(&run->lab, config, err));
     run->log.stamp = &lab_host(run->lab)->queue->now;
 
@@ -139,6 +167,8 @@ static enum status execute(struct run *run, int *exit_code, struct error *err)
     progress_end(&run->progress);
     double seconds = host_clock_seconds() - started;
     run_io_flush(run->io);
+    if (run->second_io != NULL)
+        run_io_flush(run->second_io);
     /* Why the status is not 0, one wants to know always. */
     if (!run->options.quiet || stop == VM_STOP_SHUTDOWN || stop == VM_STOP_DEAD)
         print_summary(run, stop, seconds);
@@ -158,13 +188,23 @@ int command_run(int argc, char **argv)
     bool printed = false;
     int exit_code = 0;
     run_options_default(&run->options);
-    enum status status = options_parse(run_option_table, &run->options, argc, argv, NULL, &err);
+    run_options_default_second(&run->second);
+    int first = 0;
+    while (first < argc && strcmp(argv[first], "--") != 0)
+        first++;
+    run->two_hosts = first < argc;
+    enum status status = options_parse(run_option_table, &run->options, first, argv, NULL, &err);
+    if (status == STATUS_OK && run->two_hosts)
+        status =
+            options_parse(run_option_table, &run->second, argc - first - 1, argv + first + 1, NULL, &err);
     if (status == STATUS_OK && run->options.help) {
-        puts("usage: crosspage run -kernel FILE [OPTIONS]\n");
+        puts("usage: crosspage run -kernel FILE [OPTIONS] [-- -kernel FILE [OPTIONS of a second host]]\n");
         options_print_help(run_option_table);
         printed = true;
     } else if (status == STATUS_OK) {
         status = run_options_finish(&run->options, &printed, &err);
+        if (status == STATUS_OK && run->two_hosts && !printed)
+            status = run_options_finish_second(&run->second, &run->options, &printed, &err);
     }
     if (status != STATUS_OK) {
         free(run);
@@ -178,10 +218,13 @@ int command_run(int argc, char **argv)
             status = closed;
             err = closing;
         }
-        closed = run_io_destroy(run->io, &closing);
-        if (status == STATUS_OK && closed != STATUS_OK) {
-            status = closed;
-            err = closing;
+        struct run_io *const ios[] = {run->io, run->second_io};
+        for (size_t i = 0; i < ARRAY_LEN(ios); i++) {
+            closed = run_io_destroy(ios[i], &closing);
+            if (status == STATUS_OK && closed != STATUS_OK) {
+                status = closed;
+                err = closing;
+            }
         }
         if (status != STATUS_OK)
             fprintf(stderr, "crosspage: %s\n", err.text);

@@ -498,6 +498,13 @@ void run_options_default(struct run_options *options)
     options->lab.translate = translator_supported();
 }
 
+void run_options_default_second(struct run_options *options)
+{
+    run_options_default(options);
+    options->lab.nic = true;
+    options->lab.nic_mac[5] = 2;
+}
+
 static void list_cpus(void)
 {
     for (unsigned i = 0; cpu_model_by_index(i) != NULL; i++)
@@ -553,4 +560,28 @@ enum status run_options_finish(struct run_options *options, bool *printed, struc
         options->io.serial[options->io.serial_count++] = "stdio";
     options->lab.board.serial_count = options->io.serial_count ? options->io.serial_count : 1;
     return options->check ? check_engines_options(options, err) : STATUS_OK;
+}
+
+enum status run_options_finish_second(struct run_options *options, struct run_options *first, bool *printed,
+                                      struct error *err)
+{
+    const struct {
+        bool given;
+        const char *name;
+    } whole[] = {
+        {options->lab.pcap != NULL, "pcap"},
+        {options->log_mask != 0, "d"},
+        {options->log_file != NULL, "D"},
+        {options->stop_after > 0, "stop-after"},
+        {options->check || first->check, "engine check"},
+    };
+    TRY(run_options_finish(options, printed, err));
+    for (size_t i = 0; i < ARRAY_LEN(whole) && !*printed; i++)
+        if (whole[i].given)
+            return status_fail(err, STATUS_BAD_INPUT,
+                               i + 1 < ARRAY_LEN(whole) ? "-%s is of the whole run: give it before the '--'"
+                                                        : "-%s compares runs with one host",
+                               whole[i].name);
+    first->lab.nic = true;
+    return STATUS_OK;
 }

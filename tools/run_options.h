@@ -25,9 +25,14 @@ struct run_options {
 };
 
 void run_options_default(struct run_options *options);
+/* Of the host at the other end of the wire: its NIC has another address. */
+void run_options_default_second(struct run_options *options);
 extern const struct option run_option_table[];
 
 /* What only makes sense once all options are known. True: something was printed (a list), exit 0. */
 enum status run_options_finish(struct run_options *options, bool *printed, struct error *err) MUST_CHECK;
+/* The same of a second host, beside `first`: what belongs to the whole run is the first's. */
+enum status run_options_finish_second(struct run_options *options, struct run_options *first, bool *printed,
+                                      struct error *err) MUST_CHECK;
 
 #endif

@@ -145,7 +145,9 @@ bool host_idle_until_event(struct host *host, unsigned step, cycle_t limit)
     if (next == TICK_NEVER)
         return false;
     advance(host, step, until);
+    host->idle_until = next;
     host_run_events(host);
+    host->idle_until = 0;
     host_poll_irqs(host);
     return true;
 }

@@ -55,6 +55,7 @@ struct host {
     enum cost_cause cause; /* on whose behalf BY_CAUSE costs are charged now */
     bool in_handler;
     bool in_event;        /* an event callback runs */
+    tick_t idle_until;    /* nothing is done before this event; 0: something is */
     unsigned atomic;      /* nesting: inside a guest instruction, events wait for the boundary */
     uint16_t irq_pending; /* bit per line */
     uint64_t irq_count;   /* raised so far, all lines */

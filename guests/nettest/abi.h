@@ -10,6 +10,7 @@ enum syscall_number {
     SYS_PRINT,    /* (text, length) */
     SYS_CONFIG,   /* (struct config *): the options of the kernel command line */
     SYS_CONNECT,  /* (address, port): open the one TCP connection */
+    SYS_ACCEPT,   /* (port): wait until the peer opens it; its ARP request tells its address */
     SYS_WRITE,    /* (buffer, length): all of it; blocks while the socket buffer is full */
     SYS_READ,     /* (buffer, length): at least one byte, 0 at end of stream */
     SYS_SHUTDOWN, /* (): no more writing; returns when the peer has acknowledged everything */
@@ -30,12 +31,12 @@ enum { SYSCALL_VECTOR = 0x80 };
 #define USER_STACK_TOP   0xbffff000u
 #define USER_STACK_SIZE  0x00010000u
 
-enum mode { MODE_SEND, MODE_RECV, MODE_UDP };
+enum mode { MODE_SEND, MODE_RECV, MODE_UDP, MODE_SERVE };
 
 enum { EXIT_ISA_DEBUG = 1, EXIT_ACPI = 2 };
 
 struct config {
-    uint64_t total;             /* bytes to move */
+    uint64_t total;             /* bytes to move; MODE_SERVE takes what comes */
     uint32_t chunk;             /* bytes per write(), read() or datagram */
     uint32_t ip, peer;          /* host byte order */
     uint32_t port;              /* 0: 9 (discard) to send, 19 (chargen) to receive */

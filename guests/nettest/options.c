@@ -80,9 +80,10 @@ static bool parse_choice(const struct word *word, const struct choice *choices, 
 
 static bool parse_mode(const struct word *word, struct config *config)
 {
-    static const struct choice modes[] = {{"send", MODE_SEND}, {"recv", MODE_RECV}, {"udp", MODE_UDP}};
+    static const struct choice modes[] = {
+        {"send", MODE_SEND}, {"recv", MODE_RECV}, {"udp", MODE_UDP}, {"serve", MODE_SERVE}};
     uint32_t mode;
-    if (!parse_choice(word, modes, 3, &mode))
+    if (!parse_choice(word, modes, 4, &mode))
         return false;
     config->mode = (enum mode)mode;
     return true;

@@ -63,6 +63,14 @@ static int32_t sys_connect(uint32_t address, uint32_t port, uint32_t c)
     return tcp_connect((uint16_t)port) ? 0 : -1;
 }
 
+static int32_t sys_accept(uint32_t port, uint32_t b, uint32_t c)
+{
+    (void)b, (void)c;
+    if (port == 0 || port > 65535)
+        return -1;
+    return tcp_accept((uint16_t)port) ? 0 : -1;
+}
+
 static int32_t sys_write(uint32_t buffer, uint32_t length, uint32_t c)
 {
     (void)c;
@@ -127,7 +135,7 @@ int32_t syscall_dispatch(uint32_t number, uint32_t a, uint32_t b, uint32_t c)
         [SYS_EXIT] = sys_exit,         [SYS_PRINT] = sys_print, [SYS_CONFIG] = sys_config,
         [SYS_CONNECT] = sys_connect,   [SYS_WRITE] = sys_write, [SYS_READ] = sys_read,
         [SYS_SHUTDOWN] = sys_shutdown, [SYS_CLOSE] = sys_close, [SYS_SENDTO] = sys_sendto,
-        [SYS_CLOCK] = sys_clock,       [SYS_STATS] = sys_stats,
+        [SYS_CLOCK] = sys_clock,       [SYS_STATS] = sys_stats, [SYS_ACCEPT] = sys_accept,
     };
     return number < SYS_LIMIT && calls[number] != NULL ? calls[number](a, b, c) : -1;
 }

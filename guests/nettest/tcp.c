@@ -1,9 +1,9 @@
-/* TCP (RFC 9293) for one connection that we open: queue of segments, window of the peer, Nagle's rule (RFC
- * 1122, 4.2.3.4), retransmission with measured round trip (RFC 6298, Karn's rule), zero-window probes,
- * closing.
+/* TCP (RFC 9293) for one connection, opened by us or by the peer: queue of segments, window of the peer,
+ * Nagle's rule (RFC 1122, 4.2.3.4), retransmission with measured round trip (RFC 6298, Karn's rule),
+ * zero-window probes, closing.
  *
  * Left out: congestion control (the sender is limited by the peer's window alone, so that throughput is a
- * matter of CPU and wire), urgent data, listening, options other than the maximum segment size.
+ * matter of CPU and wire), urgent data, a second connection, options other than the maximum segment size.
  *
  * The process's bytes are copied and summed once, into packets of at most mss bytes, which the chip reads by
  * DMA. After a timeout everything is sent again from snd_una (the peer may have dropped what followed a gap).
@@ -185,6 +185,8 @@ static void timer_expired(void)
     timer_arm(tcp.rto);
     if (tcp.state == TCP_SYN_SENT) {
         tcp_send_control(TCP_SYN, tcp.snd_una);
+    } else if (tcp.state == TCP_SYN_RECEIVED) {
+        tcp_send_control(TCP_SYN | TCP_ACK, tcp.snd_una);
     } else if (tcp.snd_una != tcp.snd_max) {
         tcp.unsent = tcp.head;
         tcp.snd_nxt = tcp.snd_una;
@@ -205,6 +207,16 @@ void tcp_timer(void)
         timer_expired();
 }
 
+static void connection_clear(enum tcp_state state)
+{
+    memset(&tcp, 0, offsetof(struct tcp, buffer));
+    tcp.state = state;
+    tcp.mss = TCP_DEFAULT_MSS;
+    tcp.rto = RTO_FIRST;
+    tcp.snd_una = (uint32_t)timer_clocks();
+    tcp.snd_nxt = tcp.snd_max = tcp.tail_seq = tcp.snd_una + 1;
+}
+
 static bool connect_ready(void)
 {
     return tcp.state != TCP_SYN_SENT;
@@ -215,18 +227,37 @@ bool tcp_connect(uint16_t port)
     if (tcp.state != TCP_CLOSED || !net_resolve())
         return false;
     bottom_half_hold();
-    memset(&tcp, 0, offsetof(struct tcp, buffer));
-    tcp.state = TCP_SYN_SENT;
+    connection_clear(TCP_SYN_SENT);
     tcp.local_port = LOCAL_PORT;
     tcp.peer_port = port;
-    tcp.mss = TCP_DEFAULT_MSS;
-    tcp.rto = RTO_FIRST;
-    tcp.snd_una = (uint32_t)timer_clocks();
-    tcp.snd_nxt = tcp.snd_max = tcp.tail_seq = tcp.snd_una + 1;
     timer_arm(tcp.rto);
     tcp_send_control(TCP_SYN, tcp.snd_una);
     bottom_half_release();
     task_wait(connect_ready);
+    return !tcp.failed;
+}
+
+void tcp_accept_syn(void)
+{
+    tcp.state = TCP_SYN_RECEIVED;
+    timer_arm(tcp.rto);
+    tcp_send_control(TCP_SYN | TCP_ACK, tcp.snd_una);
+}
+
+static bool accept_ready(void)
+{
+    return tcp.state != TCP_LISTEN && tcp.state != TCP_SYN_RECEIVED;
+}
+
+bool tcp_accept(uint16_t port)
+{
+    if (tcp.state != TCP_CLOSED)
+        return false;
+    bottom_half_hold();
+    connection_clear(TCP_LISTEN);
+    tcp.local_port = port;
+    bottom_half_release();
+    task_wait(accept_ready);
     return !tcp.failed;
 }
 

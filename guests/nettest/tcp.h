@@ -11,6 +11,8 @@
 
 /* For the process. False or negative: refused, reset or nobody there. */
 bool tcp_connect(uint16_t port);
+/* Waits for somebody to connect to `port`. */
+bool tcp_accept(uint16_t port);
 int32_t tcp_write(const void *data, size_t length);
 int32_t tcp_read(void *data, size_t length);
 bool tcp_shutdown(void);

@@ -1,4 +1,4 @@
-/* TCP segments received (RFC 9293, 3.10.7), for a connection that we opened.
+/* TCP segments received (RFC 9293, 3.10.7), for one connection that we opened or wait for.
  *
  * Segments out of order are dropped and answered with the acknowledgement the peer needs to send again; every
  * second full segment is acknowledged at once, others within DELAYED_ACK ticks (RFC 1122, 4.2.3.2). */
@@ -179,6 +179,51 @@ static void take_fin(void)
     tcp_send_ack();
 }
 
+static void take_syn(const struct segment *segment)
+{
+    tcp.mss = segment_mss(segment);
+    tcp.rcv_nxt = tcp.rcv_edge = segment->seq + 1;
+    tcp.snd_wnd = segment->window;
+    tcp.snd_wl1 = segment->seq;
+}
+
+/* Anything but a SYN is of an older connection; nobody is there to be told. */
+static void receive_in_listen(const struct segment *segment)
+{
+    if ((segment->flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
+        return;
+    tcp.peer_port = be16(segment->header->source);
+    take_syn(segment);
+    tcp_accept_syn();
+}
+
+static void synchronize(uint32_t ack)
+{
+    tcp.snd_una = tcp.snd_wl2 = ack;
+    tcp.state = TCP_ESTABLISHED;
+    tcp.armed = false;
+    tcp.expirations = 0;
+    tcp.rto = RTO_LOW;
+}
+
+/* True when the segment's acknowledgement has synchronized the connection: it may carry more. */
+static bool receive_in_syn_received(const struct segment *segment)
+{
+    if ((segment->flags & TCP_RST) != 0) {
+        if (segment->seq == tcp.rcv_nxt) {
+            tcp.state = TCP_LISTEN;
+            tcp.armed = false;
+        }
+        return false;
+    }
+    if ((segment->flags & TCP_ACK) == 0 || segment->ack != tcp.snd_nxt)
+        return false;
+    tcp.snd_wnd = segment->window;
+    tcp.snd_wl1 = segment->seq;
+    synchronize(segment->ack);
+    return true;
+}
+
 static void receive_in_syn_sent(const struct segment *segment)
 {
     bool good_ack = (segment->flags & TCP_ACK) != 0 && segment->ack == tcp.snd_nxt;
@@ -190,16 +235,8 @@ static void receive_in_syn_sent(const struct segment *segment)
     }
     if ((segment->flags & TCP_SYN) == 0)
         return;
-    tcp.mss = segment_mss(segment);
-    tcp.rcv_nxt = tcp.rcv_edge = segment->seq + 1;
-    tcp.snd_una = segment->ack;
-    tcp.snd_wnd = segment->window;
-    tcp.snd_wl1 = segment->seq;
-    tcp.snd_wl2 = segment->ack;
-    tcp.state = TCP_ESTABLISHED;
-    tcp.armed = false;
-    tcp.expirations = 0;
-    tcp.rto = RTO_LOW;
+    take_syn(segment);
+    synchronize(segment->ack);
     tcp_send_ack();
 }
 
@@ -241,7 +278,8 @@ void tcp_receive(struct packet *packet, uint32_t length)
     const struct tcp_header *header = packet_transport(packet);
     uint32_t offset = length >= TCP_HEADER ? (uint32_t)(header->offset >> 4) * 4 : 0;
     if (offset < TCP_HEADER || offset > length || tcp.state == TCP_CLOSED ||
-        header->target != be16(tcp.local_port) || header->source != be16(tcp.peer_port) ||
+        header->target != be16(tcp.local_port) ||
+        (tcp.state != TCP_LISTEN && header->source != be16(tcp.peer_port)) ||
         checksum_fold(checksum_add(header, length, net_pseudo_sum(IP_TCP, length))) != 0)
         return;
     struct segment segment = {
@@ -253,8 +291,10 @@ void tcp_receive(struct packet *packet, uint32_t length)
         .window = be16(header->window),
         .flags = header->flags,
     };
-    if (tcp.state == TCP_SYN_SENT)
+    if (tcp.state == TCP_LISTEN)
+        receive_in_listen(&segment);
+    else if (tcp.state == TCP_SYN_SENT)
         receive_in_syn_sent(&segment);
-    else
+    else if (tcp.state != TCP_SYN_RECEIVED || receive_in_syn_received(&segment))
         receive_synchronized(&segment);
 }

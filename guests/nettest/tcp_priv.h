@@ -7,7 +7,9 @@
 
 enum tcp_state {
     TCP_CLOSED,
+    TCP_LISTEN,
     TCP_SYN_SENT,
+    TCP_SYN_RECEIVED, /* by listening: their SYN is answered, not yet acknowledged */
     TCP_ESTABLISHED,
     TCP_FIN_WAIT_1, /* we closed, our FIN is not acknowledged */
     TCP_FIN_WAIT_2, /* it is */
@@ -77,6 +79,8 @@ void tcp_push(void);
 
 /* A segment without data. */
 void tcp_send_control(uint8_t flags, uint32_t seq);
+/* Answers the SYN that a listener got, and again until it is acknowledged. */
+void tcp_accept_syn(void);
 void tcp_send_ack(void);
 
 /* Sends the first unacknowledged packet again. */

@@ -5,6 +5,8 @@
 #include "abi.h"
 #include "text.h"
 
+#include <stdbool.h>
+
 void user_main(void);
 
 static int32_t system_call(enum syscall_number number, uint32_t a, uint32_t b)
@@ -58,16 +60,33 @@ static uint64_t run_send(const struct config *config)
     return done;
 }
 
-static uint64_t run_receive(const struct config *config)
+/* As a client until it has all it wants, as a server until the peer closes. */
+static uint64_t run_receive(struct config *config)
 {
     uint64_t done = 0;
-    while (done < config->total) {
-        int32_t count = system_call(SYS_READ, USER_BUFFER, chunk_of(config, done));
+    int32_t count = 0;
+    while (config->mode == MODE_SERVE || done < config->total) {
+        uint32_t chunk = config->mode == MODE_SERVE ? config->chunk : chunk_of(config, done);
+        count = system_call(SYS_READ, USER_BUFFER, chunk);
         if (count <= 0)
             break;
         done += (uint32_t)count;
     }
+    if (config->mode == MODE_SERVE)
+        config->total = done + (count < 0);
     return done;
+}
+
+static bool receives(const struct config *config)
+{
+    return config->mode == MODE_RECV || config->mode == MODE_SERVE;
+}
+
+static bool open_connection(const struct config *config)
+{
+    if (config->mode == MODE_SERVE)
+        return system_call(SYS_ACCEPT, config->port, 0) >= 0;
+    return config->mode == MODE_UDP || system_call(SYS_CONNECT, config->peer, config->port) >= 0;
 }
 
 static void print_result(const struct config *config, uint64_t bytes, uint64_t nanoseconds)
@@ -76,7 +95,7 @@ static void print_result(const struct config *config, uint64_t bytes, uint64_t n
     uint32_t microseconds = (uint32_t)divide64(nanoseconds, 1000, NULL), rest;
     uint64_t hundredths = divide64(bytes * 800, microseconds != 0 ? microseconds : 1, NULL);
     text.length = 0;
-    text_string(&text, config->mode == MODE_RECV ? "nettest: received " : "nettest: sent ");
+    text_string(&text, receives(config) ? "nettest: received " : "nettest: sent ");
     text_decimal(&text, bytes, 1);
     text_string(&text, " bytes in ");
     text_decimal(&text, divide64(microseconds, 1000000, &rest), 1);
@@ -147,10 +166,10 @@ __attribute__((section(".user.start"), noreturn)) void user_main(void)
     struct config config;
     struct stats stats;
     system_call(SYS_CONFIG, user_address(&config), 0);
-    if (config.mode != MODE_UDP && system_call(SYS_CONNECT, config.peer, config.port) < 0)
+    if (!open_connection(&config))
         finish("cannot connect", 1);
     uint64_t start = clock_now();
-    uint64_t bytes = config.mode == MODE_RECV ? run_receive(&config) : run_send(&config);
+    uint64_t bytes = receives(&config) ? run_receive(&config) : run_send(&config);
     if (config.mode == MODE_SEND && system_call(SYS_SHUTDOWN, 0, 0) < 0)
         bytes = bytes < config.total ? bytes : config.total - 1; /* not all of it arrived */
     system_call(SYS_STATS, user_address(&stats), 0);

@@ -44,7 +44,7 @@ static struct bench *bench_create(uint64_t source_limit)
     static const struct net_port_ops port = {.receive = on_receive, .sent = on_sent};
     struct bench *bench = calloc(1, sizeof *bench);
     event_queue_init(&bench->queue, HZ);
-    const struct wire_config wire = {.queue = &bench->queue,
+    const struct wire_config wire = {.queue = {&bench->queue, &bench->queue},
                                      .next_frame_id = &bench->next_id,
                                      .bits_per_second = 100000000,
                                      .delay_ns = 500};
