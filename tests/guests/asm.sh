@@ -32,6 +32,7 @@ cpu=pentium3 qemu_cpu=pentium3 bochs_cpu=p3_katmai
 case $name in
 pae | cross | long | long_system | hot_long) cpu=x86-64-v2 qemu_cpu=Nehalem bochs_cpu=corei5_arrandale_m520 ;;
 long_paging) cpu=x86-64-v2 qemu_cpu=Nehalem,+pdpe1gb bochs_cpu=corei7_haswell_4770 ;;
+avx) cpu=x86-64-v3 qemu_cpu=Haswell bochs_cpu=corei7_haswell_4770 ;;
 esac
 # A guest that resets the machine goes on until it leaves by itself. Not under Bochs 2.7: its keyboard controller
 # pulls INIT, which keeps MSRs, and after a triple fault its serial port is never ready again.

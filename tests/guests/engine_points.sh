@@ -3,7 +3,7 @@
 # with CPU, memory and devices compared byte for byte at 1,000 points of the run, under both hypervisors; then each
 # again in other set-ups of the translator, which must end with the same state hash, cycles and instructions.
 #
-#     engine_points.sh [-p POINTS] [-l] CROSSPAGE GUESTS-FOLDER [ARCH...]      ARCH: i686, i686-pae, amd64
+#     engine_points.sh [-p POINTS] [-l] CROSSPAGE GUESTS-FOLDER [ARCH...]      ARCH: i686, i686-pae, amd64, amd64-v3
 #
 # GUESTS-FOLDER is guests/ of the build folder. The guest boots and runs the compute set of guests/bench, a little of
 # each kernel; with -l (about a minute each) there are two: one that only boots, and one that also runs a tenth of what
@@ -92,9 +92,12 @@ list() {
 }
 
 for arch; do
-    cpu=pentium3 memory=96 kernel=out/kernel-$arch status=0
-    case $arch in amd64) cpu=x86-64-v2 memory=128 ;; esac
-    tools/fetch-kernel "$arch" "$kernel" >"$work/fetch" 2>&1 || status=$?
+    cpu=pentium3 memory=96 kernel=out/kernel-${arch%-v3} status=0
+    case $arch in
+    amd64) cpu=x86-64-v2 memory=128 ;;
+    amd64-v3) cpu=x86-64-v3 memory=128 ;;
+    esac
+    tools/fetch-kernel "${arch%-v3}" "$kernel" >"$work/fetch" 2>&1 || status=$?
     [ $status -eq 0 ] || { cat "$work/fetch"; exit 77; }
     program=$guests/bench/bench-$(cat "$kernel/debarch")
     rm -rf "$work/root"

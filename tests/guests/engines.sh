@@ -72,9 +72,10 @@ assembly() {
     for image in "$guests"/asm/*.elf; do
         name=$(basename "$image" .elf)
         reboot=-no-reboot
-        case $name in reset) reboot='' ;; esac
+        cpu=x86-64-v2
+        case $name in reset) reboot='' ;; avx) cpu=x86-64-v3 ;; esac
         # shellcheck disable=SC2086
-        compare "$name" '^end' -kernel "$image" -m 64 -cpu x86-64-v2 $reboot
+        compare "$name" '^end' -kernel "$image" -m 64 -cpu $cpu $reboot
     done
 }
 
