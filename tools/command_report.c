@@ -1,15 +1,15 @@
 /* crosspage report: what a trace says. The sums of every receipt are verified each time; a trace whose
  * receipts do not add up is an error. */
 #include "tools/options.h"
-#include "tools/report.h"
+#include "tools/report_diff.h"
 
 #include <errno.h>
 #include <string.h>
 
 struct report_options {
-    const char *trace, *format, *output;
+    const char *trace[2], *format, *output;
     uint64_t min_size;
-    bool help;
+    bool diff, help;
 };
 
 struct report_form {
@@ -22,6 +22,7 @@ static const struct report_form forms[] = {
     {"text", report_text, "breakdown, receipts, published figures beside ours"},
     {"csv", report_csv, "one row per transmitted packet"},
     {"json", report_json, "totals and receipts"},
+    {"summary", report_summary, "one number per name, as JSON: what experiments compare"},
     {"chrome", report_chrome, "Chrome trace events: open in ui.perfetto.dev or chrome://tracing"},
     {"folded", report_folded, "folded stacks, weighted by cycles, for flame graphs"},
 };
@@ -34,17 +35,19 @@ static enum status set_min_size(void *target, const char *arg, struct error *err
 static enum status set_trace(void *target, const char *arg, struct error *err)
 {
     struct report_options *options = target;
-    if (options->trace != NULL)
-        return status_fail(err, STATUS_BAD_INPUT, "one trace at a time: '%s' or '%s'", options->trace, arg);
-    options->trace = arg;
+    if (options->trace[1] != NULL)
+        return status_fail(err, STATUS_BAD_INPUT, "too many traces: '%s'", arg);
+    options->trace[options->trace[0] != NULL] = arg;
     return STATUS_OK;
 }
 
 static const struct option report_option_table[] = {
-    {"format", "text|csv|json|chrome|folded", NULL, "form of the report (default text)",
+    {"format", "text|csv|json|summary|chrome|folded", NULL, "form of the report (default text)",
      offsetof(struct report_options, format)},
     {"o", "FILE", NULL, "write to a file instead of standard output",
      offsetof(struct report_options, output)},
+    {"diff", NULL, NULL, "how the receipts of two traces differ (formats text, json)",
+     offsetof(struct report_options, diff)},
     {"min-size", "BYTES", set_min_size, "frames smaller than this are not data packets (default 1000)", 0},
     {"help", NULL, NULL, "list the options", offsetof(struct report_options, help)},
     {0},
@@ -58,30 +61,96 @@ static const struct report_form *form_find(const char *name)
     return NULL;
 }
 
+static enum status load_report(const char *path, uint64_t min_size, struct report *report, struct error *err)
+{
+    *report = (struct report){.min_size = (uint32_t)min_size};
+    TRY(analysis_load(&report->analysis, path, err));
+    receipts_make(&report->analysis, report->min_size, &report->receipts);
+    size_t bad = receipts_verify(&report->receipts);
+    return bad ? status_fail(err, STATUS_BAD_INPUT, "'%s': %zu receipts do not add up", path, bad)
+               : STATUS_OK;
+}
+
+static void free_report(struct report *report)
+{
+    receipts_free(&report->receipts);
+    analysis_free(&report->analysis);
+}
+
+static enum status open_output(const struct report_options *options, FILE **out, struct error *err)
+{
+    *out = options->output != NULL ? fopen(options->output, "w") : stdout;
+    return *out ? STATUS_OK
+                : status_fail(err, STATUS_NO_FILE, "cannot write '%s': %s", options->output, strerror(errno));
+}
+
+static enum status close_output(FILE *out, struct error *err)
+{
+    bool failed = fflush(out) != 0 || ferror(out);
+    if (out != stdout)
+        failed |= fclose(out) != 0;
+    return failed ? status_fail(err, STATUS_NO_FILE, "writing the report failed: %s", strerror(errno))
+                  : STATUS_OK;
+}
+
 static enum status write_report(const struct report_options *options, const struct report_form *form,
                                 struct error *err)
 {
-    struct report report = {.min_size = (uint32_t)options->min_size};
-    TRY(analysis_load(&report.analysis, options->trace, err));
-    receipts_make(&report.analysis, report.min_size, &report.receipts);
-    size_t bad = receipts_verify(&report.receipts);
-    enum status status =
-        bad ? status_fail(err, STATUS_BAD_INPUT, "'%s': %zu receipts do not add up", options->trace, bad)
-            : STATUS_OK;
-    FILE *out = stdout;
-    if (status == STATUS_OK && options->output != NULL && (out = fopen(options->output, "w")) == NULL)
-        status = status_fail(err, STATUS_NO_FILE, "cannot write '%s': %s", options->output, strerror(errno));
+    struct report report;
+    FILE *out;
+    enum status status = load_report(options->trace[0], options->min_size, &report, err);
+    if (status == STATUS_OK)
+        status = open_output(options, &out, err);
     if (status == STATUS_OK) {
         form->write(&report, out);
-        bool failed = fflush(out) != 0 || ferror(out);
-        if (out != stdout)
-            failed |= fclose(out) != 0;
-        if (failed)
-            status = status_fail(err, STATUS_NO_FILE, "writing the report failed: %s", strerror(errno));
+        status = close_output(out, err);
     }
-    receipts_free(&report.receipts);
-    analysis_free(&report.analysis);
+    free_report(&report);
     return status;
+}
+
+static enum status write_diff(const struct report_options *options, struct error *err)
+{
+    struct report reports[2] = {0};
+    json_t *diff = NULL;
+    FILE *out;
+    enum status status = load_report(options->trace[0], options->min_size, &reports[0], err);
+    if (status == STATUS_OK)
+        status = load_report(options->trace[1], options->min_size, &reports[1], err);
+    if (status == STATUS_OK)
+        status = report_diff(&reports[0], &reports[1], &diff, err);
+    if (status == STATUS_OK)
+        status = open_output(options, &out, err);
+    if (status == STATUS_OK) {
+        if (strcmp(options->format, "json") == 0) {
+            json_dumpf(diff, out, JSON_INDENT(1) | JSON_REAL_PRECISION(12));
+            fputc('\n', out);
+        } else {
+            report_diff_text(diff, out);
+        }
+        status = close_output(out, err);
+    }
+    json_decref(diff);
+    free_report(&reports[0]);
+    free_report(&reports[1]);
+    return status;
+}
+
+static enum status check_options(const struct report_options *options, const struct report_form *form,
+                                 struct error *err)
+{
+    if (form == NULL)
+        return status_fail(err, STATUS_BAD_INPUT, "unknown format '%s'", options->format);
+    if (options->trace[0] == NULL)
+        return status_fail(err, STATUS_BAD_INPUT, "which trace? give a file");
+    if (options->diff && options->trace[1] == NULL)
+        return status_fail(err, STATUS_BAD_INPUT, "-diff compares two traces: give both");
+    if (!options->diff && options->trace[1] != NULL)
+        return status_fail(err, STATUS_BAD_INPUT, "one trace at a time: '%s' or '%s' (-diff compares two)",
+                           options->trace[0], options->trace[1]);
+    if (options->diff && strcmp(form->name, "text") != 0 && strcmp(form->name, "json") != 0)
+        return status_fail(err, STATUS_BAD_INPUT, "-diff has the formats text and json");
+    return STATUS_OK;
 }
 
 int command_report(int argc, char **argv)
@@ -98,12 +167,9 @@ int command_report(int argc, char **argv)
         return 0;
     }
     const struct report_form *form = form_find(options.format);
-    if (form == NULL || options.trace == NULL) {
-        status_fail(&err, STATUS_BAD_INPUT, form ? "which trace? give a file" : "unknown format '%s'",
-                    options.format);
+    if (check_options(&options, form, &err) != STATUS_OK)
         return usage_error(&err);
-    }
-    if (write_report(&options, form, &err) == STATUS_OK)
+    if ((options.diff ? write_diff(&options, &err) : write_report(&options, form, &err)) == STATUS_OK)
         return 0;
     fprintf(stderr, "crosspage: %s\n", err.text);
     return 1;

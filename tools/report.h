@@ -18,11 +18,10 @@ static inline double report_us(const struct report *report, uint64_t ticks)
 }
 
 void report_text(const struct report *report, FILE *out);
-/* Of the transfer in [from, to); `compare` with the published figures. */
-void report_table2(const struct report *report, tick_t from, tick_t to, bool compare, FILE *out);
 void report_csv(const struct report *report, FILE *out); /* a row per packet */
 void report_json(const struct report *report, FILE *out);
-void report_chrome(const struct report *report, FILE *out); /* Chrome trace events; opens in Perfetto */
-void report_folded(const struct report *report, FILE *out); /* folded stacks weighted by cycles */
+void report_summary(const struct report *report, FILE *out); /* a number per name, as JSON */
+void report_chrome(const struct report *report, FILE *out);  /* Chrome trace events; opens in Perfetto */
+void report_folded(const struct report *report, FILE *out);  /* folded stacks weighted by cycles */
 
 #endif

@@ -8,31 +8,20 @@
  *
  * Every tick of the transfer is in exactly one row, so the rows of the upper half and VMM time add up to it.
  */
-#include "tools/report.h"
+#include "tools/table2.h"
 
 #include "base/check.h"
+#include "tools/published.h"
 #include "vmm/exit.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum table2_row {
-#define TABLE2(row, name, half, percent, us) ROW_##row,
-#define TABLE2_CATEGORY(row, category)
-#include "tools/table2.def"
-#undef TABLE2
-#undef TABLE2_CATEGORY
-    ROW_COUNT
-};
-
-enum half { HALF_TOTAL, HALF_VMM };
-
 static const struct {
-    const char *name;
-    enum half half;
-    double percent, us;
-} published[ROW_COUNT] = {
-#define TABLE2(row, name, half, percent, us) [ROW_##row] = {name, HALF_##half, percent, us},
+    const char *id, *name;
+    enum { HALF_TOTAL, HALF_VMM } half;
+} table2_rows[TABLE2_COUNT] = {
+#define TABLE2(row, name, half) [TABLE2_##row] = {#row, name, HALF_##half},
 #define TABLE2_CATEGORY(row, category)
 #include "tools/table2.def"
 #undef TABLE2
@@ -40,15 +29,11 @@ static const struct {
 };
 
 static const uint8_t row_of_category[CATEGORY_COUNT] = {
-#define TABLE2(row, name, half, percent, us)
-#define TABLE2_CATEGORY(row, category) [CATEGORY_##category] = ROW_##row,
+#define TABLE2(row, name, half)
+#define TABLE2_CATEGORY(row, category) [CATEGORY_##category] = TABLE2_##row,
 #include "tools/table2.def"
 #undef TABLE2
 #undef TABLE2_CATEGORY
-};
-
-struct rows {
-    uint64_t ticks[ROW_COUNT], counts[ROW_COUNT];
 };
 
 static enum category category_of(const struct report *report, unsigned step)
@@ -77,67 +62,84 @@ static enum table2_row halted_row(const struct report *report, unsigned step)
 {
     enum table2_row row = row_of_category[category_of(report, step)];
     if (trace_step(report->analysis.trace, step)->layer == LAYER_IDLE)
-        return ROW_IDLE;
-    return row == ROW_VMNET_TX || row == ROW_VMNET_RX || row == ROW_LANCE_TX ? row : ROW_IDLE_IRQ;
+        return TABLE2_IDLE;
+    return row == TABLE2_VMNET_TX || row == TABLE2_VMNET_RX || row == TABLE2_LANCE_TX ? row : TABLE2_IDLE_IRQ;
 }
 
-static void make_rows(const struct report *report, tick_t from, tick_t to, struct rows *rows)
+void table2_make(const struct report *report, tick_t from, tick_t to, struct table2 *table)
 {
     unsigned steps = report->receipts.step_count;
     uint64_t *ticks = xcalloc(steps, sizeof *ticks), *halted = xcalloc(steps, sizeof *halted),
              *counts = xcalloc(steps, sizeof *counts);
-    memset(rows, 0, sizeof *rows);
+    *table = (struct table2){.length = to - from};
     analysis_sum(&report->analysis, from, to, ticks);
     analysis_count(&report->analysis, from, to, counts);
     sum_halted(report, from, to, halted);
     for (unsigned i = 0; i < steps; i++) {
         enum table2_row row = row_of_category[category_of(report, i)];
-        rows->ticks[row] += ticks[i] - halted[i];
-        rows->ticks[halted_row(report, i)] += halted[i];
-        if (counts[i] > rows->counts[row]) /* an event of a row is its most frequent step */
-            rows->counts[row] = counts[i];
+        table->ticks[row] += ticks[i] - halted[i];
+        table->ticks[halted_row(report, i)] += halted[i];
+        if (counts[i] > table->counts[row]) /* an event of a row is its most frequent step */
+            table->counts[row] = counts[i];
     }
+    for (unsigned row = 0; row < TABLE2_COUNT; row++)
+        if (table2_rows[row].half == HALF_VMM)
+            table->vmm += table->ticks[row];
     free(ticks);
     free(halted);
     free(counts);
 }
 
-static void print_row(const struct report *report, const struct rows *rows, enum table2_row row,
-                      uint64_t whole, bool compare, FILE *out)
+double table2_percent(const struct table2 *table, enum table2_row row)
 {
-    if (rows->ticks[row] == 0 && published[row].percent == 0)
+    uint64_t whole = table2_rows[row].half == HALF_VMM ? table->vmm : table->length;
+    return whole ? 100.0 * (double)table->ticks[row] / (double)whole : 0;
+}
+
+const char *table2_row_id(enum table2_row row)
+{
+    return table2_rows[row].id;
+}
+
+static const struct published *published(const char *group, enum table2_row row)
+{
+    char metric[64];
+    snprintf(metric, sizeof metric, "%s.%s", group, table2_rows[row].id);
+    return published_find("Table 2", metric);
+}
+
+static void print_row(const struct report *report, const struct table2 *table, enum table2_row row,
+                      bool compare, FILE *out)
+{
+    const struct published *percent = published("table2_percent", row), *us = published("table2_us", row);
+    if (table->ticks[row] == 0 && percent == NULL)
         return;
-    fprintf(out, "  %-42s %6.2f %%", published[row].name,
-            whole ? 100.0 * (double)rows->ticks[row] / (double)whole : 0);
-    bool average = rows->counts[row] != 0 && published[row].us != 0;
-    if (average)
-        fprintf(out, " %9.2f us", report_us(report, rows->ticks[row]) / (double)rows->counts[row]);
+    fprintf(out, "  %-42s %6.2f %%", table2_rows[row].name, table2_percent(table, row));
+    if (table->counts[row] != 0 && us != NULL)
+        fprintf(out, " %9.2f us", report_us(report, table->ticks[row]) / (double)table->counts[row]);
     else
         fprintf(out, " %12s", "");
-    if (compare && published[row].percent != 0)
-        fprintf(out, "   %5.1f %%", published[row].percent);
-    if (compare && published[row].us != 0)
-        fprintf(out, " %6.2f us", published[row].us);
+    if (compare && percent != NULL)
+        fprintf(out, "   %5.1f %%", percent->value);
+    if (compare && us != NULL)
+        fprintf(out, " %6.2f us", us->value);
     fputc('\n', out);
 }
 
-void report_table2(const struct report *report, tick_t from, tick_t to, bool compare, FILE *out)
+void table2_text(const struct report *report, const struct table2 *table, bool compare, FILE *out)
 {
-    struct rows rows;
-    uint64_t vmm = 0;
-    make_rows(report, from, to, &rows);
-    for (unsigned row = 0; row < ROW_COUNT; row++)
-        if (published[row].half == HALF_VMM)
-            vmm += rows.ticks[row];
     fprintf(out, "\nTransfer in the shape of Table 2: share of all time, average per event   %s\n",
             compare ? "published (Sugerman 2001, Table 2)" : "");
-    fprintf(out, "  %-42s %6.2f %% %12s%s\n", "VMM time",
-            to > from ? 100.0 * (double)vmm / (double)(to - from) : 0, "", compare ? "    71.5 %" : "");
-    for (unsigned row = 0; row < ROW_COUNT; row++)
-        if (published[row].half == HALF_TOTAL)
-            print_row(report, &rows, row, to - from, compare, out);
+    fprintf(out, "  %-42s %6.2f %%", "VMM time",
+            table->length ? 100.0 * (double)table->vmm / (double)table->length : 0);
+    if (compare)
+        fprintf(out, " %12s   %5.1f %%", "", published_find("Table 2", "table2_vmm_percent")->value);
+    fputc('\n', out);
+    for (unsigned row = 0; row < TABLE2_COUNT; row++)
+        if (table2_rows[row].half == HALF_TOTAL)
+            print_row(report, table, row, compare, out);
     fputs("Inside VMM time: share of VMM time\n", out);
-    for (unsigned row = 0; row < ROW_COUNT; row++)
-        if (published[row].half == HALF_VMM)
-            print_row(report, &rows, row, vmm, compare, out);
+    for (unsigned row = 0; row < TABLE2_COUNT; row++)
+        if (table2_rows[row].half == HALF_VMM)
+            print_row(report, table, row, compare, out);
 }

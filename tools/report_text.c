@@ -1,7 +1,9 @@
 /* The text report: whole run by layer, the transfer in the shape of the paper's Table 1, one packet in the
  * shape of its Figure 5, the receipt of the mean packet, and how often things happened per packet. Published
  * figures stand beside ours, marked as such. */
-#include "tools/report.h"
+#include "tools/published.h"
+#include "tools/table2.h"
+#include "tools/transfer.h"
 
 #include "base/check.h"
 
@@ -9,24 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The transfer: from the first data packet's OUT to the last one's. */
-struct window {
-    tick_t from, to;
-    uint64_t *ticks, *counts; /* per step */
-};
-
 static const struct trace_step *step_of(const struct report *report, unsigned step)
 {
     return trace_step(report->analysis.trace, step);
-}
-
-static uint64_t layer_sum(const struct report *report, const uint64_t *ticks, enum layer layer)
-{
-    uint64_t sum = 0;
-    for (unsigned i = 0; i < report->receipts.step_count; i++)
-        if (step_of(report, i)->layer == layer)
-            sum += ticks[i];
-    return sum;
 }
 
 static void print_layers(const struct report *report, const uint64_t *ticks, tick_t length, double per,
@@ -34,7 +21,7 @@ static void print_layers(const struct report *report, const uint64_t *ticks, tic
 {
     uint64_t sum = 0;
     for (int i = 0; i < LAYER_COUNT; i++) {
-        uint64_t layer = layer_sum(report, ticks, (enum layer)i);
+        uint64_t layer = report_layer_sum(report, ticks, (enum layer)i);
         sum += layer;
         if (layer)
             fprintf(out, "  %-18s %16" PRIu64 " cycles %12.2f us %6.2f %%\n", layer_name((enum layer)i),
@@ -61,79 +48,6 @@ static void print_run(const struct report *report, FILE *out)
 
 /* ---- The transfer ---- */
 
-static void window_make(const struct report *report, struct window *window)
-{
-    const struct receipts *r = &report->receipts;
-    *window = (struct window){.from = r->receipt[0].out, .to = r->receipt[r->count - 1].out};
-    window->ticks = xcalloc(r->step_count, sizeof *window->ticks);
-    window->counts = xcalloc(r->step_count, sizeof *window->counts);
-    analysis_sum(&report->analysis, window->from, window->to, window->ticks);
-    analysis_count(&report->analysis, window->from, window->to, window->counts);
-}
-
-struct row {
-    uint64_t ticks, count;
-};
-
-static void sum_categories(const struct report *report, const struct window *window,
-                           struct row rows[CATEGORY_COUNT])
-{
-    memset(rows, 0, CATEGORY_COUNT * sizeof *rows);
-    for (unsigned i = 0; i < report->receipts.step_count; i++) {
-        struct row *row = &rows[step_of(report, i)->category];
-        row->ticks += window->ticks[i];
-        if (window->counts[i] > row->count) /* an event of a row is its most frequent step */
-            row->count = window->counts[i];
-    }
-}
-
-enum table { TABLE_NONE, TABLE_TOTAL, TABLE_VMM };
-
-static enum table category_table(enum category category)
-{
-    static const uint8_t tables[] = {
-#define CATEGORY(id, table, name) TABLE_##table,
-#include "traces/category.def"
-#undef CATEGORY
-    };
-    return (enum table)tables[category];
-}
-
-static void published_category(enum category category, double *percent, double *us)
-{
-    *percent = *us = -1;
-    switch (category) {
-#define PUBLISHED_CATEGORY(id, share, average)                                                               \
-    case CATEGORY_##id:                                                                                      \
-        *percent = share;                                                                                    \
-        *us = average;                                                                                       \
-        break;
-#define PUBLISHED_VISIT(segment, us_)
-#include "tools/published.def"
-#undef PUBLISHED_CATEGORY
-#undef PUBLISHED_VISIT
-    default: break;
-    }
-}
-
-static void print_category(const struct report *report, enum category category, const struct row *row,
-                           uint64_t whole, bool compare, FILE *out)
-{
-    double percent, us;
-    published_category(category, &percent, &us);
-    fprintf(out, "  %-42s %6.2f %%", category_name(category),
-            whole ? 100.0 * (double)row->ticks / (double)whole : 0);
-    if (row->count)
-        fprintf(out, " %9.2f us", report_us(report, row->ticks) / (double)row->count);
-    else
-        fprintf(out, " %12s", "");
-    if (compare && percent >= 0)
-        fprintf(out, "   %5.1f %%", percent);
-    if (compare && us > 0)
-        fprintf(out, " %6.2f us", us);
-    fputc('\n', out);
-}
-
 /* Which of the paper's tables a run may be compared with: they are of one machine, in two versions. */
 enum published_run { RUN_NONE, RUN_VERSION_2_0, RUN_OPTIMIZED, RUN_OTHER };
 
@@ -149,29 +63,64 @@ static enum published_run published_run(const struct report *report)
     return optimized && strstr(text, "\"profile\":\"pc-733\"") != NULL ? RUN_OPTIMIZED : RUN_OTHER;
 }
 
-static void print_tables(const struct report *report, const struct window *window, FILE *out)
+static const struct published *published_category(const char *table, const char *group,
+                                                  enum category category)
 {
-    struct row rows[CATEGORY_COUNT];
-    sum_categories(report, window, rows);
-    uint64_t length = window->to - window->from, vmm = 0;
+    static const char *const ids[] = {
+#define CATEGORY(id, table, name) #id,
+#include "traces/category.def"
+#undef CATEGORY
+    };
+    char metric[64];
+    snprintf(metric, sizeof metric, "%s.%s", group, ids[category]);
+    return table ? published_find(table, metric) : NULL;
+}
+
+static void print_category(const struct report *report, enum category category,
+                           const struct category_sum *sum, uint64_t whole, const char *table, FILE *out)
+{
+    const struct published *percent = published_category(table, "category_percent", category),
+                           *us = published_category(table, "category_us", category);
+    fprintf(out, "  %-42s %6.2f %%", category_name(category),
+            whole ? 100.0 * (double)sum->ticks / (double)whole : 0);
+    if (sum->count)
+        fprintf(out, " %9.2f us", report_us(report, sum->ticks) / (double)sum->count);
+    else
+        fprintf(out, " %12s", "");
+    if (percent != NULL)
+        fprintf(out, "   %5.1f %%", percent->value);
+    if (us != NULL)
+        fprintf(out, " %6.2f us", us->value);
+    fputc('\n', out);
+}
+
+static void print_tables(const struct report *report, const struct transfer *transfer, FILE *out)
+{
+    struct category_sum sums[CATEGORY_COUNT];
+    transfer_categories(report, transfer, sums);
+    uint64_t length = transfer_length(transfer), vmm = transfer_vmm(sums);
+    enum published_run run = transfer->receives ? RUN_NONE : published_run(report);
+    const char *table = run == RUN_VERSION_2_0 ? "Table 1" : NULL;
+    if (run == RUN_OPTIMIZED || run == RUN_OTHER) {
+        struct table2 table2;
+        table2_make(report, transfer->from, transfer->to, &table2);
+        table2_text(report, &table2, run == RUN_OPTIMIZED, out);
+    }
+    const struct published *published = table ? published_find(table, "vmm_percent") : NULL;
+    fputs("\nTransfer by category: share of all time, average per event", out);
+    if (table != NULL)
+        fprintf(out, "   published (Sugerman 2001, %s)", table);
+    fprintf(out, "\n  %-42s %6.2f %%", "VMM time", length ? 100.0 * (double)vmm / (double)length : 0);
+    if (published != NULL)
+        fprintf(out, "                %5.1f %%", published->value);
+    fputc('\n', out);
     for (int i = 0; i < CATEGORY_COUNT; i++)
-        if (category_table((enum category)i) == TABLE_VMM)
-            vmm += rows[i].ticks;
-    enum published_run run = published_run(report);
-    if (run == RUN_OPTIMIZED || run == RUN_OTHER)
-        report_table2(report, window->from, window->to, run == RUN_OPTIMIZED, out);
-    bool workstation = run == RUN_VERSION_2_0;
-    const char *head = workstation ? "published (Sugerman 2001, Table 1)" : "";
-    fprintf(out, "\nTransfer by category: share of all time, average per event   %s\n", head);
-    fprintf(out, "  %-42s %6.2f %%", "VMM time", length ? 100.0 * (double)vmm / (double)length : 0);
-    fputs(workstation ? "                 77.3 %\n" : "\n", out);
-    for (int i = 0; i < CATEGORY_COUNT; i++)
-        if (rows[i].ticks && category_table((enum category)i) != TABLE_VMM)
-            print_category(report, (enum category)i, &rows[i], length, workstation, out);
+        if (sums[i].ticks && category_table((enum category)i) != TABLE_VMM)
+            print_category(report, (enum category)i, &sums[i], length, table, out);
     fputs("Inside VMM time: share of VMM time\n", out);
     for (int i = 0; i < CATEGORY_COUNT; i++)
-        if (rows[i].ticks && category_table((enum category)i) == TABLE_VMM)
-            print_category(report, (enum category)i, &rows[i], vmm, workstation, out);
+        if (sums[i].ticks && category_table((enum category)i) == TABLE_VMM)
+            print_category(report, (enum category)i, &sums[i], vmm, table, out);
 }
 
 /* ---- The mean packet ---- */
@@ -196,26 +145,11 @@ static void print_percentiles(const struct report *report, FILE *out)
     free(latency);
 }
 
-/* The sum over all steps of this name (variants of a cost differ only in the category they are counted in); 0
- * when an earlier step has the name already. */
-static uint64_t sum_of_name(const struct report *report, const uint64_t *values, unsigned step)
-{
-    const char *name = step_of(report, step)->name;
-    uint64_t sum = 0;
-    for (unsigned i = 0; i < report->receipts.step_count; i++)
-        if (strcmp(step_of(report, i)->name, name) == 0) {
-            if (i < step)
-                return 0;
-            sum += values[i];
-        }
-    return sum;
-}
-
 static void print_step_means(const struct report *report, const uint64_t *sums, FILE *out)
 {
     double n = (double)report->receipts.count;
     for (unsigned i = 0; i < report->receipts.step_count; i++) {
-        uint64_t sum = sum_of_name(report, sums, i);
+        uint64_t sum = report_name_sum(report, sums, i);
         if (sum)
             fprintf(out, "  %-18s %-24s %12.1f cycles %9.3f us   %s\n", layer_name(step_of(report, i)->layer),
                     step_of(report, i)->name, (double)sum / n, report_us(report, sum) / n,
@@ -251,6 +185,16 @@ static void print_receipt(const struct report *report, FILE *out)
     free(sums);
 }
 
+static void print_published_figure5(FILE *out)
+{
+    const struct published *figure;
+    fputs("  published (Sugerman 2001, Figure 5), us:", out);
+    for (unsigned i = 0; (figure = published_by_index(i)) != NULL; i++)
+        if (strcmp(figure->figure, "Figure 5") == 0 && figure->provenance == 'B')
+            fprintf(out, "  %s %.2f;", figure->row, figure->value);
+    fprintf(out, "  total %.2f\n", published_find("Figure 5", "visit_us")->value);
+}
+
 /* Figure 5: the spans between the transmitting OUT and the next guest instruction, in order, grouped by
  * layer; of the packet in the middle of the transfer. */
 static void print_figure5(const struct report *report, FILE *out)
@@ -276,66 +220,51 @@ static void print_figure5(const struct report *report, FILE *out)
                 report_us(report, begin - middle->out));
     }
     fprintf(out, "  %-18s %9.3f us\n", "total", report_us(report, middle->resume - middle->out));
-    if (strstr(trace_description(a->trace), "\"hypervisor\":\"workstation\"") == NULL)
-        return;
-    fputs("  published (Sugerman 2001, Figure 5), us:", out);
-    double total = 0;
-#define PUBLISHED_CATEGORY(id, share, average)
-#define PUBLISHED_VISIT(segment, us_)                                                                        \
-    fprintf(out, "  %s %.2f;", segment, us_);                                                                \
-    total += us_;
-#include "tools/published.def"
-#undef PUBLISHED_CATEGORY
-#undef PUBLISHED_VISIT
-    fprintf(out, "  total %.2f\n", total);
+    if (published_run(report) != RUN_NONE)
+        print_published_figure5(out);
 }
 
 /* ---- Per packet ---- */
 
-static void print_counts(const struct report *report, const struct window *window, FILE *out)
+static void print_counts(const struct report *report, const struct transfer *transfer, FILE *out)
 {
     const struct analysis *a = &report->analysis;
-    double n = (double)(report->receipts.count - 1);
-    uint64_t *exits = xcalloc(trace_exit_count(a->trace), sizeof *exits);
-    for (size_t i = analysis_visit_at(a, window->from); i < a->visit_count && a->visits[i].begin < window->to;
-         i++)
-        exits[a->visits[i].exit]++;
+    double n = (double)transfer->packets;
     fputs("\nHow often per data packet\n", out);
     for (unsigned i = 0; i < trace_exit_count(a->trace); i++)
-        if (exits[i])
-            fprintf(out, "  exit %-24s %9.3f\n", trace_exit_name(a->trace, i), (double)exits[i] / n);
+        if (transfer->exits[i])
+            fprintf(out, "  exit %-24s %9.3f\n", trace_exit_name(a->trace, i),
+                    (double)transfer->exits[i] / n);
     for (unsigned i = 0; i < report->receipts.step_count; i++) {
-        uint64_t count = sum_of_name(report, window->counts, i);
+        uint64_t count = report_name_sum(report, transfer->counts, i);
         if (count)
             fprintf(out, "  %-29s %9.3f\n", step_of(report, i)->name, (double)count / n);
     }
-    free(exits);
 }
 
 void report_text(const struct report *report, FILE *out)
 {
     print_run(report, out);
-    const struct receipts *r = &report->receipts;
-    if (r->count < 2) {
-        fprintf(out, "\nFewer than two frames of at least %u bytes were transmitted: no receipts.\n",
+    struct transfer transfer;
+    if (!transfer_make(report, &transfer)) {
+        fprintf(out,
+                "\nFewer than two frames of at least %u bytes were transmitted or received: no receipts.\n",
                 report->min_size);
         return;
     }
-    struct window window;
-    window_make(report, &window);
-    uint64_t bytes = 0;
-    for (size_t i = 0; i + 1 < r->count; i++)
-        bytes += r->receipt[i].packet->size;
-    tick_t length = window.to - window.from;
+    tick_t length = transfer_length(&transfer);
     fprintf(
         out,
-        "\nTransfer: %zu data packets in %.6f s: %.2f Mb/s of Ethernet frames\nTime per packet by layer (mean, from one transmitting access to the next)\n",
-        r->count, report_us(report, length) * 1e-6, (double)bytes * 8 / report_us(report, length));
-    print_layers(report, window.ticks, length, (double)(r->count - 1), out);
-    print_tables(report, &window, out);
-    print_figure5(report, out);
-    print_receipt(report, out);
-    print_counts(report, &window, out);
-    free(window.ticks);
-    free(window.counts);
+        "\nTransfer: %zu data packets %s in %.6f s: %.2f Mb/s of Ethernet frames\nTime per packet by layer (mean, from one %s to the next)\n",
+        transfer.packets + 1, transfer.receives ? "received" : "sent", report_us(report, length) * 1e-6,
+        (double)transfer.bytes * 8 / report_us(report, length),
+        transfer.receives ? "arrival" : "transmitting access");
+    print_layers(report, transfer.ticks, length, (double)transfer.packets, out);
+    print_tables(report, &transfer, out);
+    if (!transfer.receives) {
+        print_figure5(report, out);
+        print_receipt(report, out);
+    }
+    print_counts(report, &transfer, out);
+    transfer_free(&transfer);
 }
