@@ -15,6 +15,7 @@ struct command {
 static const struct command commands[] = {
     {"run", command_run, "boot a guest"},
     {"report", command_report, "receipts, breakdown and exports of a trace"},
+    {"experiment", command_experiment, "reproduce the paper's figures, sweep parameters, ask what if"},
     {"disasm", command_disasm, "disassemble bytes"},
     {"costs", command_costs, "list every cost of a profile with its source and status"},
     {"help", command_help, "this text, or the options of a command"},

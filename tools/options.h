@@ -39,6 +39,7 @@ enum status options_parse_number(const char *text, uint64_t max, uint64_t *value
 /* Subcommands: argv without the program and command name; the exit status. */
 int command_run(int argc, char **argv);
 int command_report(int argc, char **argv);
+int command_experiment(int argc, char **argv);
 int command_costs(int argc, char **argv);
 int command_disasm(int argc, char **argv);
 int command_help(int argc, char **argv);

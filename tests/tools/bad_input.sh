@@ -122,6 +122,46 @@ refuse 2 "unknown option" report -frobnicate
 refuse 2 "unknown option" costs -frobnicate
 refuse 2 "not a\|unknown\|16" disasm -m 48 90
 
+# ---- Experiments ----
+experiment() {
+    status=$1 pattern=$2
+    shift 2
+    refuse "$status" "$pattern" experiment -quiet -kernel "$elf" "$@"
+}
+experiment 2 "which experiment"
+experiment 2 "did you mean 'table1'" tabel1
+experiment 2 "no experiment is called 'xyzzyxyzzy'" fig5 xyzzyxyzzy
+experiment 2 "unknown option" sweep -frobnicate
+experiment 2 "expected name=value" sweep -set total
+experiment 2 "did you mean 'switch.cr3'" sweep -set switch.cr4=1
+experiment 2 "without blanks or commas" sweep -set total=1,2
+experiment 2 "no machine is called 'pdp-11'" sweep -set @pdp-11
+experiment 2 "is too long" sweep -set "total=$(head -c 100 /dev/zero | tr '\0' 1)"
+experiment 2 "is no range" sweep -vary write=1:2
+experiment 2 "is no range" sweep -vary write=1:2:3:4
+experiment 2 "never gets" sweep -vary write=1:2:-1
+experiment 2 "different units" sweep -vary switch=1us:2ns:1us
+experiment 2 "more than 10000" sweep -vary write=1:2:0.00001
+experiment 2 "more than 100000 combinations" sweep -vary write=1:5000:1 -vary total=1:5000:1
+experiment 2 "is no parameter" sweep -vary frobnication=1,2
+experiment 2 "give its values by -vary" fig6 -set write=7
+experiment 2 "against what" counterfactual
+experiment 2 "is no parameter" counterfactual -against frobnication=1
+experiment 2 "there is no experiment 'a'" sensitivity -of a:b:c
+experiment 2 "has no run 'b'" sensitivity -of fig5:b:c
+experiment 2 "expected METRIC or" sensitivity -of fig5:b
+experiment 2 "at least one" sweep -j 0
+experiment 2 "not a whole number" sweep -j many
+experiment 2 "expects seconds" sweep -timeout never
+experiment 2 "unknown format" sweep -format haiku
+experiment 2 "known are nettest and linux" sweep -guest minix
+experiment 2 "has no -initrd" sweep -guest nettest -initrd "$elf"
+refuse 1 "cannot open" experiment sweep -quiet -kernel /nosuch
+refuse 1 "not a regular file" experiment sweep -quiet -kernel /dev
+: >"$work/file"
+experiment 1 "cannot make the folder" sweep -o "$work/file"
+experiment 2 "name is too long" sweep -o "/$(head -c 3000 /dev/zero | tr '\0' x)"
+
 # ---- Profiles ----
 mkdir "$work/folder"
 mkfifo "$work/fifo"
@@ -222,6 +262,11 @@ refuse 1 "not a regular file" report "$work/folder"
 refuse 1 "not a regular file" report "$work/fifo"
 refuse 1 "not a readable trace" report "$work/sparse"
 refuse 2 "which trace" report
+refuse 2 "give both" report -diff "$elf"
+refuse 2 "one trace at a time" report "$elf" "$elf"
+refuse 2 "too many traces" report -diff "$elf" "$elf" "$elf"
+refuse 2 "formats text and json" report -diff -format csv "$elf" "$elf"
+refuse 1 "not a readable trace" report -diff "$work/random" "$work/random"
 refuse 2 "unknown format" report -format haiku "$elf"
 refuse 1 "cannot open" report "$work/nosuch"
 refuse 1 "not a readable trace" report "$work/random"

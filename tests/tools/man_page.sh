@@ -8,7 +8,7 @@ crosspage=$1 page=$2
 failures=0
 plain=$(sed 's/\\-/-/g; s/\\f[A-Z]/ /g' "$page")
 known=" name " # of the sentence about spelling
-for command in run report costs disasm; do
+for command in run report experiment costs disasm; do
     for option in $("$crosspage" help $command | sed -n 's/^  -\([a-zA-Z-]*\) .*/\1/p'); do
         known="$known$option "
         if ! printf '%s\n' "$plain" | grep -q -e "[ \"]-$option\>"; then
