@@ -2,8 +2,9 @@
  * guest's YMM registers in the host's. VEX forms clear the part of a register that they do not write, so even
  * those of 128 bits want the upper halves in the host.
  *
- * Memory operands need no alignment but those of aligned moves. The interpreter does, besides what it does of
- * SSE, gathers and masked moves: which elements they access decides what may fault.
+ * Memory operands need no alignment but those of aligned moves. Masked moves are done here if all elements
+ * could be accessed; else the interpreter looks which ones are. It also does, besides what it does of SSE,
+ * gathers.
  *
  * XCR0 and CR0.TS are part of the CPU mode: where AVX is off, there are no such instructions in a block that
  * could be lowered (MODE_AVX_GUARD). */
@@ -48,15 +49,10 @@ struct x64_vex x64_vex_of(const struct insn *insn, unsigned op)
 
 /* ---- Instructions ---- */
 
-static bool is_masked(const struct insn *insn)
+static bool is_gather(const struct insn *insn)
 {
-    static exec_fn *const masked[] = {exec_mask_load32,  exec_mask_load64, exec_mask_store32,
-                                      exec_mask_store64, exec_gather_dd,   exec_gather_dq,
-                                      exec_gather_qd,    exec_gather_qq};
-    for (unsigned i = 0; i < ARRAY_LEN(masked); i++)
-        if (insn->exec == masked[i])
-            return true;
-    return false;
+    return insn->exec == exec_gather_dd || insn->exec == exec_gather_dq || insn->exec == exec_gather_qd ||
+           insn->exec == exec_gather_qq;
 }
 
 /* VZEROUPPER, VZEROALL. Outside 64-bit mode the guest has eight registers, and the others are to be kept:
@@ -83,7 +79,7 @@ static bool has_register_immediate(const struct insn *insn)
 bool x64_lower_avx(struct x64_unit *x)
 {
     const struct insn *insn = x->insn;
-    if (!path_on(x->t, PATH_AVX) || is_masked(insn) || !x64_vector_can(x))
+    if (!path_on(x->t, PATH_AVX) || is_gather(insn) || !x64_vector_can(x))
         return false;
     x64_want_wide(x);
     if (insn->exec == exec_zeroupper || insn->exec == exec_zeroall) {
