@@ -134,6 +134,11 @@ static void driver_start(struct host_nic *nic, const struct frame *frame)
 void host_nic_transmit(struct host_nic *nic, const struct frame *frame)
 {
     host_charge(nic->host, COST_ID_HOST_QUEUE);
+    host_nic_start(nic, frame);
+}
+
+void host_nic_start(struct host_nic *nic, const struct frame *frame)
+{
     if (nic->queue.count == 0 && nic->ring.count < RING_SIZE)
         driver_start(nic, frame);
     else if (!frame_queue_put(&nic->queue, frame))
@@ -161,27 +166,30 @@ static void driver_received(struct host_nic *nic)
         host_charge(nic->host, COST_ID_NIC_RECEIVED);
         recorder_packet(nic->host->recorder, frame.id, PACKET_RX_HOST, recorder_now(nic->host->recorder),
                         frame.size);
-        host_charge(nic->host, COST_ID_HOST_RECEIVE);
         vmnet_receive(nic->bridge, &frame);
     }
 }
 
-static void nic_interrupt(void *ctx, struct host *host)
+void host_nic_serve(struct host_nic *nic)
 {
-    struct host_nic *nic = ctx;
-    nic->interrupts++;
-    host_charge(host, COST_ID_HOST_IRQ_ENTRY);
     bool more = true;
+    nic->interrupts++;
     for (unsigned work = 0; more && work < INTERRUPT_WORK; work++) {
-        host_charge(host, COST_ID_NIC_IRQ);
+        host_charge(nic->host, COST_ID_NIC_IRQ);
         driver_sent(nic);
         driver_received(nic);
         more = nic->sent_unseen > 0 || nic->arrived.count > 0;
     }
     if (!more)
-        host_lower_irq(host, HOST_LINE_NIC);
+        host_lower_irq(nic->host, HOST_LINE_NIC);
     else
-        host_raise_irq(host, HOST_LINE_NIC);
+        host_raise_irq(nic->host, HOST_LINE_NIC);
+}
+
+static void nic_interrupt(void *ctx, struct host *host)
+{
+    host_charge(host, COST_ID_HOST_IRQ_ENTRY);
+    host_nic_serve(ctx);
     host_charge(host, COST_ID_HOST_IRQ_EXIT);
 }
 

@@ -45,6 +45,7 @@ static void configure(void *ctx, const struct host_options *options)
 {
     struct hosted *hosted = ctx;
     hosted->vmnet.options = *options;
+    hosted->host->monitor_lines = options->bypass ? hosted->services.nic_lines : 0;
 }
 
 static bool service_block(void *ctx, host_woken_fn *woken, void *woken_ctx, cycle_t limit)
@@ -55,6 +56,11 @@ static bool service_block(void *ctx, host_woken_fn *woken, void *woken_ctx, cycl
 static void receive_pending(void *ctx)
 {
     vmapp_receive_pending(&((struct hosted *)ctx)->vmapp);
+}
+
+static void serve_nic(void *ctx)
+{
+    bypass_serve(&((struct hosted *)ctx)->vmapp);
 }
 
 static void emulated(void *ctx, const char *device, bool transmitted)
@@ -83,6 +89,7 @@ struct hosted *hosted_create(const struct hosted_config *config)
         .block = service_block,
         .receive_pending = receive_pending,
         .emulated = emulated,
+        .serve_nic = serve_nic,
         .ctx = hosted,
     };
     return hosted;

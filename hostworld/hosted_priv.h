@@ -66,8 +66,12 @@ struct host_nic {
 
 void host_nic_init(struct host_nic *nic, struct host *host, struct net_backend wire, struct vmnet *bridge);
 void host_nic_destroy(struct host_nic *nic);
-/* The driver's transmit function, charged to the caller. */
+/* The driver's transmit function, charged to the caller; and the same without the host's device queue before
+ * it. */
 void host_nic_transmit(struct host_nic *nic, const struct frame *frame);
+void host_nic_start(struct host_nic *nic, const struct frame *frame);
+/* The driver's part of an interrupt: look at all causes until none is left. */
+void host_nic_serve(struct host_nic *nic);
 
 /* ---- VMNet ---- */
 
@@ -92,6 +96,8 @@ static inline bool vmnet_readable(const struct vmnet *vmnet)
 void vmnet_read(struct vmnet *vmnet, struct frame *frame);
 /* A frame from the bridge's physical side, in the NIC's interrupt. */
 void vmnet_receive(struct vmnet *vmnet, const struct frame *frame);
+/* Keep it for the VM, if it is for it or for many; false: not for it, or no room. */
+bool vmnet_keep(struct vmnet *vmnet, const struct frame *frame);
 
 /* ---- VMApp and VMDriver ---- */
 
@@ -112,6 +118,16 @@ bool vmapp_notified(struct vmapp *vmapp);
 bool vmapp_block(struct vmapp *vmapp, host_woken_fn *woken, void *woken_ctx, cycle_t limit);
 void vmapp_receive_pending(struct vmapp *vmapp);
 void vmapp_emulated(struct vmapp *vmapp, const char *device, bool transmitted);
+/* Hand a frame to the guest's NIC; send what the chip sent while nobody could charge. */
+void vmapp_deliver(struct vmapp *vmapp, const struct frame *frame);
+void vmapp_send_held(struct vmapp *vmapp);
+
+/* ---- The monitor in place of VMApp and VMNet ---- */
+
+void bypass_send(struct vmnet *vmnet, const struct frame *frame);
+void bypass_receive(struct vmnet *vmnet, const struct frame *frame);
+/* The NIC's interrupt, in the VMM world. */
+void bypass_serve(struct vmapp *vmapp);
 
 void vmdriver_return(struct host *host);
 void vmdriver_call(struct host *host);

@@ -25,17 +25,24 @@ static void send_now(struct vmapp *vmapp, struct frame *frame)
     struct host *host = vmapp->host;
     enum cost_cause cause = host->cause;
     host->cause = CAUSE_LANCE_TX;
-    host_charge(host, COST_ID_VMAPP_LANCE_SEND);
-    vmnet_write(vmapp->vmnet, frame);
-    host_charge(host, COST_ID_VMAPP_LANCE_SENT);
+    if (vmapp->vmnet->options.bypass) {
+        bypass_send(vmapp->vmnet, frame);
+    } else {
+        host_charge(host, COST_ID_VMAPP_LANCE_SEND);
+        vmnet_write(vmapp->vmnet, frame);
+        host_charge(host, COST_ID_VMAPP_LANCE_SENT);
+    }
     host->cause = cause;
     host_sync(host);
     vmapp->port->sent(vmapp->nic);
 }
 
-static bool has_control(const struct host *host)
+/* Whoever emulates the NIC runs: the VMApp in the host world, or the monitor in an access of the guest. */
+static bool has_control(const struct vmapp *vmapp)
 {
-    return host->world == WORLD_HOST && !host->in_event && !host->in_handler;
+    const struct host *host = vmapp->host;
+    bool runs = host->world == WORLD_HOST || (vmapp->vmnet->options.bypass && host->in_access);
+    return runs && !host->in_event && !host->in_handler;
 }
 
 static void backend_send(void *ctx, const struct frame *frame)
@@ -48,7 +55,7 @@ static void backend_send(void *ctx, const struct frame *frame)
     vmapp->held.id = host_frame_begin(host, frame->id, frame->size);
     recorder_packet(host->recorder, vmapp->held.id, PACKET_TX_BACKEND, host->queue->now, frame->size);
     vmapp->holds = true;
-    if (!has_control(host))
+    if (!has_control(vmapp))
         return;
     /* `sent` makes the chip look for more and come back here: a copy leaves `held` free for that. */
     struct frame now = vmapp->held;
@@ -56,7 +63,7 @@ static void backend_send(void *ctx, const struct frame *frame)
     send_now(vmapp, &now);
 }
 
-static void send_held(struct vmapp *vmapp)
+void vmapp_send_held(struct vmapp *vmapp)
 {
     if (!vmapp->holds)
         return;
@@ -83,7 +90,7 @@ void vmapp_emulated(struct vmapp *vmapp, const char *device, bool transmitted)
         host_charge(vmapp->host, COST_ID_VMAPP_DEVICE);
     else if (!transmitted)
         host_charge(vmapp->host, COST_ID_VMAPP_LANCE_CSR);
-    send_held(vmapp);
+    vmapp_send_held(vmapp);
 }
 
 /* ---- Receive ---- */
@@ -92,14 +99,14 @@ bool vmapp_select(struct vmapp *vmapp)
 {
     host_charge(vmapp->host, COST_ID_HOST_SELECT);
     host_charge(vmapp->host, COST_ID_VMAPP_WAKE);
-    send_held(vmapp);
+    vmapp_send_held(vmapp);
     return vmnet_readable(vmapp->vmnet);
 }
 
 bool vmapp_notified(struct vmapp *vmapp)
 {
     host_charge(vmapp->host, COST_ID_VMAPP_NOTIFIED);
-    send_held(vmapp);
+    vmapp_send_held(vmapp);
     return vmnet_readable(vmapp->vmnet);
 }
 
@@ -120,13 +127,21 @@ bool vmapp_block(struct vmapp *vmapp, host_woken_fn *woken, void *woken_ctx, cyc
     struct wait wait = {.vmapp = vmapp, .woken = woken, .woken_ctx = woken_ctx};
     if (!vmapp->kernel->blocked) { /* else a wait goes on that a run's limit has cut in two */
         host_charge(vmapp->host, COST_ID_HOST_SELECT);
-        send_held(vmapp);
+        vmapp_send_held(vmapp);
     }
     if (host_linux_block(vmapp->kernel, wait_over, &wait, limit))
         host_charge(vmapp->host, COST_ID_VMAPP_WAKE);
     if (!vmapp->kernel->blocked)
-        send_held(vmapp);
+        vmapp_send_held(vmapp);
     return !vmapp->kernel->blocked && vmnet_readable(vmapp->vmnet);
+}
+
+void vmapp_deliver(struct vmapp *vmapp, const struct frame *frame)
+{
+    host_sync(vmapp->host);
+    if (vmapp->port != NULL)
+        vmapp->port->receive(vmapp->nic, frame);
+    host_frame_received(vmapp->host, frame->id, frame->size);
 }
 
 void vmapp_receive_pending(struct vmapp *vmapp)
@@ -137,10 +152,7 @@ void vmapp_receive_pending(struct vmapp *vmapp)
         vmnet_read(vmapp->vmnet, &frame);
         host_charge(host, COST_ID_VMAPP_LANCE_RECEIVE);
         host_charge_units(host, COST_ID_VMAPP_LANCE_COPY, frame.size);
-        host_sync(host);
-        if (vmapp->port != NULL)
-            vmapp->port->receive(vmapp->nic, &frame);
-        host_frame_received(host, frame.id, frame.size);
+        vmapp_deliver(vmapp, &frame);
     }
 }
 

@@ -125,11 +125,17 @@ void host_end_atomic(struct host *host)
         cpu_stop_soon(host->cpu);
 }
 
+/* What has a handler in HOST world. */
+static uint16_t pending_here(const struct host *host)
+{
+    return host->irq_pending & (uint16_t)~host->monitor_lines;
+}
+
 bool host_idle_until_event(struct host *host, unsigned step, cycle_t limit)
 {
     CHECK(!host->in_event && !host->atomic);
     check_time_line(host);
-    if (host->world == WORLD_HOST && host->irq_pending && !host->in_handler) {
+    if (host->world == WORLD_HOST && pending_here(host) && !host->in_handler) {
         host_poll_irqs(host);
         return true;
     }
@@ -170,8 +176,8 @@ void host_poll_irqs(struct host *host)
     host->in_handler = true;
     host->cause = CAUSE_OTHER;
     /* Interrupts that come faster than they are handled must not keep the run loop from its limit. */
-    for (unsigned round = 0; host->irq_pending && round < HANDLERS_PER_POLL; round++) {
-        unsigned line = (unsigned)__builtin_ctz(host->irq_pending);
+    for (unsigned round = 0; pending_here(host) && round < HANDLERS_PER_POLL; round++) {
+        unsigned line = (unsigned)__builtin_ctz(pending_here(host));
         host->irq_pending &= (uint16_t) ~(1u << line);
         host->irq[line].handler(host->irq[line].ctx, host);
     }

@@ -10,6 +10,7 @@
  *     HOST world, interrupts enabled   its handler runs at once, nested in what was running
  *     HOST world, in a handler         after that handler
  *     VMM world, monitor's own code    stays pending; taken when the guest would be resumed
+ *     HOST world, a monitor's line     stays pending until VMM world
  *     VMM world, guest code            cpu_run stops at that boundary; hypervisor->host_interrupt
  *     bare metal                       there is no host; devices drive the guest's PIC
  *
@@ -54,11 +55,12 @@ struct host {
     enum world world;
     enum cost_cause cause; /* on whose behalf BY_CAUSE costs are charged now */
     bool in_handler;
-    bool in_event;        /* an event callback runs */
-    tick_t idle_until;    /* nothing is done before this event; 0: something is */
-    unsigned atomic;      /* nesting: inside a guest instruction, events wait for the boundary */
-    uint16_t irq_pending; /* bit per line */
-    uint64_t irq_count;   /* raised so far, all lines */
+    bool in_event;          /* an event callback runs */
+    tick_t idle_until;      /* nothing is done before this event; 0: something is */
+    unsigned atomic;        /* nesting: inside a guest instruction, events wait for the boundary */
+    uint16_t irq_pending;   /* bit per line */
+    uint16_t monitor_lines; /* the monitor's, with handlers of its own: they wait for VMM world */
+    uint64_t irq_count;     /* raised so far, all lines */
     struct {
         const char *name;
         host_irq_fn *handler;

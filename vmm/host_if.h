@@ -12,7 +12,9 @@ typedef bool host_woken_fn(void *ctx);
 
 /* How the host's side of a hosted monitor is built; chosen by options of the hypervisor. */
 struct host_options {
-    bool notify; /* VMNet tells the VMApp of frames through memory they share */
+    bool notify;    /* VMNet tells the VMApp of frames through memory they share */
+    bool zero_copy; /* frames are sent from the VM's memory, not from a copy */
+    bool bypass;    /* the monitor drives the NIC itself */
 };
 
 struct host_services {
@@ -36,6 +38,8 @@ struct host_services {
     /* VMApp has run the device's code for an access by `cause` and charges what that took; `device` is its
      * class. */
     void (*emulated)(void *ctx, const char *device, bool transmitted);
+    /* With host_options.bypass, in VMM world: the monitor takes the NIC's interrupt. */
+    void (*serve_nic)(void *ctx);
     void *ctx;
 };
 

@@ -1,5 +1,6 @@
 /* VMware Workstation's hosted monitor after Sugerman, Venkitachalam, Lim, USENIX 2001: version 2.0, and the
- * optimizations of the paper's section 3 as options, each alone or with others.
+ * optimizations of the paper's section 3, and what its section 4 proposes, as options, each alone or with
+ * others.
  *
  * The guest's user code runs directly, its kernel translated; the monitor keeps shadow page tables; devices
  * are emulated in the VMApp behind a world switch, except a few chips. The parts:
@@ -23,6 +24,9 @@ enum option {
     OPTION_COMBINE_LIMIT,
     OPTION_COMBINE_RATE,
     OPTION_IRQ_NOTIFY,
+    OPTION_PIC,
+    OPTION_ZERO_COPY,
+    OPTION_BYPASS,
     OPTION_HALT,
     OPTION_SHADOW,
     OPTION_COUNT
@@ -45,6 +49,11 @@ static const struct hypervisor_option options[OPTION_COUNT] = {
                              1000000, 2000},
     [OPTION_IRQ_NOTIFY] = {"irq-notify", "off|on",
                            "after a NIC interrupt the VMApp looks at shared memory instead of select()"},
+    [OPTION_PIC] = {"pic", "full|cheap",
+                    "accesses to the PIC recompute its state, or are moves and specialised code"},
+    [OPTION_ZERO_COPY] = {"zero-copy", "off|on",
+                          "the host sends frames from the VM's memory, not from a copy"},
+    [OPTION_BYPASS] = {"bypass", "off|on", "the monitor drives the host's NIC itself; implies halt=spin"},
     [OPTION_HALT] =
         {"halt", "yield|spin",
          "a guest that halts gives the CPU to the host, or waits in the VMM for the next interrupt"},
@@ -54,7 +63,8 @@ static const struct hypervisor_option options[OPTION_COUNT] = {
 
 _Static_assert((int)OPTION_COUNT <= (int)HYPERVISOR_OPTIONS_MAX, "room for the choices");
 
-static enum status read_options(const char *text, struct workstation_options *out, struct error *err)
+static enum status read_options(const char *text, struct workstation_options *out, struct host_options *host,
+                                struct error *err)
 {
     unsigned choice[HYPERVISOR_OPTIONS_MAX];
     TRY(hypervisor_parse(&hv_workstation, text, choice, err));
@@ -65,21 +75,24 @@ static enum status read_options(const char *text, struct workstation_options *ou
         .combine_limit = choice[OPTION_COMBINE_LIMIT],
         .combine_rate = choice[OPTION_COMBINE_RATE],
         .irq_notify = choice[OPTION_IRQ_NOTIFY] != 0,
-        .spin = choice[OPTION_HALT] != 0,
+        .cheap_pic = choice[OPTION_PIC] != 0,
+        .bypass = choice[OPTION_BYPASS] != 0,
+        /* A process that waits for frames in select() would wait for ever. */
+        .spin = choice[OPTION_HALT] != 0 || choice[OPTION_BYPASS] != 0,
+    };
+    *host = (struct host_options){
+        .notify = out->irq_notify,
+        .zero_copy = choice[OPTION_ZERO_COPY] != 0,
+        .bypass = out->bypass,
     };
     return STATUS_OK;
-}
-
-static void configure_host(struct workstation *workstation)
-{
-    const struct host_options host = {.notify = workstation->options.irq_notify};
-    workstation->services->configure(workstation->services->ctx, &host);
 }
 
 static enum status workstation_create(struct vm *vm, const char *opts, void **ctx, struct error *err)
 {
     struct workstation_options chosen;
-    TRY(read_options(opts, &chosen, err));
+    struct host_options host;
+    TRY(read_options(opts, &chosen, &host, err));
     if (vm_host_services(vm) == NULL)
         return status_fail(err, STATUS_BAD_INPUT, "-hypervisor workstation: it needs a host to run on");
     struct workstation *workstation = xcalloc(1, sizeof *workstation);
@@ -91,7 +104,7 @@ static enum status workstation_create(struct vm *vm, const char *opts, void **ct
         free(workstation);
         return status;
     }
-    configure_host(workstation);
+    workstation->services->configure(workstation->services->ctx, &host);
     if (chosen.shadow)
         workstation->shadow = shadow_create(vm, &workstation->pmap, 0);
     *ctx = workstation;

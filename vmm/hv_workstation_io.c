@@ -9,6 +9,9 @@
  *     data port that transmits           switch             switch                     put off, or switch
  *     everything else                    switch             switch
  *
+ * pic=cheap makes reads of the PIC's mask plain moves and specialises the rest; with bypass=on the whole
+ * Lance is emulated in the VMM, what transmits included (section 4 of the paper).
+ *
  * where switch is VMM -> switch -> VMDriver returns -> VMApp emulates -> ioctl -> switch -> VMM.
  *
  * The VMApp's emulation *is* the device model: vm_device_access() runs it at the moment the VMApp would, and
@@ -29,7 +32,7 @@ static bool is_class(const struct device *device, const char *name)
 /* Chips without a counterpart in the real machine that a VMM needs at every virtual interrupt and tick. */
 static bool is_monitor_chip(const struct device *device)
 {
-    static const char *const names[] = {"i8259", "i8254", "mc146818", "lapic", "ioapic", "piix4-pm"};
+    static const char *const names[] = {"i8254", "mc146818", "lapic", "ioapic", "piix4-pm"};
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (is_class(device, names[i]))
             return true;
@@ -54,15 +57,29 @@ static bool is_status(const struct device *device, const struct io_access *acces
 static enum placement lance_placement(struct workstation *workstation, const struct device *device,
                                       uint32_t offset, const struct io_access *access)
 {
+    bool bypass = workstation->options.bypass;
     switch (pcnet_port_at(device, offset)) {
     case PCNET_PORT_RAP: return workstation->options.io_in_vmm ? PLACE_MONITOR_MOVE : PLACE_MONITOR_RAP;
     case PCNET_PORT_RDP:
+        if (bypass)
+            return PLACE_MONITOR_STATUS;
         if (transmits(device, access))
             return combining_puts_off(workstation) ? PLACE_MONITOR_QUEUE : PLACE_VMAPP;
         return workstation->options.io_in_vmm && is_status(device, access) ? PLACE_MONITOR_STATUS
                                                                            : PLACE_VMAPP;
-    default: return PLACE_VMAPP;
+    default: return bypass ? PLACE_MONITOR_STATUS : PLACE_VMAPP;
     }
+}
+
+/* Of the five accesses of a guest's interrupt handler one has memory semantics, the read of a mask register;
+ * the others need not recompute the whole state (section 4.1). */
+static enum placement pic_placement(const struct workstation *workstation, uint32_t offset,
+                                    const struct io_access *access)
+{
+    enum { PIC_MASK = 1 }; /* OCW1's port */
+    if (workstation->options.cheap_pic)
+        return offset == PIC_MASK && !access->write ? PLACE_MONITOR_PIC_MOVE : PLACE_MONITOR_PIC_SPECIAL;
+    return workstation->options.io_in_vmm ? PLACE_MONITOR_PIC : PLACE_MONITOR_CHIP;
 }
 
 static enum placement placement_of(struct workstation *workstation, const struct device *device,
@@ -70,8 +87,8 @@ static enum placement placement_of(struct workstation *workstation, const struct
 {
     if (device == NULL)
         return PLACE_VMAPP;
-    if (workstation->options.io_in_vmm && is_class(device, "i8259"))
-        return PLACE_MONITOR_PIC;
+    if (is_class(device, "i8259"))
+        return pic_placement(workstation, offset, access);
     if (is_monitor_chip(device))
         return PLACE_MONITOR_CHIP;
     if (is_class(device, "pcnet"))
@@ -112,9 +129,14 @@ static void access_in_vmapp(struct workstation *workstation, struct io_access *a
 static enum cost_id monitor_cost(enum placement placement)
 {
     static const uint8_t costs[] = {
-        [PLACE_MONITOR_CHIP] = COST_ID_VMM_IO_CHIP,  [PLACE_MONITOR_PIC] = COST_ID_VMM_IO_PIC,
-        [PLACE_MONITOR_RAP] = COST_ID_VMM_IO_RAP,    [PLACE_MONITOR_MOVE] = COST_ID_VMM_RAP_MOVE,
-        [PLACE_MONITOR_STATUS] = COST_ID_VMM_IO_CSR, [PLACE_MONITOR_QUEUE] = COST_ID_VMM_IO_QUEUE,
+        [PLACE_MONITOR_CHIP] = COST_ID_VMM_IO_CHIP,
+        [PLACE_MONITOR_PIC] = COST_ID_VMM_IO_PIC,
+        [PLACE_MONITOR_PIC_MOVE] = COST_ID_VMM_PIC_MOVE,
+        [PLACE_MONITOR_PIC_SPECIAL] = COST_ID_VMM_PIC_SPECIAL,
+        [PLACE_MONITOR_RAP] = COST_ID_VMM_IO_RAP,
+        [PLACE_MONITOR_MOVE] = COST_ID_VMM_RAP_MOVE,
+        [PLACE_MONITOR_STATUS] = COST_ID_VMM_IO_CSR,
+        [PLACE_MONITOR_QUEUE] = COST_ID_VMM_IO_QUEUE,
     };
     return (enum cost_id)costs[placement];
 }

@@ -41,14 +41,30 @@ static void look_for_work(struct workstation *workstation, uint16_t taken)
         services->receive_pending(services->ctx);
 }
 
+/* Interrupts of a line of the monitor's own need no other world. */
+static void serve_in_vmm(struct workstation *workstation)
+{
+    struct host *host = vm_host(workstation->vm);
+    bool before = intr_line(workstation);
+    host->irq_pending &= (uint16_t)~host->monitor_lines;
+    host_charge(host, COST_ID_VMM_HOST_IRQ);
+    workstation->services->serve_nic(workstation->services->ctx);
+    post_virtual_interrupts(workstation, before);
+    host_charge(host, COST_ID_VMM_IRQ_RESUME);
+}
+
 void workstation_host_interrupt(void *ctx)
 {
     struct workstation *workstation = ctx;
     struct host *host = vm_host(workstation->vm);
     const struct host_services *services = workstation->services;
+    if (host->irq_pending & host->monitor_lines)
+        serve_in_vmm(workstation);
     bool before = intr_line(workstation);
-    uint16_t taken = host->irq_pending;
-    host->irq_pending = 0;
+    uint16_t taken = host->irq_pending & (uint16_t)~host->monitor_lines;
+    if (taken == 0)
+        return;
+    host->irq_pending &= host->monitor_lines;
     host_charge(host, COST_ID_VMM_HOST_IRQ);
     workstation_to_host(workstation);
     services->reassert(services->ctx, taken);

@@ -8,18 +8,20 @@
 /* Who does a guest's device access. The optimizations change the answer for one kind of access each; so the
  * question has one function, placement_of(). */
 enum placement {
-    PLACE_MONITOR_CHIP,   /* timers, interrupt controller: emulated in the VMM */
-    PLACE_MONITOR_PIC,    /* interrupt controller, in the VMM that handles I/O ports */
-    PLACE_MONITOR_RAP,    /* Lance register address port: memory semantics, handled in the VMM */
-    PLACE_MONITOR_MOVE,   /* the same as a plain move, inlined */
-    PLACE_MONITOR_STATUS, /* Lance data port, needs no real I/O: handled in the VMM */
-    PLACE_MONITOR_QUEUE,  /* transmission put off: the frame stays in the virtual Lance's ring */
-    PLACE_VMAPP,          /* world switch to the VMApp */
+    PLACE_MONITOR_CHIP,        /* timers, interrupt controller: emulated in the VMM */
+    PLACE_MONITOR_PIC,         /* interrupt controller, in the VMM that handles I/O ports */
+    PLACE_MONITOR_PIC_MOVE,    /* pic=cheap: memory semantics, inlined */
+    PLACE_MONITOR_PIC_SPECIAL, /* pic=cheap: code for this register alone */
+    PLACE_MONITOR_RAP,         /* Lance register address port: memory semantics, handled in the VMM */
+    PLACE_MONITOR_MOVE,        /* the same as a plain move, inlined */
+    PLACE_MONITOR_STATUS,      /* Lance data port, needs no real I/O: handled in the VMM */
+    PLACE_MONITOR_QUEUE,       /* transmission put off: the frame stays in the virtual Lance's ring */
+    PLACE_VMAPP,               /* world switch to the VMApp */
 };
 
 /* hv_workstation.c lists and explains them. */
 struct workstation_options {
-    bool shadow, io_in_vmm, send_combining, irq_notify, spin;
+    bool shadow, io_in_vmm, send_combining, irq_notify, spin, cheap_pic, bypass;
     unsigned combine_limit; /* frames that may wait */
     unsigned combine_rate;  /* world switches per second from which they may */
 };

@@ -98,6 +98,29 @@ for options in \
     echo "ok: $options"
 done
 
+# What section 4 of the paper proposes, alone and all together: both engines, receipts, and what each is to avoid.
+for options in pic=cheap zero-copy=on bypass=on halt=spin version=optimized,pic=cheap,zero-copy=on,halt=spin \
+    version=optimized,pic=cheap,bypass=on; do
+    for mode in send recv udp; do
+        words="mode=$mode total=400000 write=1400 idle-cr3=keep"
+        run interp $options "$words" -engine interp -trace t.trace
+        run translate $options "$words"
+        for key in cycles instructions state_hash; do
+            [ "$(value interp $key)" = "$(value translate $key)" ] || fail "$options, $mode: $key differs between engines"
+        done
+        for name in tx_errors rx_errors rx_dropped retransmits; do
+            [ "$(field interp $name)" -eq 0 ] || fail "$options, $mode: $name"
+        done
+        "$crosspage" report "$work/interp/t.trace" >"$work/report" || fail "$options, $mode: report: exit status $?"
+        case $options in
+        *pic=cheap*) [ "$(step interp vmm.pic-move)" -gt 100 ] || fail "$options: no moves" ;;
+        *zero-copy*) [ "$(step interp vmnet.copy)" -eq 0 ] || fail "$options: copies" ;;
+        bypass*) [ "$(step interp vmnet.write)" -eq 0 ] && [ "$(step interp vmapp.lance-send)" -eq 0 ] || fail "$options: the VMApp sends" ;;
+        esac
+    done
+    echo "ok: $options"
+done
+
 # The shape of Table 2: every row is there, and each half adds up to all there is, however the guest halts.
 for halt in yield spin; do
     options=version=optimized,halt=$halt

@@ -61,8 +61,10 @@ struct device *vm_device_at(struct vm *vm, const struct io_access *access, uint3
         *offset = (uint32_t)(access->addr - FAKE_NIC_PORT);
         return vm->nic;
     }
-    *offset = 0;
-    return access->addr == FAKE_PIC_PORT ? &vm->pic : access->addr == FAKE_SERIAL_PORT ? &vm->serial : NULL;
+    *offset = access->addr == FAKE_PIC_PORT + 1;
+    return (access->addr & ~UINT64_C(1)) == FAKE_PIC_PORT ? &vm->pic
+           : access->addr == FAKE_SERIAL_PORT             ? &vm->serial
+                                                          : NULL;
 }
 
 void vm_device_access(struct vm *vm, struct io_access *access)

@@ -422,3 +422,103 @@ Test(options, a_spinning_halt_may_be_cut_anywhere)
     }
     cr_expect_eq(end[0], end[1], "%llu %llu", (unsigned long long)end[0], (unsigned long long)end[1]);
 }
+
+/* ---- Section 4 of the paper ---- */
+
+/* The accesses of one interrupt of a guest: one of five is a move. */
+Test(options, a_cheap_pic_moves_and_specialises)
+{
+    for (int on = 0; on < 2; on++) {
+        struct vm *vm = start(on ? "pic=cheap" : "pic=full");
+        fake_in(vm, FAKE_PIC_PORT + 1, 1);
+        fake_out(vm, FAKE_PIC_PORT + 1, 1, 0xFF);
+        fake_out(vm, FAKE_PIC_PORT, 1, 0x62);
+        fake_out(vm, FAKE_PIC_PORT, 1, 0x20);
+        fake_out(vm, FAKE_PIC_PORT + 1, 1, 0xF7);
+        cr_expect_eq(step_count(vm, COST_ID_VMM_PIC_MOVE), on);
+        cr_expect_eq(step_count(vm, COST_ID_VMM_PIC_SPECIAL), on ? 4 : 0);
+        cr_expect_eq(step_count(vm, COST_ID_VMM_IO_CHIP), on ? 0 : 5);
+        fake_vm_destroy(vm);
+    }
+}
+
+Test(options, zero_copy_sends_without_a_copy)
+{
+    tick_t took[2];
+    for (int on = 0; on < 2; on++) {
+        struct vm *vm = start(on ? "zero-copy=on" : "");
+        tick_t begin = host_tick(&vm->host);
+        transmit(vm, 0);
+        took[on] = host_tick(&vm->host) - begin;
+        cr_expect_eq(step_count(vm, COST_ID_VMNET_COPY), !on);
+        cr_expect_eq(step_count(vm, COST_ID_VMNET_MAP), on);
+        move_after_tick(vm);
+        cr_expect_eq(vm->wire.frames, 1);
+        fake_vm_destroy(vm);
+    }
+    cr_expect_lt(took[1], took[0]);
+}
+
+Test(options, bypassing_the_host_switches_no_world)
+{
+    struct vm *vm = start("bypass=on");
+    uint64_t before = switches(vm);
+    lance_write_csr(vm, 4, 0x1004);
+    transmit(vm, 0);
+    cr_expect(vm->cpu.s.intr_line);
+    lance_write_csr(vm, 0, 0x0240);
+    cr_expect_eq(vm->cpu.s.intr_line, 0);
+    by_interrupt(vm);
+    cr_expect(vm->cpu.s.intr_line, "a frame has arrived");
+    cr_expect(lance_read_csr(vm, 0) & 0x400);
+    while (vm->host.irq_pending == 0) /* the frame that was sent leaves */
+        cr_assert(host_idle_until_event(&vm->host, STEP_IDLE, TICK_NEVER));
+    vm->hv->host_interrupt(vm->hv_ctx);
+    cr_expect_eq(switches(vm), before);
+    cr_expect_eq(vm->wire.frames, 1);
+    cr_expect_eq(hosted_counters(vm->hosted).sent, 1);
+    cr_expect_eq(hosted_counters(vm->hosted).received, 1);
+    static const enum cost_id never[] = {COST_ID_VMNET_WRITE, COST_ID_VMNET_COPY, COST_ID_VMNET_READ,
+                                         COST_ID_HOST_RECEIVE, COST_ID_HOST_QUEUE};
+    for (size_t i = 0; i < ARRAY_LEN(never); i++)
+        cr_expect_eq(step_count(vm, never[i]), 0, "%s", cost_name(never[i]));
+    /* The timer is still the host's. */
+    by_tick(vm);
+    cr_expect_eq(switches(vm), before + 2);
+    fake_vm_destroy(vm);
+}
+
+/* The NIC's interrupt belongs to the monitor: in the host world it waits. */
+Test(options, the_monitors_interrupt_waits_for_its_world)
+{
+    struct vm *vm = start("bypass=on");
+    transmit(vm, 0);
+    lance_write_csr(vm, 0, 0x0240);
+    uint64_t served = hosted_counters(vm->hosted).nic_interrupts;
+    /* The frame leaves 124 us later: go there in the host world, by accesses to another device. */
+    tick_t limit = host_tick(&vm->host) + vm->costs.cpu_hz / 5000;
+    vm->host.world = WORLD_HOST;
+    while (host_tick(&vm->host) < limit && vm->host.irq_pending == 0)
+        host_idle_until_event(&vm->host, STEP_IDLE, limit);
+    cr_expect_neq(vm->host.irq_pending, 0);
+    cr_expect_eq(hosted_counters(vm->hosted).nic_interrupts, served);
+    vm->host.world = WORLD_VMM;
+    vm->hv->host_interrupt(vm->hv_ctx);
+    cr_expect_eq(hosted_counters(vm->hosted).nic_interrupts, served + 1);
+    cr_expect_eq(vm->host.irq_pending, 0);
+    fake_vm_destroy(vm);
+}
+
+Test(options, a_frame_found_by_polling_goes_under_bypass_too)
+{
+    struct vm *vm = start("bypass=on");
+    lance_write_csr(vm, 4, 0);
+    lance_queue(vm, 0, SIZE);
+    for (int i = 0; i < 4 && sent(vm) == 0; i++) {
+        host_idle_until_event(&vm->host, STEP_IDLE, TICK_NEVER);
+        if (vm->host.irq_pending)
+            vm->hv->host_interrupt(vm->hv_ctx);
+    }
+    cr_expect_eq(sent(vm), 1);
+    fake_vm_destroy(vm);
+}
