@@ -26,7 +26,15 @@ static const struct feature {
     {"sha_ni", 7, REG_EBX, 29, false}, {"lahf_lm", 0x80000001, REG_ECX, 0, false},
     {"avx", 1, REG_ECX, 28, true},     {"avx2", 7, REG_EBX, 5, true},
     {"fma", 1, REG_ECX, 12, true},     {"f16c", 1, REG_ECX, 29, true},
+    {"vaes", 7, REG_ECX, 9, true},
 };
+
+static bool is_intel(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid(0, &a, &b, &c, &d) && b == signature_INTEL_ebx && c == signature_INTEL_ecx &&
+           d == signature_INTEL_edx;
+}
 
 /* The operating system enabled XMM and YMM state (SDM vol. 1, 14.3). */
 static bool saves_ymm(void)
@@ -52,6 +60,11 @@ bool host_cpu_has(const char *name)
     return false;
 }
 #else
+static bool is_intel(void)
+{
+    return false;
+}
+
 bool host_cpu_has(const char *name)
 {
     (void)name;
@@ -62,4 +75,9 @@ bool host_cpu_has(const char *name)
 bool host_cpu_can_translate(void)
 {
     return host_cpu_has("bmi2") && host_cpu_has("lahf_lm");
+}
+
+bool host_cpu_has_fast_pext(void)
+{
+    return host_cpu_has("bmi2") && (is_intel() || host_cpu_has("vaes"));
 }

@@ -9,6 +9,9 @@
  * the known ones, and on hosts of another kind. */
 bool host_cpu_has(const char *feature);
 
+/* Is PEXT one operation? (On AMD's before VAES it is a loop in microcode.) */
+bool host_cpu_has_fast_pext(void);
+
 /* Is this process built for x86-64 hosts, and has the CPU BMI2 and LAHF in 64-bit mode (what the x86-64 back
  * end of the translator emits)? */
 bool host_cpu_can_translate(void);

@@ -99,6 +99,7 @@ static void enter(struct translator *t, const struct place *to)
     t->frame->not_flat[0] = (flat >> FS & 1) == 0;
     t->frame->not_flat[1] = (flat >> GS & 1) == 0;
     t->frame->backward = (cpu->s.rflags & FLAG_DF) != 0;
+    near_refresh(t);
     flags_to_host(t);
     if (to->unit != NULL && to->unit->x87 && t->host->x87_usable(cpu)) {
         t->host->x87_load(t);
@@ -292,6 +293,17 @@ static enum after interpret(struct translator *t, const struct site *site)
     return plain ? AFTER_JUMP : AFTER_LEAVE;
 }
 
+/* If the miss of a near page brought us here: the access may be better off without. */
+static void look_at_near(struct translator *t, const struct site *site)
+{
+    struct block *block = site->unit->block;
+    if (t->frame->near_credit != 0 || !near_sampled(t, site->insn) || block == NULL)
+        return;
+    block->far |= UINT64_C(1) << site->insn->position;
+    t->engine.forget_block(t, block);
+    t->count[COUNT_FAR]++;
+}
+
 /* Act on the site by which host code was left. */
 static enum where act(struct translator *t, uint32_t n, struct place *to)
 {
@@ -319,6 +331,7 @@ static enum where act(struct translator *t, uint32_t n, struct place *to)
         break;
     case SITE_INSN:
     case SITE_MEMORY:
+        look_at_near(t, site);
         *to = (struct place){site->unit, site->resume};
         after = interpret(t, site);
         break;

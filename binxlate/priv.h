@@ -31,6 +31,11 @@ enum {
     JUMP_SLOTS = 1 << 16,               /* indexed by the low 16 bits of the target */
     JUMP_KEY_SHIFT = 48,                /* above the bits of a canonical address */
     FRAME_TEMPS = 4,
+    NEAR_KINDS = 4, /* [user][write] */
+    NEAR_PAGES = 256,
+    NEAR_SIZES = 6,   /* 1 to 32 bytes */
+    NEAR_SAMPLE = 64, /* misses */
+    NEAR_SUSPECTS = 64,
     CPU_MODES = 1 << 10, /* enum cpu_mode bits */
     X87_IMAGE_BYTES = 108,
     X87_NOTED = 1 << 15,
@@ -64,6 +69,11 @@ struct xlat_frame {
     uint32_t minus_mxcsr; /* negated */
     uint32_t host_mxcsr;  /* the dispatcher's */
     uint32_t pad2;
+    /* near.c */
+    uint64_t near_key[NEAR_KINDS][NEAR_PAGES], near_addend[NEAR_KINDS][NEAR_PAGES];
+    uint64_t near_mask[NEAR_SIZES]; /* bits of an offset in a page that are zero: by log2 of the size */
+    uint64_t near_credit;           /* misses to the next sample; 0: that is why host code was left */
+    uint8_t near_nothing[PAGE_SIZE];
     uint64_t jump_key[JUMP_SLOTS];  /* -(target + salt), or what cannot match */
     uint64_t jump_host[JUMP_SLOTS]; /* host address */
 };
@@ -153,6 +163,16 @@ struct translator {
     } space[CPU_MODES];
     uint16_t spaces;
 
+    /* near.c */
+    uint64_t near_epoch[2]; /* tlb.map_epoch of what the frame's near pages hold */
+    uint64_t near_no_key, near_no_addend;
+    struct near_suspect {
+        const struct insn *insn;
+        uint64_t when;
+        unsigned times;
+    } near_suspect[NEAR_SUSPECTS]; /* sampled misses */
+    unsigned near_next;            /* the back end's: near pages given out */
+
     uint64_t unlike;        /* the back end's: instructions whose undefined flags the host sets otherwise */
     uint64_t host_features; /* the back end's: bit per enum insn_feature */
     uint64_t count[COUNT_COUNT];
@@ -191,6 +211,14 @@ static inline uint64_t jump_name(unsigned mode, uint64_t rip)
 {
     return (mode & MODE_CODE_MASK) == MODE_CODE64 ? rip : (uint64_t)(int32_t)rip;
 }
+
+/* ---- near.c ---- */
+
+void near_create(struct translator *t);
+/* Before entering host code: forget what the map has forgotten. */
+void near_refresh(struct translator *t);
+/* Host code was left because of a sampled miss of `insn`: does it miss too often? */
+bool near_sampled(struct translator *t, const struct insn *insn);
 
 /* ---- dispatch.c ---- */
 

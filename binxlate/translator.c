@@ -1,6 +1,8 @@
 /* A translator as a whole: create, destroy, what the CPU tells it, statistics. */
 #include "binxlate/priv.h"
 
+#include "base/host_cpu.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -57,6 +59,8 @@ enum status translator_create(struct translator **out, struct cpu *cpu,
     if (log_wants(cpu->log,
                   LOG_EXEC)) /* every block is to come by the dispatcher, and a shadow by the run loop */
         t->config.off |= 1u << PATH_LINK | 1u << PATH_CACHE | 1u << PATH_LOOP | 1u << PATH_SYSTEM;
+    if (!host_cpu_has_fast_pext())
+        t->config.off |= 1u << PATH_NEAR;
     t->frame = cpu_engine_room(cpu);
     size_t bytes = config->code_bytes != 0 ? config->code_bytes : DEFAULT_CODE_BYTES;
     if (bytes < CODE_BYTES_LEAST)
@@ -71,6 +75,7 @@ enum status translator_create(struct translator **out, struct cpu *cpu,
     t->slow_rows = xcalloc(insn_row_count, sizeof *t->slow_rows);
     CHECK(host->make_thunks(t));
     jump_cache_clear(t);
+    near_create(t);
     t->engine = (struct cpu_engine){
         .run = translator_run,
         .forget_block = forget_block,

@@ -32,6 +32,7 @@ struct block {
     /* A translator's (cpu/engine.h): its translations, and how often the block was interpreted since. */
     struct translation_unit *unit;
     uint32_t heat;
+    uint64_t far; /* bit per position: see binxlate/near.c */
     _Alignas(64) struct insn insn[];
 };
 _Static_assert(sizeof(struct block) == 128, "whole cache lines");

@@ -33,6 +33,7 @@ static void unmap(struct tlb *tlb, struct tlb_entry *entry)
     if (map->write_key[slot] == key)
         map->write_key[slot] = tlb_key_invalid(slot);
     entry->mapped = false;
+    tlb->map_epoch[entry->user]++;
 }
 
 void tlb_map(struct tlb *tlb, struct tlb_entry *entry, uint8_t *frame, bool read, bool write)
@@ -41,6 +42,7 @@ void tlb_map(struct tlb *tlb, struct tlb_entry *entry, uint8_t *frame, bool read
         unmap(tlb, entry);
         return;
     }
+    unmap(tlb, entry);
     struct tlb_map *map = &tlb->map[entry->user];
     unsigned slot = tlb_slot(entry->linear);
     map->read_key[slot] = read ? tlb_key(entry->linear) : tlb_key_invalid(slot);

@@ -106,6 +106,8 @@ struct tlb {
     /* Goes up whenever an entry that code was fetched through is dropped or gets another page, or the frame
      * behind its page changes: the next fetch has to look again. [user] */
     uint64_t code_epoch[2];
+    /* Goes up whenever the map forgets something that was in it, or may have been. [user] */
+    uint64_t map_epoch[2];
     struct tlb_code code[TLB_CODE_SLOTS];
     struct tlb_entry *entry; /* [0] and [1] are the heads of the rings: not global, global */
     uint32_t *bucket;        /* first entry by tlb_bucket(); 0 = none */

@@ -156,6 +156,15 @@ void x64_aim32(struct x64_asm *a, uint8_t *place, const uint8_t *target)
     memcpy(place, &distance, 4);
 }
 
+void x64_aim8(struct x64_asm *a, uint8_t *place, const uint8_t *target)
+{
+    if (a->full)
+        return;
+    ptrdiff_t distance = target - (place + 1);
+    CHECK(distance >= -128 && distance <= 127);
+    *place = (uint8_t)distance;
+}
+
 void x64_here32(struct x64_asm *a, uint8_t *place)
 {
     x64_aim32(a, place, a->at);
@@ -163,11 +172,7 @@ void x64_here32(struct x64_asm *a, uint8_t *place)
 
 void x64_here8(struct x64_asm *a, uint8_t *place)
 {
-    if (a->full)
-        return;
-    ptrdiff_t distance = a->at - (place + 1);
-    CHECK(distance >= 0 && distance <= 127);
-    *place = (uint8_t)distance;
+    x64_aim8(a, place, a->at);
 }
 
 void x64_emms(struct x64_asm *a)

@@ -133,6 +133,7 @@ void x64_shlx(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, unsi
 void x64_sarx(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, unsigned count);
 /* pext, pdep dst, src, mask      (flags untouched) */
 void x64_pext(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, unsigned mask);
+void x64_pext_mem(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, struct x64_mem mask);
 void x64_pdep(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, unsigned mask);
 
 /* jmp, jcc to a 32-bit displacement that is filled in later: returns its place. */
@@ -146,7 +147,8 @@ uint8_t *x64_jmp8(struct x64_asm *a);
 /* Make such a jump go to the present place. */
 void x64_here32(struct x64_asm *a, uint8_t *place);
 void x64_here8(struct x64_asm *a, uint8_t *place);
-/* Make a 32-bit displacement go to `target`. */
+/* Make a displacement go to `target`. */
+void x64_aim8(struct x64_asm *a, uint8_t *place, const uint8_t *target);
 void x64_aim32(struct x64_asm *a, uint8_t *place, const uint8_t *target);
 
 /* emms */

@@ -69,6 +69,12 @@ void x64_pext(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, unsi
     put_rrr(a, OP_F3 | 0xF5, size, dst, src, mask);
 }
 
+void x64_pext_mem(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, struct x64_mem mask)
+{
+    struct x64_vex pext = {.op = OP_0F38 | OP_F3 | 0xF5, .vvvv = (uint8_t)src, .w = size == 8};
+    x64_vex_rm(a, pext, dst, mask);
+}
+
 void x64_pdep(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, unsigned mask)
 {
     put_rrr(a, OP_F2 | 0xF5, size, dst, src, mask);

@@ -69,44 +69,64 @@ unsigned x64_address(struct x64_unit *x, const struct insn *insn)
     return X_T0;
 }
 
-static size_t map_field(const struct x64_unit *x, size_t member)
+bool x64_is_user(const struct x64_unit *x)
 {
-    bool user = (x->block->mode >> MODE_CPL_SHIFT & 3) == 3;
-    return offsetof(struct cpu, tlb.map) + (user ? sizeof(struct tlb_map) : 0) + member;
+    return (x->block->mode >> MODE_CPL_SHIFT & 3) == 3;
+}
+
+static struct x64_mem map_field(const struct x64_unit *x, size_t member, unsigned index)
+{
+    size_t map = offsetof(struct cpu, tlb.map) + (x64_is_user(x) ? sizeof(struct tlb_map) : 0);
+    struct x64_mem mem = x64_cpu_field(map + member);
+    mem.index = (uint8_t)index;
+    mem.scale = 3;
+    return mem;
+}
+
+struct x64_mem x64_map_key(const struct x64_unit *x, unsigned index, enum access access)
+{
+    size_t keys = offsetof(struct tlb_map, read_key);
+    return map_field(x, access == ACCESS_READ ? keys : offsetof(struct tlb_map, write_key), index);
 }
 
 /* Key and addend of the page of `address`, in X_TEST and X_T1. */
 static void load_slot(struct x64_unit *x, unsigned address, enum access access)
 {
     struct x64_asm *a = &x->a;
-    size_t key =
-        access == ACCESS_READ ? offsetof(struct tlb_map, read_key) : offsetof(struct tlb_map, write_key);
-    struct x64_mem keys = x64_cpu_field(map_field(x, key));
-    struct x64_mem addends = x64_cpu_field(map_field(x, offsetof(struct tlb_map, addend)));
-    keys.index = addends.index = X_T1;
-    keys.scale = addends.scale = 3;
     x64_shrx(a, 8, X_T1, address, X_FRAME);
     x64_rr(a, OP_0F | 0xB7, 4, X_T1, X_T1); /* movzx t1d, t1w */
-    x64_load(a, 8, X_TEST, keys);
-    x64_load(a, 8, X_T1, addends);
+    x64_load(a, 8, X_TEST, x64_map_key(x, X_T1, access));
+    x64_load(a, 8, X_T1, map_field(x, offsetof(struct tlb_map, addend), X_T1));
 }
 
-/* Up to the test: X_TEST is zero on a hit. */
-static struct x64_mem look_up(struct x64_unit *x, unsigned address, unsigned size, enum access access)
+/* An operand of 16 or 32 bytes that must be aligned crosses no page, so its offset in the page, a multiple of
+ * its size, takes the place of the last byte's. Turned right by four or five bits it shows a misaligned one
+ * at its top; that the shift then takes bits 16..12 of the offset, too, does no harm: address and page are of
+ * one slot. */
+void x64_look_up(struct x64_unit *x, unsigned address, unsigned size, enum access access, bool aligned)
 {
     struct x64_asm *a = &x->a;
     load_slot(x, address, access);
-    x64_lea(a, 8, X_TEST, x64_indexed(X_TEST, address, 0, (int32_t)size - 1));
+    x64_lea(a, 8, X_TEST, x64_indexed(X_TEST, address, 0, aligned ? 0 : (int32_t)size - 1));
+    if (aligned)
+        x64_rorx(a, 8, X_TEST, X_TEST, size == 32 ? 5 : 4);
     x64_shrx(a, 8, X_TEST, X_TEST, X_FRAME);
+}
+
+static struct x64_mem probe(struct x64_unit *x, unsigned address, unsigned size, enum access access,
+                            bool aligned)
+{
+    if ((size < 16 || aligned) && x64_near_usable(x, size)) /* other vectors are often not aligned */
+        return x64_near_probe(x, address, size, access, aligned);
+    x64_look_up(x, address, size, access, aligned);
+    x64_slow_unless_zero(x);
+    x->memory = true;
     return x64_indexed(address, X_T1, 0, 0);
 }
 
 struct x64_mem x64_probe(struct x64_unit *x, unsigned address, unsigned size, enum access access)
 {
-    struct x64_mem mem = look_up(x, address, size, access);
-    x64_slow_unless_zero(x);
-    x->memory = true;
-    return mem;
+    return probe(x, address, size, access, false);
 }
 
 /* ---- Shared checks ---- */
@@ -123,7 +143,8 @@ static void check_group(struct x64_unit *x)
     const struct share *share = &x->share;
     unsigned base = x64_use(x, share->base, X_T0);
     x64_lea(a, x->code, X_T0, x64_at(base, share->low - share->delta[x->insn->position]));
-    look_up(x, X_T0, (unsigned)(share->high - share->low), share->write ? ACCESS_WRITE : ACCESS_READ);
+    x64_look_up(x, X_T0, (unsigned)(share->high - share->low), share->write ? ACCESS_WRITE : ACCESS_READ,
+                false);
     uint8_t *hit = x64_jrcxz8(a);
     x->unshared[x->unshared_count++] = x64_jmp32(a);
     x64_here8(a, hit);
@@ -156,22 +177,6 @@ struct x64_mem x64_operand(struct x64_unit *x, const struct insn *insn, unsigned
 
 /* ---- Alignment ---- */
 
-/* An operand of 16 or 32 bytes that must be aligned crosses no page, so its offset in the page, a multiple of
- * its size, takes the place of the last byte's. Turned right by four or five bits it shows a misaligned one
- * at its top; that the shift then takes bits 16..12 of the offset, too, does no harm: address and page are of
- * one slot. */
-static struct x64_mem probe_aligned(struct x64_unit *x, unsigned address, unsigned size, enum access access)
-{
-    struct x64_asm *a = &x->a;
-    load_slot(x, address, access);
-    x64_lea(a, 8, X_TEST, x64_indexed(X_TEST, address, 0, 0));
-    x64_rorx(a, 8, X_TEST, X_TEST, size == 32 ? 5 : 4);
-    x64_shrx(a, 8, X_TEST, X_TEST, X_FRAME);
-    x64_slow_unless_zero(x);
-    x->memory = true;
-    return x64_indexed(address, X_T1, 0, 0);
-}
-
 /* To the slow path unless the low four, or five, bits of `address` are zero:
  *   rorx ecx, address, 20 or 21; movzx ecx, cx; (lea ecx, [rcx + rcx]); shrx ecx, ecx, frame
  * (frame & 31 is 12). */
@@ -190,7 +195,7 @@ struct x64_mem x64_operand_aligned(struct x64_unit *x, const struct insn *insn, 
                                    enum access access)
 {
     if (!is_shared(x, x->share.operand))
-        return probe_aligned(x, x64_address(x, insn), size, access);
+        return probe(x, x64_address(x, insn), size, access, true);
     int32_t offset = x->share.delta[insn->position] + (int32_t)insn->disp;
     if (x->aligned < size || ((unsigned)(offset - x->aligned_offset) & (size - 1)) != 0) {
         check_alignment(x, x64_address(x, insn), size);

@@ -17,7 +17,7 @@
 #include "base/host_cpu.h"
 
 enum {
-    STUBS_MAX = 8 * BLOCK_MAX_INSNS + 8,
+    STUBS_MAX = 8 * BLOCK_MAX_INSNS + X64_NEARS_MAX + 8,
 };
 
 static const struct x64_note no_note = {.data = X87_NO_DATA};
@@ -72,10 +72,15 @@ uint64_t x64_next_rip(const struct x64_unit *x)
 
 /* ---- Ways out ---- */
 
-void x64_leave_by(struct x64_unit *x, uint8_t *from, const struct site *site)
+void x64_stub_add(struct x64_unit *x, uint8_t *from, uint32_t site, struct x64_note note)
 {
     CHECK(x->stubs < STUBS_MAX);
-    x->stub[x->stubs++] = (struct stub){from, site_add(x->t, site), x->stub_note};
+    x->stub[x->stubs++] = (struct stub){from, site, note};
+}
+
+void x64_leave_by(struct x64_unit *x, uint8_t *from, const struct site *site)
+{
+    x64_stub_add(x, from, site_add(x->t, site), x->stub_note);
 }
 
 void x64_slow_unless_zero(struct x64_unit *x)
@@ -249,7 +254,7 @@ static bool wants_x87(const struct x64_unit *x)
 /* The present instruction's slow path: all its checks lead to one site, which comes back here. */
 static void finish_slow(struct x64_unit *x)
 {
-    if (x->slow_count == 0)
+    if (x->slow_count == 0 && x->nears == x->nears_placed)
         return;
     struct site site = {.kind = x->memory ? SITE_MEMORY : SITE_INSN,
                         .unit = x->unit,
@@ -257,12 +262,10 @@ static void finish_slow(struct x64_unit *x)
                         .resume = offset_of(x, x->a.at),
                         .rest_cost = x->unit->cost - x->copy * x->block->cost - x->insn->clock_offset,
                         .rest_count = x->unit->count - x->copy * x->block->count - x->insn->position};
-    x64_leave_by(x, x->slow[0], &site);
-    uint32_t index = x->stub[x->stubs - 1].site;
-    for (unsigned i = 1; i < x->slow_count; i++) {
-        CHECK(x->stubs < STUBS_MAX);
-        x->stub[x->stubs++] = (struct stub){x->slow[i], index, x->stub_note};
-    }
+    uint32_t index = site_add(x->t, &site);
+    x64_near_site(x, index);
+    for (unsigned i = 0; i < x->slow_count; i++)
+        x64_stub_add(x, x->slow[i], index, x->stub_note);
 }
 
 static void lower_insn(struct x64_unit *x)
@@ -287,12 +290,6 @@ static void flush_note(struct x64_unit *x)
 
 /* ---- The unit ---- */
 
-static void aim_back(struct x64_unit *x, uint8_t *place, const uint8_t *target)
-{
-    if (!x->a.full)
-        *place = (uint8_t)(target - (place + 1));
-}
-
 static void emit_entry(struct x64_unit *x)
 {
     struct x64_asm *a = &x->a;
@@ -313,13 +310,13 @@ static void emit_entry(struct x64_unit *x)
     x->unit->guard = block_crosses(x->block) ? guard : x->unit->entry;
     if (x->unit->x87) {
         x64_rm(a, OP_0F | 0xB6, 4, X_TEST, FRAME_FIELD(x87_live)); /* movzx ecx, byte */
-        aim_back(x, x64_jrcxz8(a), absent);
+        x64_aim8(a, x64_jrcxz8(a), absent);
     }
     x64_load(a, 8, X_TEST, FRAME_FIELD(budget));
     x64_lea(a, 8, X_TEST, x64_at(X_TEST, (int32_t)(x->unit->cost << BUDGET_SHIFT | x->unit->count)));
     x64_store(a, 8, FRAME_FIELD(budget), X_TEST);
     x64_rm(a, OP_0F | 0xB7, 4, X_TEST, top); /* movzx ecx, word: zero when the budget is not negative */
-    aim_back(x, x64_jrcxz8(a), spent);
+    x64_aim8(a, x64_jrcxz8(a), spent);
 }
 
 /* How often to repeat a block that ends by jumping to itself: the budget is paid once for all copies, and its
@@ -465,6 +462,7 @@ bool x64_translate(struct translator *t, struct translation_unit *unit)
         lower_block(&x);
     fall_off(&x);
     emit_sides(&x);
+    x64_emit_near_misses(&x);
     emit_stubs(&x);
     x64_log_end(&x, start);
     if (x.a.full) {

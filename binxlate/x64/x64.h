@@ -28,6 +28,7 @@ enum {
     X_T0 = X_R10,
     X_T1 = X_R11,
     LOOP_COPIES_MAX = 8,
+    X64_NEARS_MAX = 256,
 };
 
 /* The x87 instruction, and the last segment of a memory operand, that the frame does not know of yet. */
@@ -37,6 +38,19 @@ struct x64_note {
 };
 
 struct x64_marks; /* log.c */
+
+/* An access with a near page. */
+struct x64_near {
+    uint8_t *miss, *hit; /* displacement to aim at the code for a miss; where that goes on */
+    const struct insn *insn;
+    uint32_t site; /* the instruction's slow path */
+    struct x64_note note;
+    uint16_t page;
+    uint8_t address; /* host register */
+    uint8_t size;
+    bool write;
+    bool aligned; /* others go to the slow path */
+};
 
 /* A unit while it is being translated. */
 struct x64_unit {
@@ -70,6 +84,8 @@ struct x64_unit {
     uint8_t *unshared[2]; /* failed checks: to the plain leader */
     unsigned unshared_count;
     struct x64_note shared_note; /* before the leader */
+    struct x64_near near[X64_NEARS_MAX];
+    unsigned nears, nears_placed; /* placed: `site` is known */
     struct {
         uint8_t *from;
         uint64_t target;
@@ -158,6 +174,25 @@ struct x64_mem x64_top_place(struct x64_unit *x, unsigned size);
  * X_TEST and X_T1, which is part of the result. */
 struct x64_mem x64_probe(struct x64_unit *x, unsigned address, unsigned size, enum access access);
 
+/* The map of the soft TLB up to the test: X_TEST is zero on a hit, X_T1 the addend. `aligned`: 16 or 32
+ * bytes, no hit unless they are. */
+void x64_look_up(struct x64_unit *x, unsigned address, unsigned size, enum access access, bool aligned);
+/* The map's key of slot `index` (a host register). */
+struct x64_mem x64_map_key(const struct x64_unit *x, unsigned index, enum access access);
+bool x64_is_user(const struct x64_unit *x);
+
+/* ---- Near pages (near.c) ---- */
+
+/* Does the present instruction's access of this size get one? */
+bool x64_near_usable(const struct x64_unit *x, unsigned size);
+/* As x64_probe. */
+struct x64_mem x64_near_probe(struct x64_unit *x, unsigned address, unsigned size, enum access access,
+                              bool aligned);
+/* The present instruction's slow path. */
+void x64_near_site(struct x64_unit *x, uint32_t site);
+/* Behind the unit, before the stubs. */
+void x64_emit_near_misses(struct x64_unit *x);
+
 /* For a size known only at run time: `last` holds it, less one; at most the bytes of a page. The host address
  * goes to X_T1; uses X_T0, where `address` may be. */
 void x64_probe_run(struct x64_unit *x, unsigned address, struct x64_mem last, enum access access);
@@ -190,6 +225,8 @@ void x64_x87_store(struct translator *t);
 /* From here to the interpreter, if RCX is not zero; to the next instruction else. */
 void x64_slow_unless_zero(struct x64_unit *x);
 void x64_slow_if_zero(struct x64_unit *x);
+/* `from`, a 32-bit displacement, leads to a site. */
+void x64_stub_add(struct x64_unit *x, uint8_t *from, uint32_t site, struct x64_note note);
 /* A 32-bit displacement that leads to a site. */
 void x64_leave_by(struct x64_unit *x, uint8_t *from, const struct site *site);
 /* Call a C function with struct cpu and the value of X_T0; the result goes to X_TEST. All scratch registers
