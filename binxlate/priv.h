@@ -147,6 +147,7 @@ struct translator {
     enter_fn *enter;
     /* Offsets of thunks: sites jump to `leave` with their index in the scratch register. */
     uint32_t leave, load_vectors, load_wide, call;
+    uint32_t probe; /* room for a routine */
 
     struct site *site;
     uint32_t sites, sites_room;
@@ -174,6 +175,7 @@ struct translator {
     unsigned near_next;            /* the back end's: near pages given out */
 
     uint64_t unlike;        /* the back end's: instructions whose undefined flags the host sets otherwise */
+    uint8_t *vector_rows;   /* the back end's, per row: see x64/vector_probe.c */
     uint64_t host_features; /* the back end's: bit per enum insn_feature */
     uint64_t count[COUNT_COUNT];
     uint64_t *slow_rows; /* per row of the instruction table: given to the interpreter */

@@ -73,6 +73,7 @@ enum status translator_create(struct translator **out, struct cpu *cpu,
     t->units_room = (uint32_t)(bytes / UNIT_BYTES_LEAST);
     t->unit = xcalloc(t->units_room, sizeof *t->unit);
     t->slow_rows = xcalloc(insn_row_count, sizeof *t->slow_rows);
+    t->vector_rows = xcalloc(insn_row_count, sizeof *t->vector_rows);
     CHECK(host->make_thunks(t));
     jump_cache_clear(t);
     near_create(t);
@@ -95,6 +96,7 @@ void translator_destroy(struct translator *t)
     cpu_set_engine(t->cpu, NULL);
     host_code_destroy(&t->code);
     free(t->slow_rows);
+    free(t->vector_rows);
     free(t->unit);
     free(t->site);
     free(t);

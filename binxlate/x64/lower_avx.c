@@ -37,13 +37,20 @@ static bool has_w(const struct insn *insn)
     return w == W1 || (w == WIG && (insn->rex & REX_W) != 0);
 }
 
+bool x64_vex_has_vvvv(const struct insn *insn)
+{
+    bool has = false;
+    for (unsigned n = 0; n < ARRAY_LEN(insn_rows[insn->row].operand); n++)
+        has |= is_vvvv(insn_rows[insn->row].operand[n]);
+    return has;
+}
+
 struct x64_vex x64_vex_of(const struct insn *insn, unsigned op)
 {
     const struct insn_row *row = &insn_rows[insn->row];
     struct x64_vex vex = {.op = op, .w = has_w(insn), .is_wide = is_wide(insn)};
-    for (unsigned n = 0; n < ARRAY_LEN(row->operand); n++)
-        if (is_vvvv(row->operand[n]))
-            vex.vvvv = n == 0 ? insn->op[0].reg : insn->source;
+    if (x64_vex_has_vvvv(insn))
+        vex.vvvv = is_vvvv(row->operand[0]) ? insn->op[0].reg : insn->source;
     return vex;
 }
 

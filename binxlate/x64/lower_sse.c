@@ -127,8 +127,9 @@ static bool can_access(const struct x64_unit *x)
 bool x64_vector_can(const struct x64_unit *x)
 {
     const struct insn *insn = x->insn;
-    return !is_left_out(x->t, insn) && can_access(x) &&
-           ((x->block->mode & MODE_SIMD_TRAPS) == 0 || !is_floating(insn));
+    if (is_left_out(x->t, insn) || !can_access(x))
+        return false;
+    return !is_floating(insn) || ((x->block->mode & MODE_SIMD_TRAPS) == 0 && x64_vector_alike(x->t, insn));
 }
 
 /* Opcode and operands; `mem` is NULL for the form with registers only. */

@@ -334,6 +334,7 @@ bool x64_make_thunks(struct translator *t)
     t->load_wide = (uint32_t)(x.a.at - start);
     if (x64_host_has_avx(t))
         make_load_wide(&x);
+    x64_reserve_vector_probe(t, &x.a);
     t->enter = (enter_fn *)(uintptr_t)t->code.execute;
     t->used = t->thunks_end = ((size_t)(x.a.at - start) + 63) & ~(size_t)63;
     x64_probe_flags(t);

@@ -151,6 +151,7 @@ bool x64_vector_can(const struct x64_unit *x);
 void x64_vector_rewrite(struct x64_unit *x);
 /* Its VEX prefix, with another opcode. */
 struct x64_vex x64_vex_of(const struct insn *insn, unsigned op);
+bool x64_vex_has_vvvv(const struct insn *insn);
 
 /* ---- Memory (memory.c) ---- */
 
@@ -205,6 +206,13 @@ bool x64_plain_segment(const struct x64_unit *x, unsigned seg);
 void x64_probe_flags(struct translator *t);
 /* Does the host differ from the interpreter? Then the interpreter does such instructions. */
 bool x64_unlike(const struct translator *t, const struct insn *insn);
+
+/* ---- Vector floating point (vector_probe.c) ---- */
+
+/* Does the host do the instruction as the interpreter does? It is tried when asked for the first time. */
+bool x64_vector_alike(struct translator *t, const struct insn *insn);
+/* Code memory for that. */
+void x64_reserve_vector_probe(struct translator *t, struct x64_asm *a);
 
 /* ---- x87 (lower_x87.c, x87_state.c, x87_probe.c) ---- */
 
