@@ -61,14 +61,14 @@ static void capture_wire(void *ctx, const struct frame *frame, unsigned from, ti
     if (lab->pcap == NULL)
         return;
     pcapng_packet(lab->pcap, lab->pcap_wire, nanoseconds(lab, when), frame->data, frame->size,
-                  from == 0 ? PCAPNG_OUT : PCAPNG_IN, NULL);
+                  from == 0 ? PCAPNG_OUT : PCAPNG_IN, frame->id);
 }
 
 static void capture_nic(void *ctx, const struct frame *frame, bool sent)
 {
     struct lab *lab = ctx;
     pcapng_packet(lab->pcap, lab->pcap_nic, nanoseconds(lab, host_tick(&lab->site[0].host)), frame->data,
-                  frame->size, sent ? PCAPNG_OUT : PCAPNG_IN, NULL);
+                  frame->size, sent ? PCAPNG_OUT : PCAPNG_IN, frame->id);
 }
 
 static enum status open_capture(struct lab *lab, struct error *err)

@@ -7,7 +7,7 @@
 #include <string.h>
 
 struct report_options {
-    const char *trace[2], *format, *output;
+    const char *trace[2], *format, *output, *capture;
     uint64_t min_size;
     bool diff, help;
 };
@@ -24,6 +24,7 @@ static const struct report_form forms[] = {
     {"json", report_json, "totals and receipts"},
     {"summary", report_summary, "one number per name, as JSON: what experiments compare"},
     {"chrome", report_chrome, "Chrome trace events: open in ui.perfetto.dev or chrome://tracing"},
+    {"perfetto", report_perfetto, "Perfetto's own format, packets as flows: open in ui.perfetto.dev"},
     {"folded", report_folded, "folded stacks, weighted by cycles, for flame graphs"},
 };
 
@@ -42,10 +43,13 @@ static enum status set_trace(void *target, const char *arg, struct error *err)
 }
 
 static const struct option report_option_table[] = {
-    {"format", "text|csv|json|summary|chrome|folded", NULL, "form of the report (default text)",
+    {"format", "text|csv|json|summary|chrome|perfetto|folded", NULL, "form of the report (default text)",
      offsetof(struct report_options, format)},
     {"o", "FILE", NULL, "write to a file instead of standard output",
      offsetof(struct report_options, output)},
+    {"pcap", "FILE", NULL,
+     "copy the run's capture (run -pcap) with receipts as packet comments; give -o, too",
+     offsetof(struct report_options, capture)},
     {"diff", NULL, NULL, "how the receipts of two traces differ (formats text, json)",
      offsetof(struct report_options, diff)},
     {"min-size", "BYTES", set_min_size, "frames smaller than this are not data packets (default 1000)", 0},
@@ -102,8 +106,16 @@ static enum status write_report(const struct report_options *options, const stru
     if (status == STATUS_OK)
         status = open_output(options, &out, err);
     if (status == STATUS_OK) {
-        form->write(&report, out);
-        status = close_output(out, err);
+        if (options->capture != NULL)
+            status = report_capture(&report, options->capture, out, err);
+        else
+            form->write(&report, out);
+        struct error closing;
+        enum status closed = close_output(out, &closing);
+        if (status == STATUS_OK && closed != STATUS_OK) {
+            status = closed;
+            *err = closing;
+        }
     }
     free_report(&report);
     return status;
@@ -148,6 +160,10 @@ static enum status check_options(const struct report_options *options, const str
     if (!options->diff && options->trace[1] != NULL)
         return status_fail(err, STATUS_BAD_INPUT, "one trace at a time: '%s' or '%s' (-diff compares two)",
                            options->trace[0], options->trace[1]);
+    if (options->capture != NULL && (options->diff || options->output == NULL))
+        return status_fail(err, STATUS_BAD_INPUT,
+                           options->diff ? "-pcap goes with one trace"
+                                         : "-pcap writes a capture: give -o FILE");
     if (options->diff && strcmp(form->name, "text") != 0 && strcmp(form->name, "json") != 0)
         return status_fail(err, STATUS_BAD_INPUT, "-diff has the formats text and json");
     return STATUS_OK;

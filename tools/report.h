@@ -21,7 +21,13 @@ void report_text(const struct report *report, FILE *out);
 void report_csv(const struct report *report, FILE *out); /* a row per packet */
 void report_json(const struct report *report, FILE *out);
 void report_summary(const struct report *report, FILE *out); /* a number per name, as JSON */
-void report_chrome(const struct report *report, FILE *out);  /* Chrome trace events; opens in Perfetto */
-void report_folded(const struct report *report, FILE *out);  /* folded stacks weighted by cycles */
+/* What is worth exporting event by event: the transfer if there is one, else all. */
+void report_export_range(const struct report *report, tick_t *from, tick_t *to);
+void report_chrome(const struct report *report, FILE *out); /* Chrome trace events; opens in Perfetto */
+void report_perfetto(const struct report *report, FILE *out);
+/* A copy of the run's capture with receipts as packet comments. */
+enum status report_capture(const struct report *report, const char *capture, FILE *out,
+                           struct error *err) MUST_CHECK;
+void report_folded(const struct report *report, FILE *out); /* folded stacks weighted by cycles */
 
 #endif

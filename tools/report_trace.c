@@ -12,7 +12,7 @@
 
 enum { TID_PACKETS = LAYER_COUNT + 1, TID_VISITS };
 
-static void export_range(const struct report *report, tick_t *from, tick_t *to)
+void report_export_range(const struct report *report, tick_t *from, tick_t *to)
 {
     const struct receipts *r = &report->receipts;
     *from = r->count ? r->receipt[0].out : trace_start(report->analysis.trace);
@@ -66,7 +66,7 @@ void report_chrome(const struct report *report, FILE *out)
 {
     const struct analysis *a = &report->analysis;
     tick_t from, to;
-    export_range(report, &from, &to);
+    report_export_range(report, &from, &to);
     fputs("{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n", out);
     for (int i = 0; i < LAYER_COUNT; i++)
         thread_name(out, i + 1, layer_name((enum layer)i));

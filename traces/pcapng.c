@@ -3,7 +3,9 @@
  *     SHB 0x0A0D0D0A   magic 0x1A2B3C4D, version 1.0, section length -1
  *     IDB 0x00000001   link type 1 (Ethernet), snap length 0, options if_name, if_description, if_tsresol = 9
  *     EPB 0x00000006   interface, time stamp high, low, captured, original length, bytes, options epb_flags,
- * opt_comment */
+ *                      epb_packetid
+ *
+ * pcapng_annotate.c adds opt_comment. */
 #include "traces/pcapng.h"
 
 #include "base/check.h"
@@ -16,12 +18,12 @@
 enum block { BLOCK_SECTION = 0x0A0D0D0A, BLOCK_INTERFACE = 1, BLOCK_PACKET = 6 };
 enum option {
     OPT_END = 0,
-    OPT_COMMENT = 1,
     SHB_USERAPPL = 4,
     IF_NAME = 2,
     IF_DESCRIPTION = 3,
     IF_TSRESOL = 9,
-    EPB_FLAGS = 2
+    EPB_FLAGS = 2,
+    EPB_PACKETID = 5,
 };
 
 struct pcapng {
@@ -121,7 +123,7 @@ unsigned pcapng_interface(struct pcapng *p, const char *name, const char *descri
 }
 
 void pcapng_packet(struct pcapng *p, unsigned interface, uint64_t ns, const void *bytes, size_t size,
-                   enum pcapng_direction direction, const char *comment)
+                   enum pcapng_direction direction, uint64_t id)
 {
     CHECK(interface < p->interfaces);
     block_begin(p, BLOCK_PACKET);
@@ -133,7 +135,11 @@ void pcapng_packet(struct pcapng *p, unsigned interface, uint64_t ns, const void
     put(p, bytes, size);
     const uint8_t flags[4] = {(uint8_t)direction};
     put_option(p, EPB_FLAGS, flags, sizeof flags);
-    if (comment != NULL)
-        put_option(p, OPT_COMMENT, comment, strlen(comment));
+    if (id != 0) {
+        uint8_t number[8];
+        for (int i = 0; i < 8; i++)
+            number[i] = (uint8_t)(id >> 8 * i);
+        put_option(p, EPB_PACKETID, number, sizeof number);
+    }
     block_end(p);
 }
