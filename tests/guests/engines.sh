@@ -71,11 +71,14 @@ compare() {
 assembly() {
     for image in "$guests"/asm/*.elf; do
         name=$(basename "$image" .elf)
-        reboot=-no-reboot
-        cpu=x86-64-v2
-        case $name in reset) reboot='' ;; avx) cpu=x86-64-v3 ;; esac
+        reboot=-no-reboot cpu=x86-64-v2 disk=''
+        case $name in
+        reset) reboot='' ;;
+        avx) cpu=x86-64-v3 ;;
+        hot_dma) disk="-drive file=${image%.elf}.img,format=raw,if=ide,snapshot=on" ;;
+        esac
         # shellcheck disable=SC2086
-        compare "$name" '^end' -kernel "$image" -m 64 -cpu $cpu $reboot
+        compare "$name" '^end' -kernel "$image" -m 64 -cpu $cpu $reboot $disk
     done
 }
 
