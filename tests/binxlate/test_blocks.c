@@ -3,10 +3,12 @@
  *
  * A block is made as in tests/cpu/native/blocks.c, each instruction tried in the state that the ones before
  * it have reached; then some of its branches are aimed at other instructions of the block, so that it has
- * loops and skips. It runs several times on two CPUs with equal memory, one of which has a translator that
- * translates at the first execution: with other registers each time, in one go or stopped at random cycles,
- * with pages taken away or made read-only, TLB entries dropped, translations dropped. At every stop the whole
- * architectural state must be equal, clock and undefined flags included, at the end memory too.
+ * loops and skips; half the blocks have many branches. It runs several times on two CPUs with equal memory,
+ * one of which has a translator that translates at the first execution: with other registers each time, in
+ * one go or stopped at random cycles, with pages taken away or made read-only, TLB entries dropped,
+ * translations dropped. Now and then the translator is made anew, with fast paths switched off at random. At
+ * every stop the whole architectural state must be equal, clock and undefined flags included, at the end
+ * memory too.
  *
  *     XLATE_SEED=n     another sequence of blocks (it is printed)
  *     XLATE_BLOCKS=n   blocks in each mode
@@ -33,6 +35,7 @@ enum {
     RUNS = 4, /* of each block */
     TRIES = 8,
     CODE_CACHE = 2 << 20, /* small, so that it is flushed now and then */
+    REMAKE = 1000,        /* blocks between two translators */
     BLOCK_CYCLES = 3000,
     SLICES = 24,
     STACK_BYTES = PAGE_SIZE,
@@ -42,10 +45,10 @@ struct bed {
     struct native_machine machine;
     struct native_guest *scout, *interpreted, *translated;
     struct translator *translator;
-    const struct insn_row **rows;
-    unsigned row_count;
+    const struct insn_row **rows, **branches;
+    unsigned row_count, branch_count, off;
     uint8_t memory[DATA_SIZE];
-    uint64_t seed, instructions;
+    uint64_t seed, instructions, units;
 };
 
 static uint64_t option(const char *name, uint64_t otherwise)
@@ -56,23 +59,49 @@ static uint64_t option(const char *name, uint64_t otherwise)
 
 /* ---- The two CPUs ---- */
 
+/* Each has fast paths off at random, half of them none. */
+static void remake_translator(struct bed *bed, uint64_t number)
+{
+    struct rng rng = {(bed->seed ^ number / REMAKE << 32 ^ 0x0FF) * 2 + 1};
+    struct translator_config config = {.code_bytes = CODE_CACHE, .threshold = 1 + rng_below(&rng, 2)};
+    struct error err = {0};
+    if (rng_one_in(&rng, 2))
+        for (unsigned path = 0; path < PATH_COUNT; path++)
+            config.off |= rng_one_in(&rng, 4) ? 1u << path : 0;
+    if (bed->translator != NULL)
+        bed->units += translator_count(bed->translator, COUNT_UNITS);
+    translator_destroy(bed->translator);
+    bed->off = config.off;
+    cr_assert(translator_create(&bed->translator, guest_cpu(bed->translated), &config, &err) == STATUS_OK,
+              "%s", err.text);
+}
+
+static bool is_relative(const struct insn_row *row)
+{
+    for (unsigned i = 0; i < ROW_OPERANDS; i++)
+        if (row_operand(row, i)->method == METHOD_REL)
+            return true;
+    return false;
+}
+
 static void bed_open(struct bed *bed, enum native_bits bits)
 {
-    static const struct translator_config config = {.code_bytes = CODE_CACHE, .threshold = 1};
-    struct error err = {0};
     bed->machine = (struct native_machine){
         .bits = bits, .fs_base = bits == BITS_64 ? DATA_BASE - 0x3000 : 0, .ymm = true, .priced = true};
     memcpy(bed->machine.segment, native_segments[bits], sizeof bed->machine.segment);
     bed->scout = guest_open(&bed->machine);
     bed->interpreted = guest_open(&bed->machine);
     bed->translated = guest_open(&bed->machine);
-    cr_assert(translator_create(&bed->translator, guest_cpu(bed->translated), &config, &err) == STATUS_OK,
-              "%s", err.text);
     bed->rows = xcalloc(insn_row_count, sizeof *bed->rows);
-    for (unsigned i = 1; i < insn_row_count; i++)
-        if (!row_is_system(&insn_rows[i]) &&
-            !(insn_rows[i].attr & (bits == BITS_64 ? ATTR_NO64 : ATTR_ONLY64)))
-            bed->rows[bed->row_count++] = &insn_rows[i];
+    bed->branches = xcalloc(insn_row_count, sizeof *bed->branches);
+    for (unsigned i = 1; i < insn_row_count; i++) {
+        const struct insn_row *row = &insn_rows[i];
+        if (row_is_system(row) || (row->attr & (bits == BITS_64 ? ATTR_NO64 : ATTR_ONLY64)) != 0)
+            continue;
+        bed->rows[bed->row_count++] = row;
+        if (is_relative(row))
+            bed->branches[bed->branch_count++] = row;
+    }
     bed->seed = option("XLATE_SEED", DEFAULT_SEED);
 }
 
@@ -83,6 +112,7 @@ static void bed_close(struct bed *bed)
     guest_close(bed->interpreted);
     guest_close(bed->translated);
     free(bed->rows);
+    free(bed->branches);
 }
 
 /* ---- Making a block ---- */
@@ -119,15 +149,20 @@ static void aim_branch(struct native_block *block, unsigned n, unsigned size, un
 
 struct draft {
     struct native_block block;
+    bool branchy;
     uint8_t branch[BLOCK_INSNS]; /* bytes of the relative displacement, or 0 */
 };
 
 /* One more instruction in `state`, which is what the block has reached; false when it is not wanted. */
-static bool try_instruction(struct bed *bed, struct rng *rng, const struct native_block *block,
+static bool try_instruction(struct bed *bed, struct rng *rng, const struct draft *draft,
                             const struct native_state *state, struct native_case *c,
                             struct native_result *result)
 {
-    if (!case_encode(rng, bed->rows[rng_below(rng, bed->row_count)], &bed->machine, c))
+    const struct native_block *block = &draft->block;
+    const struct insn_row *row = bed->rows[rng_below(rng, bed->row_count)];
+    if (draft->branchy && rng_one_in(rng, 4))
+        row = bed->branches[rng_below(rng, bed->branch_count)];
+    if (!case_encode(rng, row, &bed->machine, c))
         return false;
     c->code = block->c.code + block->c.length;
     c->in = *state;
@@ -172,6 +207,7 @@ static void make_block(struct bed *bed, struct rng *rng, struct draft *draft)
     unsigned wanted = 1 + rng_below(rng, BLOCK_INSNS);
     uint8_t *data = guest_data(bed->scout), undo[DATA_SIZE];
     begin_block(bed, rng, block);
+    draft->branchy = rng_one_in(rng, 2);
     memcpy(data, bed->memory, DATA_SIZE);
     struct native_state state = block->c.in;
     for (unsigned tries = 0; block->count < wanted && tries < TRIES * wanted; tries++) {
@@ -179,7 +215,7 @@ static void make_block(struct bed *bed, struct rng *rng, struct draft *draft)
         struct native_result result;
         memcpy(undo, data, DATA_SIZE);
         c.length = 0;
-        bool straight = try_instruction(bed, rng, block, &state, &c, &result);
+        bool straight = try_instruction(bed, rng, draft, &state, &c, &result);
         if (straight || (c.length != 0 && rng_one_in(rng, 32)))
             add_instruction(draft, &c);
         if (straight)
@@ -189,7 +225,7 @@ static void make_block(struct bed *bed, struct rng *rng, struct draft *draft)
     }
     for (unsigned n = 0; n < block->count; n++) {
         unsigned to = rng_below(rng, block->count);
-        if (draft->branch[n] != 0 && rng_one_in(rng, 2))
+        if (draft->branch[n] != 0 && (draft->branchy || rng_one_in(rng, 2)))
             aim_branch(block, n, draft->branch[n], block->insn[to].offset);
     }
 }
@@ -282,8 +318,8 @@ static void show_memory(const char *what, const uint8_t *a, const uint8_t *b, un
 static void show_block(struct bed *bed, const struct native_block *block, uint64_t number, unsigned run)
 {
     unsigned code = bed->machine.bits == BITS_64 ? 2 : bed->machine.bits == BITS_32 ? 1 : 0;
-    fprintf(stderr, "%u-bit block %" PRIu64 ", run %u of it, seed %" PRIu64 ":\n", 16u << bed->machine.bits,
-            number, run, bed->seed);
+    fprintf(stderr, "%u-bit block %" PRIu64 ", run %u of it, seed %" PRIu64 ", off %#x:\n",
+            16u << bed->machine.bits, number, run, bed->seed, bed->off);
     for (unsigned at = 0; at < block->c.length;) {
         char text[DISASM_TEXT];
         unsigned length =
@@ -351,13 +387,16 @@ ParameterizedTest(enum native_bits *bits, translator, blocks)
     bed_open(bed, *bits);
     uint64_t first = option("XLATE_FIRST", 0), blocks = option("XLATE_BLOCKS", DEFAULT_BLOCKS), failed = 0;
     uint64_t shown = option("XLATE_SHOW", 1);
-    for (uint64_t n = first; n < first + blocks; n++)
+    for (uint64_t n = first; n < first + blocks; n++) {
+        if (n == first || n % REMAKE == 0)
+            remake_translator(bed, n);
         if (!block_agrees(bed, n, failed < shown))
             failed++;
-    fprintf(
-        stderr, "%u-bit: %" PRIu64 " blocks, %" PRIu64 " instructions, %" PRIu64 " units, seed %" PRIu64 "\n",
-        16u << *bits, blocks, bed->instructions, translator_count(bed->translator, COUNT_UNITS), bed->seed);
-    uint64_t units = translator_count(bed->translator, COUNT_UNITS);
+    }
+    uint64_t units = bed->units + translator_count(bed->translator, COUNT_UNITS);
+    fprintf(stderr,
+            "%u-bit: %" PRIu64 " blocks, %" PRIu64 " instructions, %" PRIu64 " units, seed %" PRIu64 "\n",
+            16u << *bits, blocks, bed->instructions, units, bed->seed);
     if (option("XLATE_STATS", 0) != 0)
         translator_print_stats(bed->translator, stderr);
     bed_close(bed);
