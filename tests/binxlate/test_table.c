@@ -6,8 +6,8 @@
  * interpreter, is what runs. Operands are those of the comparison with the host CPU (tests/cpu/native):
  * values at which arithmetic goes wrong, addresses that are mostly good; beside them pages are taken away or
  * made read-only, TLB entries dropped, instructions put across pages, single step and breakpoints switched
- * on. After the instruction the whole architectural state must be equal, clock and undefined flags included,
- * and all memory: data, stacks, descriptor and page tables.
+ * on, fast paths switched off. After the instruction the whole architectural state must be equal, clock and
+ * undefined flags included, and all memory: data, stacks, descriptor and page tables.
  *
  * Every row must have run without a fault at least once, but those that are there to fault.
  *
@@ -34,6 +34,7 @@ enum {
     CODE_CACHE = 2 << 20,
     LOW_BYTES = 16 * PAGE_SIZE,   /* page tables, descriptor tables, ring-0 stack */
     TABLE_BYTES = 12 * PAGE_SIZE, /* without the stack */
+    REMAKE = 64,                  /* rows between two translators */
     RUN_CYCLES = 300,
     FREE_TSS = 0x60, /* selector */
     SHOWN = 3,
@@ -76,10 +77,21 @@ static void put_free_tss(struct native_guest *guest)
     memcpy(low_memory(guest) + (s->gdtr.base & (LOW_BYTES - 1)) + FREE_TSS, descriptor, sizeof descriptor);
 }
 
+/* Half of them have fast paths off at random. */
+static void remake_translator(struct bed *bed, struct rng *rng)
+{
+    struct translator_config config = {.code_bytes = CODE_CACHE, .threshold = 1};
+    struct error err = {0};
+    if (rng_one_in(rng, 2))
+        for (unsigned path = 0; path < PATH_COUNT; path++)
+            config.off |= rng_one_in(rng, 4) ? 1u << path : 0;
+    translator_destroy(bed->translator);
+    cr_assert(translator_create(&bed->translator, guest_cpu(bed->translated), &config, &err) == STATUS_OK,
+              "%s", err.text);
+}
+
 static void bed_open(struct bed *bed, enum native_bits bits)
 {
-    static const struct translator_config config = {.code_bytes = CODE_CACHE, .threshold = 1};
-    struct error err = {0};
     bed->machine = (struct native_machine){.bits = bits,
                                            .fs_base = bits == BITS_64 ? DATA_BASE - 0x3000 : 0,
                                            .ymm = true,
@@ -88,8 +100,6 @@ static void bed_open(struct bed *bed, enum native_bits bits)
     memcpy(bed->machine.segment, native_segments[bits], sizeof bed->machine.segment);
     bed->interpreted = guest_open(&bed->machine);
     bed->translated = guest_open(&bed->machine);
-    cr_assert(translator_create(&bed->translator, guest_cpu(bed->translated), &config, &err) == STATUS_OK,
-              "%s", err.text);
     bed->count = xcalloc(insn_row_count, sizeof *bed->count);
     bed->seed = option("TABLE_SEED", DEFAULT_SEED);
     struct cpu_state *s = &guest_cpu(bed->interpreted)->s;
@@ -321,8 +331,8 @@ static void try_case(struct bed *bed, struct rng *rng, const struct insn_row *ro
         return;
     if (row_is_system(row) && system_row_is_compared(row, &known))
         system_encode(rng, &c);
-    if (row->exec == exec_int_n)
-        c.bytes[c.length - 1] &= 31;
+    if (row->exec == exec_int_n) /* 3 and 4 are the user's */
+        c.bytes[c.length - 1] = (uint8_t)(rng_one_in(rng, 2) ? 3 + rng_below(rng, 2) : rng_below(rng, 32));
     if (rng_one_in(rng, 8))
         move_across_pages(rng, &c);
     for (unsigned run = 0; run < RUNS; run++) {
@@ -385,6 +395,8 @@ ParameterizedTest(enum native_bits *bits, translator, table)
         if (only != 0 && only != row)
             continue;
         struct rng rng = {(bed->seed ^ (uint64_t)row << 32 ^ (uint64_t)*bits << 60) * 2 + 1};
+        if (row % REMAKE == 1 || only != 0)
+            remake_translator(bed, &rng);
         for (uint64_t n = 0; n < 2 * cases; n++)
             try_case(bed, &rng, &insn_rows[row], n & 1 ? 0 : 3);
     }
