@@ -223,7 +223,7 @@ static enum where follow(struct translator *t, uint32_t n, enum site_kind kind, 
     /* The walk for an instruction's second page may have dropped its first from the TLB. */
     bool mapped = !block_crosses(block) || tlb_code_epoch(&cpu->tlb) == epoch;
     if (kind != SITE_LINK && path_on(t, PATH_CACHE) && mapped) {
-        jump_cache_add(t, unit);
+        jump_cache_add(t, unit, kind == SITE_JUMP);
         t->count[COUNT_CACHE_MISSES]++;
     }
     *to = (struct place){unit, unit->entry};
@@ -246,7 +246,7 @@ static enum where pass_boundary(struct translator *t, struct place *to)
         return WHERE_LOOKUP;
     jump_cache_salt(t);
     to->unit = NULL;
-    return jump_cache_find(t, &to->at) ? WHERE_FOUND : follow(t, 0, SITE_JUMP, to);
+    return jump_cache_find(t, &to->at) ? WHERE_FOUND : follow(t, 0, SITE_INSN, to);
 }
 
 /* Can only have changed rip, registers and the stack. */

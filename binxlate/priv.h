@@ -28,8 +28,9 @@ enum {
     UNIT_COST_MAX = 2000,   /* cycles; a unit's cost << BUDGET_SHIFT fits a displacement */
     BUDGET_COUNT = 1 << 16, /* where the instruction count starts: a way out of a loop takes some back */
     WINDOW_MAX = (1 << 20) - (1 << 17), /* cycles; at least one each, so the count fits below BUDGET_SHIFT */
-    JUMP_SLOTS = 1 << 16,               /* indexed by the low 16 bits of the target */
+    JUMP_SLOTS = 1 << 16,               /* see jump_slot() */
     JUMP_KEY_SHIFT = 48,                /* above the bits of a canonical address */
+    UNIT_BYTES = 64 << 10,              /* more than most units have of host code */
     FRAME_TEMPS = 4,
     NEAR_KINDS = 4, /* [user][write] */
     NEAR_PAGES = 256,
@@ -74,8 +75,11 @@ struct xlat_frame {
     uint64_t near_mask[NEAR_SIZES]; /* bits of an offset in a page that are zero: by log2 of the size */
     uint64_t near_credit;           /* misses to the next sample; 0: that is why host code was left */
     uint8_t near_nothing[PAGE_SIZE];
-    uint64_t jump_key[JUMP_SLOTS];  /* -(target + salt), or what cannot match */
-    uint64_t jump_host[JUMP_SLOTS]; /* host address */
+    uint64_t number; /* of the present space, see jump_cache.c */
+    struct jump_table {
+        uint64_t key[JUMP_SLOTS];  /* -(target + salt), -target, or what cannot match */
+        uint64_t host[JUMP_SLOTS]; /* host address */
+    } direct, indirect;
 };
 
 enum site_kind {
@@ -203,8 +207,8 @@ void site_link(struct translator *t, uint32_t site, struct translation_unit *uni
 void jump_cache_clear(struct translator *t);
 /* Before entering host code: the salt of the present mode and code mappings. */
 void jump_cache_salt(struct translator *t);
-void jump_cache_add(struct translator *t, const struct translation_unit *unit);
-/* The host code for rip, if the jump cache has it under the present salt. */
+void jump_cache_add(struct translator *t, const struct translation_unit *unit, bool direct);
+/* The host code for rip, if the jump cache has it among the targets of indirect jumps. */
 bool jump_cache_find(const struct translator *t, uint32_t *at) MUST_CHECK;
 void jump_cache_remove(struct translator *t, const struct translation_unit *unit);
 
@@ -212,6 +216,11 @@ void jump_cache_remove(struct translator *t, const struct translation_unit *unit
 static inline uint64_t jump_name(unsigned mode, uint64_t rip)
 {
     return (mode & MODE_CODE_MASK) == MODE_CODE64 ? rip : (uint64_t)(int32_t)rip;
+}
+
+static inline uint64_t jump_slot(uint64_t name)
+{
+    return (name + (name >> PAGE_SHIFT)) % JUMP_SLOTS;
 }
 
 /* ---- near.c ---- */

@@ -129,8 +129,8 @@ static bool same_page(const struct x64_unit *x, uint64_t target)
 static void jump_by_cache(struct x64_unit *x, uint64_t target)
 {
     struct x64_asm *a = &x->a;
-    uint64_t name = jump_name(x->block->mode, target), slot = name % JUMP_SLOTS;
-    x64_load(a, 8, X_T0, x64_frame_field(offsetof(struct xlat_frame, jump_key) + slot * sizeof(uint64_t)));
+    uint64_t name = jump_name(x->block->mode, target), slot = jump_slot(name) * sizeof(uint64_t);
+    x64_load(a, 8, X_T0, x64_frame_field(offsetof(struct xlat_frame, direct.key) + slot));
     x64_load(a, 8, X_T1, FRAME_FIELD(salt));
     if (name == (uint64_t)(int32_t)name) {
         x64_lea(a, 8, X_TEST, x64_indexed(X_T0, X_T1, 0, (int32_t)name));
@@ -143,12 +143,18 @@ static void jump_by_cache(struct x64_unit *x, uint64_t target)
     struct site site = {.kind = SITE_JUMP, .unit = x->unit, .target = target};
     x64_leave_by(x, x64_jmp32(a), &site);
     x64_here8(a, hit);
-    x64_jmp_mem(a, x64_frame_field(offsetof(struct xlat_frame, jump_host) + slot * sizeof(uint64_t)));
+    x64_jmp_mem(a, x64_frame_field(offsetof(struct xlat_frame, direct.host) + slot));
+}
+
+/* Code that runs over the end of the canonical addresses goes to one that is none. */
+static bool by_cache(const struct x64_unit *x, uint64_t target)
+{
+    return !same_page(x, target) && path_on(x->t, PATH_CACHE) && (x->code == 4 || is_canonical(target));
 }
 
 void x64_goto_from(struct x64_unit *x, uint8_t *from, uint64_t target)
 {
-    if (same_page(x, target) || !path_on(x->t, PATH_CACHE)) {
+    if (!by_cache(x, target)) {
         struct site site = {.kind = same_page(x, target) ? SITE_LINK : SITE_JUMP,
                             .unit = x->unit,
                             .target = target,
@@ -163,7 +169,7 @@ void x64_goto_from(struct x64_unit *x, uint8_t *from, uint64_t target)
 
 void x64_goto(struct x64_unit *x, uint64_t target)
 {
-    if (same_page(x, target) || !path_on(x->t, PATH_CACHE))
+    if (!by_cache(x, target))
         x64_goto_from(x, x64_jmp32(&x->a), target);
     else
         jump_by_cache(x, target);
@@ -172,15 +178,17 @@ void x64_goto(struct x64_unit *x, uint64_t target)
 void x64_goto_indirect(struct x64_unit *x, void (*commit)(struct x64_unit *x))
 {
     struct x64_asm *a = &x->a;
-    struct x64_mem key = x64_frame_field(offsetof(struct xlat_frame, jump_key));
-    struct x64_mem host = x64_frame_field(offsetof(struct xlat_frame, jump_host));
+    struct x64_mem key = x64_frame_field(offsetof(struct xlat_frame, indirect.key));
+    struct x64_mem host = x64_frame_field(offsetof(struct xlat_frame, indirect.host));
     key.scale = host.scale = 3;
     key.index = host.index = X_TEST;
     if (x->code == 4)
         x64_rr(a, 0x63, 8, X_T0, X_T0); /* movsxd t0, t0d */
-    x64_rr(a, OP_0F | 0xB7, 4, X_TEST, X_T0);
-    x64_load(a, 8, X_T1, FRAME_FIELD(salt));
-    x64_lea(a, 8, X_T0, x64_indexed(X_T0, X_T1, 0, 0));
+    x64_load(a, 4, X_T1, FRAME_FIELD(number));
+    x64_shrx(a, 8, X_TEST, X_T0, X_FRAME);
+    x64_lea(a, 4, X_T1, x64_indexed(X_T1, X_T0, 0, 0));
+    x64_lea(a, 4, X_TEST, x64_indexed(X_TEST, X_T1, 0, 0));
+    x64_rr(a, OP_0F | 0xB7, 4, X_TEST, X_TEST);
     x64_load(a, 8, X_T1, host);
     x64_load(a, 8, X_TEST, key);
     x64_lea(a, 8, X_TEST, x64_indexed(X_TEST, X_T0, 0, 0));
