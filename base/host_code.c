@@ -9,6 +9,28 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#if defined __linux__ && !defined MADV_COLLAPSE
+#define MADV_COLLAPSE 25 /* Linux 6.1; not in older C libraries */
+#endif
+
+/* The size of a huge page, and the alignment that one needs. */
+enum { HUGE = 2 << 20 };
+
+/* A mapping at a multiple of HUGE, or MAP_FAILED. */
+static void *map_aligned(const struct host_code *code, int protection)
+{
+    size_t room = code->bytes + HUGE;
+    uint8_t *place = mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (place == MAP_FAILED)
+        return MAP_FAILED;
+    uint8_t *start = place + (HUGE - (uintptr_t)place % HUGE) % HUGE;
+    void *map = mmap(start, code->bytes, protection, MAP_SHARED | MAP_FIXED, code->fd, 0);
+    size_t size = (code->bytes + PAGE_SIZE - 1) / PAGE_SIZE * PAGE_SIZE;
+    munmap(place, (size_t)(start - place));
+    munmap(start + size, room - size - (size_t)(start - place));
+    return map;
+}
+
 enum status host_code_create(struct host_code *code, size_t bytes, struct error *err)
 {
     void *write = MAP_FAILED, *execute = MAP_FAILED;
@@ -17,10 +39,10 @@ enum status host_code_create(struct host_code *code, size_t bytes, struct error 
         return status_fail(err, STATUS_HOST, "code memory file: %s", strerror(errno));
     if (ftruncate(code->fd, (off_t)bytes) != 0)
         goto failed;
-    write = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, code->fd, 0);
+    write = map_aligned(code, PROT_READ | PROT_WRITE);
     if (write == MAP_FAILED)
         goto failed;
-    execute = mmap(NULL, bytes, PROT_READ | PROT_EXEC, MAP_SHARED, code->fd, 0);
+    execute = map_aligned(code, PROT_READ | PROT_EXEC);
     if (execute == MAP_FAILED)
         goto failed;
     code->write = write;
@@ -35,6 +57,20 @@ failed:
     close(code->fd);
     code->fd = -1;
     return STATUS_NO_MEMORY;
+}
+
+void host_code_reach(struct host_code *code, size_t end)
+{
+#ifdef MADV_COLLAPSE
+    for (; code->huge < end && code->bytes - code->huge >= HUGE; code->huge += HUGE) {
+        volatile uint8_t *first = code->write + code->huge;
+        *first = *first; /* pages that nobody has touched cannot be collapsed */
+        (void)madvise(code->write + code->huge, HUGE, MADV_COLLAPSE);
+        (void)madvise((void *)(uintptr_t)(code->execute + code->huge), HUGE, MADV_COLLAPSE);
+    }
+#else
+    (void)code, (void)end;
+#endif
 }
 
 void host_code_destroy(struct host_code *code)

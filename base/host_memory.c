@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "base/host_memory.h"
 
+#include "base/check.h"
 #include "base/host_file.h"
 
 #include <errno.h>
@@ -56,4 +57,35 @@ void host_memory_destroy(struct host_memory *memory)
         close(memory->fd);
     memory->base = NULL;
     memory->fd = -1;
+}
+
+/* ---- Tables ---- */
+
+enum { HUGE = 2 << 20 };
+
+static size_t huge_pages(size_t bytes)
+{
+    return (bytes + HUGE - 1) / HUGE * HUGE;
+}
+
+void *host_tables_create(size_t bytes)
+{
+    size_t size = huge_pages(bytes), room = size + HUGE;
+    uint8_t *place =
+        mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    CHECK(place != MAP_FAILED);
+    size_t before = (HUGE - (uintptr_t)place % HUGE) % HUGE;
+    if (before != 0)
+        munmap(place, before);
+    munmap(place + before + size, room - size - before);
+#ifdef MADV_HUGEPAGE
+    (void)madvise(place + before, size, MADV_HUGEPAGE); /* not built into every Linux */
+#endif
+    return place + before;
+}
+
+void host_tables_destroy(void *tables, size_t bytes)
+{
+    if (tables != NULL)
+        munmap(tables, huge_pages(bytes));
 }

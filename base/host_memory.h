@@ -16,4 +16,9 @@ enum status host_memory_create(struct host_memory *memory, uint64_t bytes, uint6
                                struct error *err) MUST_CHECK;
 void host_memory_destroy(struct host_memory *memory);
 
+/* Zero-filled memory for tables that are looked into at random: at a multiple of a huge page, and made of
+ * those if the host has them. Never NULL. */
+void *host_tables_create(size_t bytes);
+void host_tables_destroy(void *tables, size_t bytes);
+
 #endif

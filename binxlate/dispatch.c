@@ -137,6 +137,7 @@ static struct translation_unit *translate(struct translator *t, struct block *bl
         struct translation_unit *unit = unit_add(t, block, cpu->s.rip);
         if (unit != NULL) {
             size_t used = t->used;
+            host_code_reach(&t->code, used + UNIT_BYTES);
             if (t->host->translate(t, unit)) {
                 t->count[COUNT_UNITS]++;
                 t->count[COUNT_INSNS] += block->count;

@@ -4,13 +4,13 @@
  * be rebuilt at an instruction boundary (cpu_drop_caches), and the guest cannot tell. */
 #include "cpu/cpu.h"
 
+#include "base/host_memory.h"
 #include "cpu/block.h"
 #include "cpu/cpu_priv.h"
 #include "cpu/disasm.h"
 #include "cpu/flags.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 
 /* guest_memory: a page's frame or watches changed. */
 static void memory_changed(void *ctx, ppn_t page, bool remapped)
@@ -33,13 +33,16 @@ void cpu_set_engine(struct cpu *cpu, const struct cpu_engine *engine)
     cpu->engine = engine;
 }
 
+/* struct cpu is mostly the soft TLB's map, what a translator keeps behind it mostly tables. */
+static size_t room_bytes(const struct cpu_config *config)
+{
+    return ENGINE_STACK_BYTES + cpu_engine_offset() + config->engine_bytes;
+}
+
 struct cpu *cpu_create(const struct cpu_config *config, struct guest_memory *memory,
                        const struct cpu_bus *bus, struct log *log)
 {
-    size_t bytes = ENGINE_STACK_BYTES + cpu_engine_offset() + config->engine_bytes;
-    uint8_t *room = aligned_alloc(64, (bytes + 63) & ~(size_t)63);
-    CHECK(room != NULL);
-    memset(room, 0, bytes);
+    uint8_t *room = host_tables_create(room_bytes(config));
     struct cpu *cpu = (struct cpu *)(void *)(room + ENGINE_STACK_BYTES);
     cpu->config = *config;
     cpu->model = config->model;
@@ -70,7 +73,7 @@ void cpu_destroy(struct cpu *cpu)
     block_cache_destroy(cpu->blocks);
     insn_tables_destroy(cpu->tables);
     tlb_destroy(&cpu->tlb);
-    free((uint8_t *)cpu - ENGINE_STACK_BYTES);
+    host_tables_destroy((uint8_t *)cpu - ENGINE_STACK_BYTES, room_bytes(&cpu->config));
 }
 
 void cpu_reset(struct cpu *cpu, bool power_on)

@@ -13,10 +13,12 @@
 #include "mmu/tlb.h"
 
 #include "base/check.h"
-
-#include <stdlib.h>
+#include "base/host_memory.h"
 
 enum { RING_OTHERS, RING_GLOBAL, FIRST_ENTRY };
+enum { BUCKETS = 1 << TLB_BUCKET_BITS };
+#define ENTRY_BYTES  ((TLB_MAX_ENTRIES + FIRST_ENTRY) * sizeof(struct tlb_entry))
+#define BUCKET_BYTES (BUCKETS * sizeof(uint32_t))
 enum { REGION_SHIFT = 22 }; /* the largest pages but 1 GB ones: 4 MB */
 
 /* ---- The map ---- */
@@ -136,19 +138,18 @@ void tlb_init(struct tlb *tlb)
     for (unsigned i = 0; i < TLB_CODE_SLOTS; i++)
         tlb->code[i] = (struct tlb_code){.key = UINT64_MAX};
     tlb->code_epoch[false] = tlb->code_epoch[true] = 0;
-    /* Zeroed memory that is not touched yet costs nothing. */
-    tlb->entry = xcalloc(TLB_MAX_ENTRIES + FIRST_ENTRY, sizeof *tlb->entry);
-    tlb->bucket = xcalloc(1 << TLB_BUCKET_BITS, sizeof *tlb->bucket);
-    tlb->physical = xcalloc(1 << TLB_BUCKET_BITS, sizeof *tlb->physical);
+    /* Memory that is not touched yet costs nothing. */
+    tlb->entry = host_tables_create(ENTRY_BYTES);
+    tlb->bucket = host_tables_create(2 * BUCKET_BYTES);
+    tlb->physical = tlb->bucket + BUCKETS;
     tlb->used = FIRST_ENTRY;
     tlb_flush(tlb);
 }
 
 void tlb_destroy(struct tlb *tlb)
 {
-    free(tlb->entry);
-    free(tlb->bucket);
-    free(tlb->physical);
+    host_tables_destroy(tlb->entry, ENTRY_BYTES);
+    host_tables_destroy(tlb->bucket, 2 * BUCKET_BYTES);
 }
 
 static struct tlb_entry *entry_get(struct tlb *tlb)
