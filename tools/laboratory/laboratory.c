@@ -79,6 +79,11 @@ const char *laboratory_guest(const struct laboratory *l)
     return l->guest;
 }
 
+bool laboratory_runs_linux(const struct laboratory *l)
+{
+    return l->options.guest.linux_kernel;
+}
+
 /* ---- Paths ---- */
 
 static void job_path(const struct laboratory *l, const struct job *job, const char *suffix,

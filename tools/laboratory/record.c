@@ -3,6 +3,8 @@
 
 #include "base/check.h"
 #include "base/host_file.h"
+#include "hostworld/lab.h"
+#include "hostworld/wire.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -95,11 +97,28 @@ static json_t *settings_json(const struct configuration *configuration)
     return settings;
 }
 
+/* How much of the time the link is busy with data packets, in their direction. */
+static void put_link(const struct configuration *configuration, json_t *metrics)
+{
+    const char *rate = configuration_get(configuration, "rate");
+    const json_t *bytes = json_object_get(metrics, "frame_bytes"),
+                 *period = json_object_get(metrics, "packet_us");
+    struct lab_config standard;
+    lab_config_default(&standard);
+    double megabits = rate ? strtod(rate, NULL) : (double)standard.wire_bits_per_second * 1e-6;
+    if (bytes == NULL || json_number_value(period) <= 0 || megabits <= 0)
+        return;
+    double on_link = wire_bytes((uint32_t)(json_number_value(bytes) + 0.5), true) * 8 / megabits;
+    json_object_set_new(metrics, "link_percent", json_real(100 * on_link / json_number_value(period)));
+}
+
 /* Metrics in the order of tables: the guest's own figure first, then the summary's. */
-static json_t *metrics_json(double megabits, const json_t *stats, const json_t *summary)
+static json_t *metrics_json(const struct configuration *configuration, double megabits, const json_t *stats,
+                            const json_t *summary)
 {
     json_t *metrics = json_pack("{s:f}", "throughput_mbps", megabits);
     json_object_update(metrics, json_object_get(summary, "metrics"));
+    put_link(configuration, metrics);
     json_object_set(metrics, "run_cycles", json_object_get(stats, "cycles"));
     json_object_set(metrics, "run_instructions", json_object_get(stats, "instructions"));
     json_object_set(metrics, "run_seconds", json_object_get(stats, "simulated_seconds"));
@@ -128,7 +147,7 @@ enum status record_make(const char *folder, const struct configuration *configur
                             identity, "command", command, "configuration", settings_json(configuration),
                             "direction", json_object_get(summary, "direction"), "state_hash",
                             json_object_get(stats, "state_hash"), "metrics",
-                            metrics_json(megabits, stats, summary));
+                            metrics_json(configuration, megabits, stats, summary));
     if (status == STATUS_OK && *record == NULL)
         status = status_fail(err, STATUS_BAD_INPUT, "statistics or summary of the run are incomplete");
     json_decref(stats);

@@ -180,6 +180,8 @@ void result_text(const json_t *result, FILE *out)
     size_t i;
     fprintf(out, "%s: %s\n", text_of(result, "experiment"), text_of(result, "title"));
     print_wrapped("  expects  ", text_of(result, "expects"), out);
+    if (strcmp(text_of(result, "guest_name"), "linux") == 0)
+        fputs("  guest    a Linux kernel, not the embedded one\n", out);
     if (*text_of(result, "changes") != '\0')
         print_wrapped("  changed  ", text_of(result, "changes"), out);
     json_array_foreach (json_object_get(result, "tables"), i, item) {
