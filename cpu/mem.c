@@ -130,8 +130,8 @@ static void map_entry(struct cpu *cpu, struct tlb_entry *entry)
     tlb_map(&cpu->tlb, entry, frame, read, write);
 }
 
-/* Walk, and remember it; NULL: #PF recorded. Under a monitor no entry is global: it decides at each CR3 load
- * what its own tables still say (vmm/shadow.h). */
+/* Walk, and remember it; NULL: #PF recorded. What a monitor calls global stays over a CR3 load, at which the
+ * monitor itself drops what its own tables no longer say (vmm/shadow.h). */
 static struct tlb_entry *walk(struct cpu *cpu, uint64_t linear, enum access access, bool user, bool ac)
 {
     struct tlb *tlb = &cpu->tlb;
@@ -146,7 +146,7 @@ static struct tlb_entry *walk(struct cpu *cpu, uint64_t linear, enum access acce
         const struct tlb_walked walked = {.page = t.page,
                                           .page_size = t.page_size,
                                           .allowed = (uint8_t)allowed_accesses(&cpu->paging, &t, user),
-                                          .global = t.global && cpu->bus->translate == NULL};
+                                          .global = t.global};
         entry = tlb_enter(tlb, user, linear, &walked);
     } else {
         /* The fault itself drops what the TLB has for the page (SDM vol. 3, 4.10.4.1). */

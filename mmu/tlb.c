@@ -273,6 +273,15 @@ void tlb_flush_nonglobal(struct tlb *tlb)
     no_large_pages(tlb, false);
 }
 
+void tlb_flush_where(struct tlb *tlb, tlb_goes_fn *goes, void *ctx)
+{
+    for (uint32_t number = FIRST_ENTRY; number < tlb->used; number++) {
+        struct tlb_entry *entry = &tlb->entry[number];
+        if (entry->linear != TLB_FREE && goes(ctx, entry->linear))
+            drop(tlb, entry);
+    }
+}
+
 static bool in_large_page(const struct tlb *tlb, uint64_t linear)
 {
     for (unsigned global = 0; global < 2; global++)

@@ -181,6 +181,9 @@ void tlb_enter_code(struct tlb *tlb, struct tlb_entry *entry);
 void tlb_flush(struct tlb *tlb);
 /* All but entries of global pages: MOV to CR3. */
 void tlb_flush_nonglobal(struct tlb *tlb);
+/* What `goes`, by linear page. */
+typedef bool tlb_goes_fn(void *ctx, uint64_t linear);
+void tlb_flush_where(struct tlb *tlb, tlb_goes_fn *goes, void *ctx);
 /* One linear page, or all of the large page it is in; global or not, in both sets: INVLPG, page faults. */
 void tlb_flush_page(struct tlb *tlb, uint64_t linear);
 /* Every entry that maps this guest-physical page. */

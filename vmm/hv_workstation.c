@@ -126,8 +126,11 @@ static bool workstation_translate(void *ctx, gva_t addr, enum access access, boo
 {
     struct workstation *workstation = ctx;
     const struct paging *paging = &vm_cpu(workstation->vm)->paging;
-    if (workstation->shadow == NULL)
-        return page_walk(vm_memory(workstation->vm), paging, addr, access, user, ac, true, out, pf);
+    if (workstation->shadow == NULL) {
+        bool ok = page_walk(vm_memory(workstation->vm), paging, addr, access, user, ac, true, out, pf);
+        out->global = false;
+        return ok;
+    }
     return shadow_translate(workstation->shadow, paging, addr, access, user, ac, out, pf);
 }
 

@@ -60,6 +60,42 @@ static void ensure_free_tables(struct shadow *shadow)
     flush_soft_tlb(shadow);
 }
 
+/* ---- Roots ---- */
+
+/* By index in the root: known, and if so whether both map it by the same table. */
+struct root_change {
+    const struct shadow *shadow;
+    int32_t from, to;
+    uint64_t known[ENTRIES_MAX / 64], same[ENTRIES_MAX / 64];
+};
+
+static bool differs(void *ctx, uint64_t linear)
+{
+    struct root_change *change = ctx;
+    const struct shadow *shadow = change->shadow;
+    unsigned index = shadow_index(shadow, linear, shadow->levels);
+    uint64_t bit = UINT64_C(1) << index % 64, *known = &change->known[index / 64];
+    if (!(*known & bit)) {
+        uint64_t entry = shadow_entry(shadow, change->to, index);
+        bool same = (entry & SPTE_P) && entry == shadow_entry(shadow, change->from, index);
+        *known |= bit;
+        change->same[index / 64] |= same ? bit : 0;
+    }
+    return !(change->same[index / 64] & bit);
+}
+
+static void change_root(struct shadow *shadow, const struct paging *paging)
+{
+    struct root_change change = {.shadow = shadow, .from = shadow->root};
+    shadow_root_select(shadow, paging);
+    change.to = shadow->root;
+    shadow->counters.root_switches++;
+    if (change.from == NO_TABLE)
+        flush_soft_tlb(shadow);
+    else
+        tlb_flush_where(&vm_cpu(shadow->vm)->tlb, differs, &change);
+}
+
 /* The registers have changed since the last translation. A part of the exit in which they did, not a visit.
  */
 static void follow_registers(struct shadow *shadow, const struct paging *paging)
@@ -72,12 +108,11 @@ static void follow_registers(struct shadow *shadow, const struct paging *paging)
     }
     if (is_current_root(shadow, paging))
         return;
-    shadow_sync(shadow);
+    if (shadow_sync(shadow))
+        flush_soft_tlb(shadow);
     ensure_free_tables(shadow);
     uint64_t made = shadow->counters.tables_made;
-    shadow_root_select(shadow, paging);
-    shadow->counters.root_switches++;
-    flush_soft_tlb(shadow);
+    change_root(shadow, paging);
     if (shadow->counters.tables_made != made)
         host_charge(vm_host(shadow->vm), COST_ID_SHADOW_ROOT);
 }
@@ -140,6 +175,7 @@ bool shadow_translate(struct shadow *shadow, const struct paging *paging, gva_t 
     bool ok = !followed && permits(shadow, paging, addr, access, user, ac, out);
     if (!ok) {
         ok = walk_guest(shadow, paging, addr, access, user, ac, out, pf);
+        out->global = false; /* but of a shadow entry */
         if (!ok || can_shadow(shadow, out->page)) {
             vm_visit_begin(shadow->vm, ok ? VM_EXIT_HIDDEN_FAULT : VM_EXIT_TRUE_FAULT, addr.v);
             host_charge(host, COST_ID_SHADOW_FAULT);

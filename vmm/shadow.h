@@ -14,7 +14,11 @@
  * Guest pages that are page tables are write-traced. A write makes shadow entries *stale*; like a hardware
  * TLB, the shadow may go on translating by them until the guest invalidates (INVLPG, CR3...), and then drops
  * exactly those. So what is charged depends on the guest's accesses alone, never on the soft TLB, which only
- * ever holds what the shadow permits. */
+ * ever holds what the shadow permits.
+ *
+ * The soft TLB keeps what the shadow translates over the guest's CR3 loads and INVLPG ("global"); what they
+ * take away here is taken from it: pages whose leaf was stale, and of another root what the two do not map by
+ * the same tables. */
 #ifndef CROSSPAGE_VMM_SHADOW_H
 #define CROSSPAGE_VMM_SHADOW_H
 

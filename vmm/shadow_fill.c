@@ -57,6 +57,19 @@ static uint64_t leaf_entry(const struct shadow *shadow, uint64_t page, uint64_t 
     return entry;
 }
 
+bool shadow_leaf_page(const struct shadow *shadow, uint64_t entry, gpa_t *out)
+{
+    uint64_t page = (entry & (shadow->entry_size == 4 ? 0xFFFFF000 : SPTE_ADDRESS)) >> PAGE_SHIFT;
+    if (entry & SPTE_P) {
+        page = pmap_ppn(shadow->pmap, (mpn_t){page});
+        CHECK(page != PMAP_NONE);
+    } else if (!(entry & SPTE_DEVICE)) {
+        return false;
+    }
+    *out = gpa(page << PAGE_SHIFT);
+    return true;
+}
+
 bool shadow_lookup(const struct shadow *shadow, uint64_t addr, struct translation *out)
 {
     int32_t table = shadow->root;
@@ -71,21 +84,17 @@ bool shadow_lookup(const struct shadow *shadow, uint64_t addr, struct translatio
             rights = (rights & (entry | ~(uint64_t)(SPTE_W | SPTE_U))) | (entry & SPTE_NX);
         table = shadow_child(entry);
     }
-    uint64_t page = (entry & (shadow->entry_size == 4 ? 0xFFFFF000 : SPTE_ADDRESS)) >> PAGE_SHIFT;
-    if (entry & SPTE_P) {
-        page = pmap_ppn(shadow->pmap, (mpn_t){page});
-        CHECK(page != PMAP_NONE);
-    } else if (!(entry & SPTE_DEVICE)) {
+    gpa_t page;
+    if (!shadow_leaf_page(shadow, entry, &page))
         return false;
-    }
     *out = (struct translation){
-        .page = gpa(page << PAGE_SHIFT),
+        .page = page,
         .page_size = PAGE_SIZE,
         .writable = (rights & SPTE_W) && (entry & SPTE_GUEST_W),
         .user = (rights & SPTE_U) && (entry & SPTE_U),
         .exec = !((rights | entry) & SPTE_NX),
         .dirty = (entry & SPTE_GUEST_D) != 0,
-        .global = (entry & SPTE_G) != 0,
+        .global = true, /* see shadow.h */
     };
     return true;
 }

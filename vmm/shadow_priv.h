@@ -103,11 +103,13 @@ void shadow_unref(struct shadow *shadow, int32_t table);
 void shadow_drop_all(struct shadow *shadow);
 /* Set an entry. Counts references; returns true if a translation was taken away. */
 bool shadow_set(struct shadow *shadow, int32_t table, unsigned index, uint64_t entry);
-/* Drop all stale entries; true if there were any. */
-bool shadow_sync(struct shadow *shadow);
+/* Drop all stale entries. The soft TLB loses the pages of those that were leaves; true: it must lose all. */
+bool shadow_sync(struct shadow *shadow) MUST_CHECK;
 memory_written_fn shadow_written;
 
 /* shadow_fill.c */
+/* The page that a leaf translates to; false: none. */
+bool shadow_leaf_page(const struct shadow *shadow, uint64_t entry, gpa_t *page);
 bool shadow_lookup(const struct shadow *shadow, uint64_t addr, struct translation *out);
 /* Returns true if a translation was taken away meanwhile. */
 bool shadow_fill(struct shadow *shadow, uint64_t addr);

@@ -318,9 +318,17 @@ void shadow_written(void *ctx, gpa_t addr, uint64_t size)
         forget_abandoned(shadow, last_table);
 }
 
+static void drop_leaf(struct shadow *shadow, int32_t number, unsigned index)
+{
+    gpa_t page;
+    if (shadow_leaf_page(shadow, shadow_entry(shadow, number, index), &page))
+        tlb_flush_physical(&vm_cpu(shadow->vm)->tlb, page);
+    shadow_set(shadow, number, index, 0);
+}
+
 bool shadow_sync(struct shadow *shadow)
 {
-    bool any = false;
+    bool above = false;
     while (shadow->stale_list != NO_TABLE) {
         int32_t number = shadow->stale_list;
         struct shadow_table *table = &shadow->tables[number];
@@ -329,9 +337,13 @@ bool shadow_sync(struct shadow *shadow)
         for (unsigned word = 0; table->used && word < ARRAY_LEN(table->stale); word++)
             while (table->stale[word] != 0) {
                 unsigned index = word * 64 + (unsigned)__builtin_ctzll(table->stale[word]);
-                shadow_set(shadow, number, index, 0);
-                any = true;
+                if (table->key.level == 1) {
+                    drop_leaf(shadow, number, index);
+                } else {
+                    shadow_set(shadow, number, index, 0);
+                    above = true;
+                }
             }
     }
-    return any;
+    return above;
 }

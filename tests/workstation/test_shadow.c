@@ -94,14 +94,16 @@ static void check_memories(const struct bench *bench)
     }
 }
 
-/* Remember it in the soft TLB as cpu/ would. */
+/* Remember it in the soft TLB as cpu/ would, which leaves it to the monitor to take it away. */
 static void fill_tlb(struct bench *bench, uint64_t linear, enum access access, bool user,
                      const struct translation *found)
 {
     struct tlb *tlb = &bench->vm->cpu.tlb;
     tlb_enter(tlb, user, linear,
-              &(const struct tlb_walked){
-                  .page = found->page, .page_size = PAGE_SIZE, .allowed = (uint8_t)(1u << access)});
+              &(const struct tlb_walked){.page = found->page,
+                                         .page_size = PAGE_SIZE,
+                                         .allowed = (uint8_t)(1u << access),
+                                         .global = found->global});
 }
 
 /* What the MMU would do with the shadow tables. */
@@ -148,7 +150,7 @@ static void check_access(struct bench *bench, uint64_t linear, enum access acces
 
 static void invalidate(struct bench *bench)
 {
-    tlb_flush(&bench->vm->cpu.tlb);
+    tlb_flush_nonglobal(&bench->vm->cpu.tlb);
     shadow_invalidate(bench->shadow, &bench->paging);
 }
 
@@ -239,6 +241,7 @@ static void set_mode(struct bench *bench, const struct mode *mode)
                                     .physical_bits = mode->mode == PAGING_32BIT ? 32 : 36,
                                     .a20_mask = UINT64_MAX};
     choose_root(bench);
+    tlb_flush(&bench->vm->cpu.tlb);
     invalidate(bench);
 }
 
