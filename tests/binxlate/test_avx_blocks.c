@@ -159,6 +159,23 @@ static const struct loop loops[] = {
      0},
 };
 
+/* To a model without BMI and LZCNT: BSF and BSR, with a prefix that means nothing. */
+static const struct loop older[] = {
+    /* tzcnt rax, rcx; lzcnt edx, [rbx]; tzcnt esi, edi; add r9, rsi */
+    {"bit scans",
+     {0xF3, 0x48, 0x0F, 0xBC, 0xC1, 0xF3, 0x0F, 0xBD, 0x13, 0xF3, 0x0F, 0xBC, 0xF7, 0x49, 0x01, 0xF1},
+     16,
+     -1,
+     0},
+};
+
+Test(avx_blocks, older_model)
+{
+    if (!translator_supported())
+        cr_skip_test("no translator for this host");
+    loops_compare(older, ARRAY_LEN(older), "x86-64-v2", 1u << PATH_MEMORY);
+}
+
 Test(avx_blocks, loops)
 {
     static const char *const wanted[] = {"avx2", "fma",   "f16c", "aes",   "pclmulqdq",
