@@ -107,7 +107,7 @@ unsigned x64_opcode(const struct insn *insn)
         [M0F] = OP_0F, [M0F38] = OP_0F38, [M0F3A] = OP_0F3A,
         [V0F] = OP_0F, [V0F38] = OP_0F38, [V0F3A] = OP_0F3A,
     };
-    static const uint16_t prefix[] = {[P66] = OP_66, [PF3] = OP_F3, [PF2] = OP_F2};
+    static const uint16_t prefix[] = {[P66] = OP_66, [PF3] = OP_F3, [PF2] = OP_F2, [NREP] = 0};
     const struct insn_row *row = &insn_rows[insn->row];
     /* 82 is another 80, which 64-bit mode does not have (SDM vol. 2, table A-6). */
     unsigned opcode = row->map == M1 && insn->opcode == 0x82 ? 0x80 : insn->opcode;
