@@ -270,22 +270,22 @@ static enum after interpret(struct translator *t, const struct site *site)
 {
     struct cpu *cpu = t->cpu;
     const struct insn *insn = site->insn;
-    uint64_t rest_cost = site->rest_cost, rest_count = site->rest_count;
+    uint64_t back_cost = site->back_cost, back_count = site->back_count;
     unsigned mode = cpu->mode;
     uint64_t epoch = tlb_code_epoch(&cpu->tlb);
     cpu->s.rip = site->unit->rip + insn->rip_offset;
-    cpu->s.clock -= rest_cost;
-    cpu->s.instructions -= rest_count;
+    cpu->s.clock -= site->rest_cost;
+    cpu->s.instructions -= site->rest_count;
     uint8_t shadow = end_shadow(t);
     t->count[site->kind == SITE_MEMORY ? COUNT_SLOW_MEMORY : COUNT_SLOW]++;
     t->slow_rows[insn->row]++;
     enum exec result = insn->exec(cpu, insn);
     if (result != EXEC_FAULT)
         cpu->s.intr_shadow &= (uint8_t)~shadow;
-    if (LIKELY(result == EXEC_NEXT && cpu->s.clock + rest_cost < cpu->limit && cpu->mode == mode &&
+    if (LIKELY(result == EXEC_NEXT && cpu->s.clock + back_cost < cpu->limit && cpu->mode == mode &&
                tlb_code_epoch(&cpu->tlb) == epoch && can_resume(t, site->unit))) {
-        cpu->s.clock += rest_cost;
-        cpu->s.instructions += rest_count;
+        cpu->s.clock += back_cost;
+        cpu->s.instructions += back_count;
         return AFTER_RESUME;
     }
     insn_finish(cpu, insn, result);

@@ -20,6 +20,7 @@
 
 #include "base/check.h"
 #include "base/host_code.h"
+#include "binxlate/share.h"
 #include "binxlate/translator.h"
 #include "cpu/block.h"
 
@@ -53,13 +54,13 @@ struct xlat_frame {
     uint64_t salt;         /* of the jump cache, see jump_cache.c */
     uint64_t target;       /* where enter goes */
     uint64_t temp[FRAME_TEMPS];
-    uint64_t shared;     /* host address of a shared check's lowest byte, see share.h */
-    uint16_t flags;      /* AL: OF as 0 or 1, AH: SF ZF AF PF CF as LAHF has them */
-    uint8_t not_flat[2]; /* FS, GS: 1 when an access through it needs the interpreter's checks */
-    uint8_t x87_live;    /* the host's x87 unit holds the guest's state; only while in host code */
-    uint8_t x87_data;    /* enum sreg of the last x87 memory operand since then, or X87_NO_DATA */
-    uint16_t x87_word;   /* control word on its way */
-    uint64_t x87_note;   /* last x87 instruction since then: offset << 16 | X87_NOTED | opcode; or 0 */
+    uint64_t shared[SHARE_GROUPS]; /* host address of a shared check's lowest byte, see share.h */
+    uint16_t flags;                /* AL: OF as 0 or 1, AH: SF ZF AF PF CF as LAHF has them */
+    uint8_t not_flat[2];           /* FS, GS: 1 when an access through it needs the interpreter's checks */
+    uint8_t x87_live;              /* the host's x87 unit holds the guest's state; only while in host code */
+    uint8_t x87_data;              /* enum sreg of the last x87 memory operand since then, or X87_NO_DATA */
+    uint16_t x87_word;             /* control word on its way */
+    uint64_t x87_note; /* last x87 instruction since then: offset << 16 | X87_NOTED | opcode; or 0 */
     uint8_t x87_image[X87_IMAGE_BYTES]; /* as the host loads and stores it */
     /* 0: the guest's XMM registers and MXCSR are in the host's (only in host code); 1: in struct cpu. The
      * same for the upper halves of YMM registers, which are in the host's only if the lower ones are. */
@@ -104,6 +105,7 @@ struct site {
     uint32_t next;   /* SITE_LINK: the next site linked to the same unit */
     /* SITE_INSN, SITE_MEMORY: what the unit has paid from `insn` on, without having done it. */
     uint32_t rest_cost, rest_count;
+    uint32_t back_cost, back_count; /* what is to be paid to go on at `resume` */
 };
 
 struct translation_unit {

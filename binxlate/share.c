@@ -1,12 +1,17 @@
 /* Finding accesses that can share a check (share.h).
  *
- * For each base register the block is followed from its start while the register only changes by constants.
- * An instruction that is not known to leave the other registers alone ends the search. */
+ * For each base, with or without index, that some instruction uses, the block is followed from its start
+ * while these registers only change by constants. An instruction that is not known to leave other registers
+ * alone ends the search. */
 #include "binxlate/share.h"
 
 #include "cpu/exec.h"
 
-enum { SHARE_SPAN = 256, SHARE_OFFSET = 1 << 16 };
+enum {
+    SHARE_SPAN = 512,
+    SHARE_OFFSET = 1 << 16,
+    MEMBERS_LEAST = 3, /* in all copies: for fewer, near pages are as good */
+};
 
 /* Of the vector instructions all but those that write RCX and to [rDI]. */
 static bool is_plain_vector(const struct insn *insn)
@@ -83,77 +88,146 @@ static bool change_of(const struct insn *insn, unsigned base, unsigned width, in
 
 struct search {
     const struct block *block;
-    struct share *share;
+    struct share_group group;
     unsigned width;
+    uint64_t operand, stack; /* bit per position: a member */
 };
+_Static_assert(BLOCK_MAX_INSNS <= 64, "one bit each");
 
 /* Add an access if the group stays close together. */
 static void add(struct search *s, unsigned position, int32_t offset, unsigned size, bool write,
                 uint64_t *mask)
 {
-    struct share *share = s->share;
+    struct share_group *group = &s->group;
     int32_t low = offset, high = offset + (int32_t)size;
-    if (share->members > 0) {
-        low = low < share->low ? low : share->low;
-        high = high > share->high ? high : share->high;
-    } else {
-        share->leader = (uint8_t)position;
+    if (group->members > 0) {
+        low = low < group->low ? low : group->low;
+        high = high > group->high ? high : group->high;
     }
     if (high - low > SHARE_SPAN)
         return;
-    share->low = low;
-    share->high = high;
-    share->write |= write;
-    share->members++;
+    group->low = low;
+    group->high = high;
+    group->write |= write;
+    group->members++;
     *mask |= UINT64_C(1) << position;
+}
+
+static bool is_native(const struct search *s, const struct insn *insn)
+{
+    return insn->addr_size == s->width && insn->seg != FS && insn->seg != GS &&
+           (insn->seg != CS || s->width == 8) && insn->disp > -SHARE_OFFSET && insn->disp < SHARE_OFFSET &&
+           insn->exec != exec_pop && insn->exec != exec_nop;
 }
 
 static void add_accesses(struct search *s, unsigned position, int32_t delta)
 {
     const struct insn *insn = &s->block->insn[position];
     const struct operand *memory = memory_operand(insn);
-    unsigned base = s->share->base;
-    bool native = insn->addr_size == s->width && insn->index == REG_NONE && insn->seg != FS &&
-                  insn->seg != GS && (insn->seg != CS || s->width == 8);
-    if (memory != NULL && native && insn->base == base && insn->disp > -SHARE_OFFSET &&
-        insn->disp < SHARE_OFFSET && insn->exec != exec_pop && insn->exec != exec_nop) {
+    const struct share_group *group = &s->group;
+    if (memory != NULL && is_native(s, insn) && insn->base == group->base && insn->index == group->index &&
+        (insn->index == REG_NONE || insn->scale == group->scale)) {
         bool write = memory == &insn->op[0] && (insn_attr(insn) & ATTR_NOWRITE) == 0;
-        add(s, position, delta + (int32_t)insn->disp, memory->size, write, &s->share->operand);
+        add(s, position, delta + (int32_t)insn->disp, memory->size, write, &s->operand);
     }
     int32_t bytes = pushed(insn);
-    if (base == RSP && bytes > 0)
-        add(s, position, delta - bytes, (unsigned)bytes, true, &s->share->stack);
-    else if (base == RSP && bytes < 0)
-        add(s, position, delta, (unsigned)-bytes, false, &s->share->stack);
+    if (group->base != RSP || group->index != REG_NONE)
+        return;
+    if (bytes > 0)
+        add(s, position, delta - bytes, (unsigned)bytes, true, &s->stack);
+    else if (bytes < 0)
+        add(s, position, delta, (unsigned)-bytes, false, &s->stack);
 }
 
-static void follow_base(struct search *s, unsigned base)
+/* How the instruction changes the group's address. */
+static bool change_of_address(const struct search *s, const struct insn *insn, int32_t *change)
+{
+    const struct share_group *group = &s->group;
+    int32_t by_index = 0;
+    if (!change_of(insn, group->base, s->width, change))
+        return false;
+    if (group->index != REG_NONE && !change_of(insn, group->index, s->width, &by_index))
+        return false;
+    *change += by_index * (1 << group->scale);
+    return true;
+}
+
+static void follow(struct search *s)
 {
     int32_t delta = 0, change;
-    *s->share = (struct share){.base = (uint8_t)base};
     for (unsigned i = 0; i < s->block->count; i++) {
         const struct insn *insn = &s->block->insn[i];
-        s->share->delta[i] = delta;
+        s->group.delta[i] = delta;
         if (!is_plain(insn))
             return;
         add_accesses(s, i, delta);
-        if (!change_of(insn, base, s->width, &change))
+        if (!change_of_address(s, insn, &change))
             return;
         delta += change;
         if (delta <= -SHARE_OFFSET || delta >= SHARE_OFFSET)
             return;
     }
+    s->group.whole = true;
+    s->group.step = delta;
 }
 
-void share_find(const struct block *block, struct share *best)
+/* Make the range that of all copies. Is the group worth a check? */
+static bool extend(struct share_group *group, unsigned copies)
 {
-    struct share share;
+    if (group->members * copies < MEMBERS_LEAST)
+        return false;
+    if (copies == 1)
+        return true;
+    int32_t way = group->step * (int32_t)(copies - 1);
+    group->low += way < 0 ? way : 0;
+    group->high += way > 0 ? way : 0;
+    return group->whole && group->high - group->low <= SHARE_SPAN;
+}
+
+static void mark(uint8_t *place, uint64_t mask, unsigned group)
+{
+    for (; mask != 0; mask &= mask - 1)
+        place[__builtin_ctzll(mask)] = (uint8_t)group;
+}
+
+static bool is_known(const struct share *share, unsigned base, unsigned index, unsigned scale)
+{
+    for (unsigned n = 0; n < share->groups; n++) {
+        const struct share_group *group = &share->group[n];
+        if (group->base == base && group->index == index && (index == REG_NONE || group->scale == scale))
+            return true;
+    }
+    return false;
+}
+
+static void try_group(const struct block *block, unsigned copies, unsigned base, unsigned index,
+                      unsigned scale, struct share *share)
+{
     struct search search = {
-        .block = block, .share = &share, .width = (block->mode & MODE_CODE_MASK) == MODE_CODE64 ? 8 : 4};
-    best->members = 0;
-    for (unsigned base = 0; base < GPR_COUNT; base++) {
-        follow_base(&search, base);
-        if (share.members >= 2 && share.members > best->members)
-            *best = share;
+        .block = block,
+        .group = {.base = (uint8_t)base, .index = (uint8_t)index, .scale = (uint8_t)scale},
+        .width = (block->mode & MODE_CODE_MASK) == MODE_CODE64 ? 8 : 4,
+    };
+    if (share->groups == SHARE_GROUPS || is_known(share, base, index, scale))
+        return;
+    follow(&search);
+    if (!extend(&search.group, copies))
+        return;
+    mark(share->operand, search.operand, share->groups);
+    mark(share->stack, search.stack, share->groups);
+    share->group[share->groups++] = search.group;
+}
+
+void share_find(const struct block *block, unsigned copies, struct share *share)
+{
+    share->groups = 0;
+    memset(share->operand, SHARE_NONE, sizeof share->operand);
+    memset(share->stack, SHARE_NONE, sizeof share->stack);
+    for (unsigned i = 0; i < block->count; i++) {
+        const struct insn *insn = &block->insn[i];
+        if (memory_operand(insn) != NULL && insn->base < GPR_COUNT)
+            try_group(block, copies, insn->base, insn->index, insn->scale, share);
+        if (pushed(insn) != 0)
+            try_group(block, copies, RSP, REG_NONE, 0, share);
     }
 }

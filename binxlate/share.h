@@ -1,25 +1,31 @@
-/* Memory accesses of a block that can share one check: those off one base register, at offsets known when the
- * block is translated, close to each other. PUSH, POP, CALL and RET count as accesses off RSP. */
+/* Memory accesses of a block that can share a check: those off one base register, or one base and index, at
+ * offsets known when the block is translated, close to each other. PUSH, POP, CALL and RET count as accesses
+ * off RSP. Of a block that is repeated, the accesses of all its copies share. */
 #ifndef CROSSPAGE_BINXLATE_SHARE_H
 #define CROSSPAGE_BINXLATE_SHARE_H
 
 #include "cpu/block.h"
 
-struct share {
-    uint8_t base;   /* register; valid if members >= 2 */
-    uint8_t leader; /* position of the first member */
-    uint8_t members;
-    bool write; /* some member writes */
-    int32_t low,
-        high;         /* the accesses are in [low, high), relative to the base's value at the block's start */
-    uint64_t operand; /* bit per position: the memory operand is a member */
-    uint64_t stack;   /* bit per position: what is pushed or popped is a member */
-    int32_t
-        delta[BLOCK_MAX_INSNS]; /* the base's value before the instruction, relative to the block's start */
-};
-_Static_assert(BLOCK_MAX_INSNS <= 64, "one bit each");
+enum { SHARE_GROUPS = 4, SHARE_NONE = 0xFF };
 
-/* The best group of `block`; members is 0 when there is none worth it. */
-void share_find(const struct block *block, struct share *share);
+struct share_group {
+    uint8_t base, index, scale; /* registers and shift; index may be REG_NONE */
+    uint8_t members;            /* in one copy */
+    bool write;                 /* some member writes */
+    bool whole;                 /* the address is known to the end of the block, so `step` is right */
+    int32_t step;               /* by which it changes from copy to copy */
+    int32_t low, high; /* accesses of all copies are in [low, high), relative to the address at the start */
+    int32_t delta[BLOCK_MAX_INSNS]; /* the address before the instruction, likewise, in the first copy */
+};
+
+struct share {
+    unsigned groups;
+    struct share_group group[SHARE_GROUPS];
+    /* The groups of an instruction's memory operand, and of what it pushes or pops; or SHARE_NONE. */
+    uint8_t operand[BLOCK_MAX_INSNS], stack[BLOCK_MAX_INSNS];
+};
+
+/* The groups of `block` that are worth a check, if it is repeated so often. */
+void share_find(const struct block *block, unsigned copies, struct share *share);
 
 #endif

@@ -38,18 +38,30 @@ static void unmap(struct tlb *tlb, struct tlb_entry *entry)
     tlb->map_epoch[entry->user]++;
 }
 
+/* Does the map hold nothing of the entry that it will not hold when it is mapped so? */
+static bool only_grows(const struct tlb_map *map, const struct tlb_entry *entry, uintptr_t addend, bool read,
+                       bool write)
+{
+    unsigned slot = tlb_slot(entry->linear);
+    uint64_t key = tlb_key(entry->linear);
+    bool reads = map->read_key[slot] == key, writes = map->write_key[slot] == key;
+    return (reads || writes) && map->addend[slot] == addend && reads <= read && writes <= write;
+}
+
 void tlb_map(struct tlb *tlb, struct tlb_entry *entry, uint8_t *frame, bool read, bool write)
 {
     if (!read && !write) {
         unmap(tlb, entry);
         return;
     }
-    unmap(tlb, entry);
     struct tlb_map *map = &tlb->map[entry->user];
     unsigned slot = tlb_slot(entry->linear);
+    uintptr_t addend = (uintptr_t)frame - (uintptr_t)entry->linear;
+    if (!only_grows(map, entry, addend, read, write))
+        unmap(tlb, entry);
     map->read_key[slot] = read ? tlb_key(entry->linear) : tlb_key_invalid(slot);
     map->write_key[slot] = write ? tlb_key(entry->linear) : tlb_key_invalid(slot);
-    map->addend[slot] = (uintptr_t)frame - (uintptr_t)entry->linear;
+    map->addend[slot] = addend;
     entry->mapped = true;
 }
 

@@ -41,7 +41,7 @@ static void mask_register(struct x64_unit *x, unsigned reg, uint32_t mask, unsig
 static bool lower_rdtsc(struct x64_unit *x)
 {
     struct x64_asm *a = &x->a;
-    uint32_t rest = x->unit->cost - x->copy * x->block->cost - x->insn->clock_offset;
+    uint32_t rest = x->paid_cost - x->insn->clock_offset;
     if (watched(x))
         return false;
     if (cpl_of(x) != 0)

@@ -131,47 +131,64 @@ struct x64_mem x64_probe(struct x64_unit *x, unsigned address, unsigned size, en
 
 /* ---- Shared checks ---- */
 
-static bool is_shared(const struct x64_unit *x, uint64_t members)
+/* The group, SHARE_NONE if it is not to be used. `places` is of struct share. */
+static unsigned group_of(const struct x64_unit *x, const uint8_t *places)
 {
-    return x->sharing && (members >> x->insn->position & 1) != 0;
+    unsigned group = places[x->insn->position];
+    bool good = x->sharing && group != SHARE_NONE && (x->copy == 0 || (x->checked >> group & 1) != 0);
+    return good ? group : SHARE_NONE;
 }
 
-/* One check for the whole range of the group; fails to the plain copy of the leader. */
-static void check_group(struct x64_unit *x)
+/* One check for the whole range of the group; fails to the plain part. */
+static void check_group(struct x64_unit *x, unsigned n)
 {
     struct x64_asm *a = &x->a;
-    const struct share *share = &x->share;
-    unsigned base = x64_use(x, share->base, X_T0);
-    x64_lea(a, x->code, X_T0, x64_at(base, share->low - share->delta[x->insn->position]));
-    x64_look_up(x, X_T0, (unsigned)(share->high - share->low), share->write ? ACCESS_WRITE : ACCESS_READ,
+    const struct share_group *group = &x->share.group[n];
+    unsigned base = x64_use(x, group->base, X_T0), index = X_NONE;
+    if (group->index != REG_NONE)
+        index = x64_use(x, group->index, X_T1);
+    int32_t low = group->low - group->delta[x->insn->position];
+    x64_lea(a, x->code, X_T0, x64_indexed(base, index, group->scale, low));
+    x64_look_up(x, X_T0, (unsigned)(group->high - group->low), group->write ? ACCESS_WRITE : ACCESS_READ,
                 false);
     uint8_t *hit = x64_jrcxz8(a);
-    x->unshared[x->unshared_count++] = x64_jmp32(a);
+    x->unshared[x->unshared_count].position = x->insn->position;
+    x->unshared[x->unshared_count++].from = x64_jmp32(a);
     x64_here8(a, hit);
     x64_lea(a, 8, X_T1, x64_indexed(X_T0, X_T1, 0, 0));
-    x64_store(a, 8, FRAME_FIELD(shared), X_T1);
-    x->checked = true;
+    x64_store(a, 8, FRAME_FIELD(shared[n]), X_T1);
+    if (x->checked == 0)
+        x->shared_from = x->insn->position;
+    x->checked |= (uint8_t)(1u << n);
 }
 
-/* Host memory at `offset` from the base's value at the start of the block. */
-static struct x64_mem shared_place(struct x64_unit *x, int32_t offset)
+/* From the group's address at the start to that before the present instruction. */
+static int32_t way_of(const struct x64_unit *x, unsigned n)
 {
-    if (!x->checked)
-        check_group(x);
+    const struct share_group *group = &x->share.group[n];
+    return group->delta[x->insn->position] + (int32_t)x->copy * group->step;
+}
+
+/* Host memory at `offset` from the group's address. */
+static struct x64_mem shared_place(struct x64_unit *x, unsigned n, int32_t offset)
+{
+    if ((x->checked >> n & 1) == 0)
+        check_group(x, n);
     else
-        x64_load(&x->a, 8, X_T1, FRAME_FIELD(shared));
-    return x64_at(X_T1, offset - x->share.low);
+        x64_load(&x->a, 8, X_T1, FRAME_FIELD(shared[n]));
+    return x64_at(X_T1, way_of(x, n) + offset - x->share.group[n].low);
 }
 
 bool x64_operand_is_shared(const struct x64_unit *x)
 {
-    return is_shared(x, x->share.operand);
+    return group_of(x, x->share.operand) != SHARE_NONE;
 }
 
 struct x64_mem x64_operand(struct x64_unit *x, const struct insn *insn, unsigned size, enum access access)
 {
-    if (x64_operand_is_shared(x))
-        return shared_place(x, x->share.delta[insn->position] + (int32_t)insn->disp);
+    unsigned group = group_of(x, x->share.operand);
+    if (group != SHARE_NONE)
+        return shared_place(x, group, (int32_t)insn->disp);
     return x64_probe(x, x64_address(x, insn), size, access);
 }
 
@@ -194,13 +211,15 @@ static void check_alignment(struct x64_unit *x, unsigned address, unsigned size)
 struct x64_mem x64_operand_aligned(struct x64_unit *x, const struct insn *insn, unsigned size,
                                    enum access access)
 {
-    if (!is_shared(x, x->share.operand))
+    unsigned group = group_of(x, x->share.operand);
+    if (group == SHARE_NONE)
         return probe(x, x64_address(x, insn), size, access, true);
-    int32_t offset = x->share.delta[insn->position] + (int32_t)insn->disp;
-    if (x->aligned < size || ((unsigned)(offset - x->aligned_offset) & (size - 1)) != 0) {
+    int32_t offset = way_of(x, group) + (int32_t)insn->disp;
+    unsigned apart = (unsigned)(offset - x->aligned[group].offset);
+    if (x->aligned[group].size < size || (apart & (size - 1)) != 0) {
         check_alignment(x, x64_address(x, insn), size);
-        x->aligned = (uint8_t)size;
-        x->aligned_offset = offset;
+        x->aligned[group].size = (uint8_t)size;
+        x->aligned[group].offset = offset;
     }
     return x64_operand(x, insn, size, access);
 }
@@ -209,8 +228,9 @@ struct x64_mem x64_operand_aligned(struct x64_unit *x, const struct insn *insn, 
 
 struct x64_mem x64_push_place(struct x64_unit *x, unsigned size)
 {
-    if (is_shared(x, x->share.stack))
-        return shared_place(x, x->share.delta[x->insn->position] - (int32_t)size);
+    unsigned group = group_of(x, x->share.stack);
+    if (group != SHARE_NONE)
+        return shared_place(x, group, -(int32_t)size);
     x64_lea(&x->a, x->code, X_T0, x64_at(x64_home(RSP), -(int32_t)size));
     return x64_probe(x, X_T0, size, ACCESS_WRITE);
 }
@@ -218,8 +238,9 @@ struct x64_mem x64_push_place(struct x64_unit *x, unsigned size)
 struct x64_mem x64_top_place(struct x64_unit *x, unsigned size)
 {
     unsigned top = x64_home(RSP);
-    if (is_shared(x, x->share.stack))
-        return shared_place(x, x->share.delta[x->insn->position]);
+    unsigned group = group_of(x, x->share.stack);
+    if (group != SHARE_NONE)
+        return shared_place(x, group, 0);
     if (x->code == 4) { /* bits 63..32 are no part of the address */
         x64_mov(&x->a, 4, X_T0, top);
         top = X_T0;

@@ -268,8 +268,10 @@ static void finish_slow(struct x64_unit *x)
                         .unit = x->unit,
                         .insn = x->insn,
                         .resume = offset_of(x, x->a.at),
-                        .rest_cost = x->unit->cost - x->copy * x->block->cost - x->insn->clock_offset,
-                        .rest_count = x->unit->count - x->copy * x->block->count - x->insn->position};
+                        .rest_cost = x->paid_cost - x->insn->clock_offset,
+                        .rest_count = x->paid_count - x->insn->position};
+    site.back_cost = site.rest_cost;
+    site.back_count = site.rest_count;
     uint32_t index = site_add(x->t, &site);
     x64_near_site(x, index);
     for (unsigned i = 0; i < x->slow_count; i++)
@@ -327,16 +329,16 @@ static void emit_entry(struct x64_unit *x)
     x64_aim8(a, x64_jrcxz8(a), spent);
 }
 
-/* How often to repeat a block that ends by jumping to itself: the budget is paid once for all copies, and its
- * way through memory is longer than a small loop. Not if accesses share a check: that saves more. */
+/* How often to repeat a block that ends by jumping to itself: the budget is paid once for all copies, its way
+ * through memory is longer than a small loop, and copies share checks. */
 static unsigned copies_of(const struct x64_unit *x)
 {
-    enum { LOOP_INSNS = 40, LOOP_MEMBERS = 3 };
+    enum { LOOP_INSNS = 60 };
     const struct block *block = x->block;
     const struct insn *last = &block->insn[block->count - 1];
     uint64_t target = x->unit->rip + last->rip_offset + last->length + last->imm;
     if (last->row == 0 || last->exec != exec_jcc || last->op_size != x->code || !path_on(x->t, PATH_LOOP) ||
-        (x->code == 8 ? target : (uint32_t)target) != x->unit->rip || x->share.members >= LOOP_MEMBERS)
+        (x->code == 8 ? target : (uint32_t)target) != x->unit->rip)
         return 1;
     unsigned by_size = LOOP_INSNS / block->count, by_cost = UNIT_COST_MAX / 4 / block->cost;
     unsigned copies = by_size < by_cost ? by_size : by_cost;
@@ -352,15 +354,20 @@ void x64_leave_loop(struct x64_unit *x, uint8_t *from, uint64_t target)
     x->side[x->sides++].count = later * x->block->count;
 }
 
-static void emit_sides(struct x64_unit *x)
+/* Cycles and instructions that are paid and will not be done. Uses X_TEST. */
+static void take_back(struct x64_unit *x, uint32_t cost, uint32_t count)
 {
     struct x64_asm *a = &x->a;
+    x64_load(a, 8, X_TEST, FRAME_FIELD(budget));
+    x64_lea(a, 8, X_TEST, x64_at(X_TEST, -(int32_t)(cost << BUDGET_SHIFT | count)));
+    x64_store(a, 8, FRAME_FIELD(budget), X_TEST);
+}
+
+static void emit_sides(struct x64_unit *x)
+{
     for (unsigned i = 0; i < x->sides; i++) {
-        int32_t paid = (int32_t)(x->side[i].cost << BUDGET_SHIFT | x->side[i].count);
-        x64_here32(a, x->side[i].from);
-        x64_load(a, 8, X_TEST, FRAME_FIELD(budget));
-        x64_lea(a, 8, X_TEST, x64_at(X_TEST, -paid));
-        x64_store(a, 8, FRAME_FIELD(budget), X_TEST);
+        x64_here32(&x->a, x->side[i].from);
+        take_back(x, x->side[i].cost, x->side[i].count);
         x64_goto(x, x->side[i].target);
     }
 }
@@ -399,17 +406,35 @@ static void fall_off(struct x64_unit *x)
     x->done = true;
 }
 
-/* The rest of the unit from the leader on, without sharing: where failed checks go, and the sites from
- * `first` to `last` - 1, in the other copy, come back to. */
-static void lower_plain(struct x64_unit *x, uint32_t first, uint32_t last)
+/* Failed checks, all in the first copy: the plain part is of one copy. */
+static void emit_unshared(struct x64_unit *x, const uint32_t *start, unsigned copies)
 {
-    uint32_t start[BLOCK_MAX_INSNS + 1];
+    for (unsigned i = 0; i < x->unshared_count; i++) {
+        uint8_t *from = x->unshared[i].from;
+        if (copies > 1) {
+            x64_here32(&x->a, from);
+            take_back(x, (copies - 1) * x->block->cost, (copies - 1) * x->block->count);
+            from = x64_jmp32(&x->a);
+        }
+        x64_aim32(&x->a, from, x->t->code.write + start[x->unshared[i].position]);
+    }
+}
+
+/* The block once, without sharing, from the first check on (if it is repeated, all of it): where failed
+ * checks go, and the sites from `first` on come back to. */
+static void lower_plain(struct x64_unit *x, uint32_t first)
+{
+    uint32_t start[BLOCK_MAX_INSNS + 1], last = x->t->sites;
     bool vectors = x->unit->vectors, wide = x->unit->wide;
-    unsigned leader = x->share.leader, count = x->block->count;
-    x->note = x->shared_note;
+    unsigned count = x->block->count, copies = x->copies, from = copies > 1 ? 0 : x->shared_from;
+    x->note = copies > 1 ? no_note : x->shared_note;
     x->sharing = x->done = false;
     x->unit->vectors = x->unit->wide = false; /* a failed check may come before vectors are loaded */
-    for (unsigned i = leader; i < count; i++) {
+    x->copy = 0;
+    x->copies = 1;
+    x->paid_cost = x->block->cost;
+    x->paid_count = count;
+    for (unsigned i = from; i < count; i++) {
         start[i] = offset_of(x, x->a.at);
         lower_at(x, i);
     }
@@ -419,30 +444,33 @@ static void lower_plain(struct x64_unit *x, uint32_t first, uint32_t last)
     x->unit->wide |= wide;
     for (uint32_t n = first; n < last; n++) {
         struct site *site = &x->t->site[n];
-        if (site->kind == SITE_INSN || site->kind == SITE_MEMORY)
-            site->resume = start[site->insn->position + 1];
+        if (site->kind != SITE_INSN && site->kind != SITE_MEMORY)
+            continue;
+        site->resume = start[site->insn->position + 1];
+        site->back_cost = x->block->cost - site->insn->clock_offset;
+        site->back_count = count - site->insn->position;
     }
-    for (unsigned i = 0; i < x->unshared_count; i++)
-        x64_aim32(&x->a, x->unshared[i], x->t->code.write + start[leader]);
+    emit_unshared(x, start, copies);
 }
 
-static void lower_block(struct x64_unit *x)
+static void lower_copies(struct x64_unit *x)
 {
-    uint32_t first = x->t->sites;
-    x->sharing = x->copies == 1 && x->share.members > 0;
-    for (unsigned i = 0; i < x->block->count; i++) {
-        if (i == x->share.leader) {
-            first = x->t->sites;
-            x->shared_note = x->note;
+    uint32_t first = 0;
+    for (; x->copy < x->copies; x->copy++) {
+        x->paid_cost = (x->copies - x->copy) * x->block->cost;
+        x->paid_count = (x->copies - x->copy) * x->block->count;
+        for (unsigned i = 0; i < x->block->count; i++) {
+            if (x->checked == 0) {
+                first = x->t->sites;
+                x->shared_note = x->note;
+            }
+            lower_at(x, i);
         }
-        lower_at(x, i);
-        if (i == x->share.leader && !x->checked)
-            x->sharing = false; /* the interpreter does the leader */
+        x->sharing &= x->checked != 0;
     }
-    if (!x->checked)
-        return;
     fall_off(x);
-    lower_plain(x, first, x->t->sites);
+    if (x->checked != 0)
+        lower_plain(x, first);
 }
 
 bool x64_translate(struct translator *t, struct translation_unit *unit)
@@ -459,16 +487,15 @@ bool x64_translate(struct translator *t, struct translation_unit *unit)
                          .stub_note = no_note,
                          .a = {.start = start, .at = start, .end = t->code.write + t->code.bytes}};
     unit->x87 = wants_x87(&x);
-    if (path_on(t, PATH_SHARE) && path_on(t, PATH_MEMORY))
-        share_find(x.block, &x.share);
     x.copies = copies_of(&x);
+    x.sharing = path_on(t, PATH_SHARE) && path_on(t, PATH_MEMORY);
+    if (x.sharing)
+        share_find(x.block, x.copies, &x.share);
     unit->cost = x.copies * x.block->cost;
     unit->count = x.copies * x.block->count;
     x64_log_begin(&x);
     emit_entry(&x);
-    for (; x.copy < x.copies; x.copy++)
-        lower_block(&x);
-    fall_off(&x);
+    lower_copies(&x);
     emit_sides(&x);
     x64_emit_near_misses(&x);
     emit_stubs(&x);

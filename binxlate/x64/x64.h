@@ -60,8 +60,9 @@ struct x64_unit {
     const struct block *block;
     const struct insn *insn; /* the present one */
     unsigned copy, copies;   /* a block that loops to itself is repeated; which copy the present one is in */
-    unsigned code;           /* 4 or 8: address and stack size of the mode */
-    bool done;               /* the present instruction ended the unit */
+    uint32_t paid_cost, paid_count; /* where the present copy begins: what is paid and not yet done */
+    unsigned code;                  /* 4 or 8: address and stack size of the mode */
+    bool done;                      /* the present instruction ended the unit */
     /* Jumps to the present instruction's slow path. */
     uint8_t *slow[8];
     unsigned slow_count;
@@ -73,17 +74,22 @@ struct x64_unit {
     } * stub;
     unsigned stubs;
     struct x64_marks *marks; /* NULL: nobody wants to read the code */
-    /* Accesses that share a check. From the leader on the unit exists twice: as it is while the check holds
-     * and host code is not left, and plain, with a check for each access. */
+    /* Accesses that share a check. From the first check on the unit exists twice: as it is while the checks
+     * hold and host code is not left, in all copies, and plain, once, with a check for each access. */
     struct share share;
-    bool sharing, checked; /* wanted; done: the frame has the address */
-    /* Members at this offset from the base's value at the block's start are known to be aligned to so many
-     * bytes, if any. */
-    uint8_t aligned;
-    int32_t aligned_offset;
-    uint8_t *unshared[2]; /* failed checks: to the plain leader */
+    bool sharing;                /* wanted */
+    uint8_t checked;             /* bit per group: done, the frame has the address */
+    unsigned shared_from;        /* position of the first check */
+    struct x64_note shared_note; /* before it */
+    struct {
+        uint8_t *from;
+        unsigned position;
+    } unshared[SHARE_GROUPS]; /* failed checks: to the plain part */
     unsigned unshared_count;
-    struct x64_note shared_note; /* before the leader */
+    struct {
+        uint8_t size;   /* 0: nothing is known of the group */
+        int32_t offset; /* members at this offset from the start, modulo the size, are aligned */
+    } aligned[SHARE_GROUPS];
     struct x64_near near[X64_NEARS_MAX];
     unsigned nears, nears_placed; /* placed: `site` is known */
     struct {
