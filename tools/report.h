@@ -17,6 +17,12 @@ static inline double report_us(const struct report *report, uint64_t ticks)
     return (double)ticks * 1e6 / (double)trace_hz(report->analysis.trace);
 }
 
+/* Cycles of the host's CPU: whole for what the CPU did; the wire's times may end between two. */
+static inline double report_cycles(const struct report *report, uint64_t ticks)
+{
+    return (double)ticks / (double)trace_ticks_per_cycle(report->analysis.trace);
+}
+
 void report_text(const struct report *report, FILE *out);
 void report_csv(const struct report *report, FILE *out); /* a row per packet */
 void report_json(const struct report *report, FILE *out);

@@ -1,5 +1,5 @@
-/* The machine-readable reports: CSV (a row per packet) and JSON. Units are in the column names; time is
- * simulated. */
+/* The machine-readable reports: CSV (a row per packet) and JSON. Units are in the column names; times in JSON
+ * are ticks of 1/hz second. */
 #include "tools/report.h"
 
 #include "base/check.h"
@@ -33,16 +33,17 @@ void report_csv(const struct report *report, FILE *out)
     for (size_t i = 0; i < report->receipts.count; i++) {
         const struct receipt *r = &report->receipts.receipt[i];
         uint64_t layers[LAYER_COUNT];
-        fprintf(out, "%" PRIu64 ",%u,%.0f,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64,
-                r->packet->id, r->packet->size, report_us(report, r->out) * 1000, receipt_latency(r),
-                r->wire - r->nic, r->delivered - r->wire, r->resume - r->out,
-                r->next_out == TICK_NEVER ? 0 : r->next_out - r->out);
+        const tick_t times[] = {receipt_latency(r), r->wire - r->nic, r->delivered - r->wire,
+                                r->resume - r->out, r->next_out == TICK_NEVER ? 0 : r->next_out - r->out};
+        fprintf(out, "%" PRIu64 ",%u,%.0f", r->packet->id, r->packet->size, report_us(report, r->out) * 1000);
+        for (size_t t = 0; t < ARRAY_LEN(times); t++)
+            fprintf(out, ",%.15g", report_cycles(report, times[t]));
         layers_of(report, r->latency_steps, layers);
         for (int l = 0; l < LAYER_COUNT; l++)
-            fprintf(out, ",%" PRIu64, layers[l]);
+            fprintf(out, ",%.15g", report_cycles(report, layers[l]));
         layers_of(report, r->period_steps, layers);
         for (int l = 0; l < LAYER_COUNT; l++)
-            fprintf(out, ",%" PRIu64, layers[l]);
+            fprintf(out, ",%.15g", report_cycles(report, layers[l]));
         fputc('\n', out);
     }
 }
@@ -101,11 +102,11 @@ void report_json(const struct report *report, FILE *out)
                       (json_int_t)(r->delivered - r->wire), "steps", steps_json(report, r->latency_steps)));
     }
     json_t *run = json_loads(trace_description(a->trace), 0, NULL);
-    json_t *root =
-        json_pack("{s:o, s:I, s:I, s:o, s:o, s:o, s:o}", "run", run ? run : json_object(), "hz",
-                  (json_int_t)trace_hz(a->trace), "cycles", (json_int_t)(a->end - trace_start(a->trace)),
-                  "layers", layers_json(report, ticks), "steps", steps_json(report, ticks), "costs",
-                  costs_json(report), "packets", packets);
+    json_t *root = json_pack(
+        "{s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "run", run ? run : json_object(), "hz",
+        (json_int_t)trace_hz(a->trace), "ticks_per_cycle", (json_int_t)trace_ticks_per_cycle(a->trace),
+        "ticks", (json_int_t)(a->end - trace_start(a->trace)), "layers", layers_json(report, ticks), "steps",
+        steps_json(report, ticks), "costs", costs_json(report), "packets", packets);
     json_dumpf(root, out, JSON_INDENT(1));
     fputc('\n', out);
     json_decref(root);

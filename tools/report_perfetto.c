@@ -1,7 +1,7 @@
 /* Perfetto's own trace format (perfetto.proto): a track per layer, one for visits of the hypervisor, one for
  * the wire; slices are spans, and a flow follows each packet from layer to layer onto the wire.
  *
- * Time is simulated nanoseconds; a slice carries its exact cycles. The range is that of report_chrome(). */
+ * Time is simulated nanoseconds; a slice carries its cycles. The range is that of report_chrome(). */
 #include "tools/report.h"
 
 #include "base/check.h"
@@ -133,15 +133,15 @@ static void put_event(struct writer *w, Perfetto__TrackEvent *event, tick_t when
     put_packet(w, &packet);
 }
 
-/* A slice with its exact length; `flow` 0: none. Exactly one of name and iid. */
+/* A slice with its length; `flow` 0: none. Exactly one of name and iid. */
 static void put_slice(struct writer *w, uint64_t track, uint64_t iid, const char *name, tick_t begin,
                       tick_t end, uint64_t flow, bool flow_ends)
 {
     Perfetto__TrackEvent event = new_event(track, SLICE_BEGIN);
     Perfetto__DebugAnnotation cycles = PERFETTO__DEBUG_ANNOTATION__INIT, *annotations = &cycles;
-    cycles.name = (char *)(uintptr_t) "ticks";
+    cycles.name = (char *)(uintptr_t) "cycles";
     cycles.has_uint_value = true;
-    cycles.uint_value = end - begin;
+    cycles.uint_value = (end - begin) / trace_ticks_per_cycle(w->report->analysis.trace);
     event.n_debug_annotations = 1;
     event.debug_annotations = &annotations;
     event.has_name_iid = name == NULL;

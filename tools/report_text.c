@@ -24,12 +24,13 @@ static void print_layers(const struct report *report, const uint64_t *ticks, tic
         uint64_t layer = report_layer_sum(report, ticks, (enum layer)i);
         sum += layer;
         if (layer)
-            fprintf(out, "  %-18s %16" PRIu64 " cycles %12.2f us %6.2f %%\n", layer_name((enum layer)i),
-                    layer, report_us(report, layer) / per,
+            fprintf(out, "  %-18s %16.0f cycles %12.2f us %6.2f %%\n", layer_name((enum layer)i),
+                    report_cycles(report, layer), report_us(report, layer) / per,
                     length ? 100.0 * (double)layer / (double)length : 0);
     }
-    fprintf(out, "  %-18s %16" PRIu64 " cycles %12.2f us   (elapsed %" PRIu64 ", difference %" PRId64 ")\n",
-            "sum", sum, report_us(report, sum) / per, length, (int64_t)(sum - length));
+    fprintf(out, "  %-18s %16.0f cycles %12.2f us   (elapsed %.0f, difference %" PRId64 ")\n", "sum",
+            report_cycles(report, sum), report_us(report, sum) / per, report_cycles(report, length),
+            (int64_t)(sum - length));
 }
 
 static void print_run(const struct report *report, FILE *out)
@@ -39,8 +40,8 @@ static void print_run(const struct report *report, FILE *out)
     tick_t start = trace_start(a->trace);
     analysis_sum(a, start, a->end, ticks);
     fprintf(out, "Run: %.6f s simulated at %.3f MHz, %zu visits to the hypervisor, %zu frames\n%s\n\n",
-            report_us(report, a->end - start) * 1e-6, (double)trace_hz(a->trace) * 1e-6, a->visit_count,
-            a->packet_count, trace_description(a->trace));
+            report_us(report, a->end - start) * 1e-6, report_cycles(report, trace_hz(a->trace)) * 1e-6,
+            a->visit_count, a->packet_count, trace_description(a->trace));
     fputs("Time of the whole run by layer\n", out);
     print_layers(report, ticks, a->end - start, 1, out);
     free(ticks);
@@ -152,7 +153,7 @@ static void print_step_means(const struct report *report, const uint64_t *sums, 
         uint64_t sum = report_name_sum(report, sums, i);
         if (sum)
             fprintf(out, "  %-18s %-24s %12.1f cycles %9.3f us   %s\n", layer_name(step_of(report, i)->layer),
-                    step_of(report, i)->name, (double)sum / n, report_us(report, sum) / n,
+                    step_of(report, i)->name, report_cycles(report, sum) / n, report_us(report, sum) / n,
                     step_of(report, i)->status);
     }
 }
@@ -176,11 +177,11 @@ static void print_receipt(const struct report *report, FILE *out)
         r->count);
     print_step_means(report, sums, out);
     fprintf(out, "  %-18s %-24s %12.1f cycles %9.3f us\n", "physical NIC", "DMA, waiting for the link",
-            (double)queue / n, report_us(report, queue) / n);
+            report_cycles(report, queue) / n, report_us(report, queue) / n);
     fprintf(out, "  %-18s %-24s %12.1f cycles %9.3f us\n", "wire", "serialization, propagation",
-            (double)wire / n, report_us(report, wire) / n);
+            report_cycles(report, wire) / n, report_us(report, wire) / n);
     fprintf(out, "  %-18s %-24s %12.1f cycles %9.3f us   (every packet's receipt adds up exactly)\n",
-            "latency", "", (double)total / n, report_us(report, total) / n);
+            "latency", "", report_cycles(report, total) / n, report_us(report, total) / n);
     print_percentiles(report, out);
     free(sums);
 }

@@ -35,9 +35,9 @@ static void slice(const struct report *report, FILE *out, int tid, const char *n
 {
     fprintf(
         out,
-        "{\"ph\":\"X\",\"pid\":1,\"tid\":%d,\"name\":\"%s\",\"ts\":%.4f,\"dur\":%.4f,\"args\":{\"cycles\":%" PRIu64
-        "}},\n",
-        tid, name, report_us(report, begin), report_us(report, end - begin), end - begin);
+        "{\"ph\":\"X\",\"pid\":1,\"tid\":%d,\"name\":\"%s\",\"ts\":%.4f,\"dur\":%.4f,\"args\":{\"cycles\":%.15g}},\n",
+        tid, name, report_us(report, begin), report_us(report, end - begin),
+        report_cycles(report, end - begin));
 }
 
 static void flow(const struct report *report, FILE *out, const char *phase, int tid, uint64_t id, tick_t when)
@@ -102,6 +102,7 @@ void report_folded(const struct report *report, FILE *out)
             uint64_t ticks = in_visit[(size_t)exit * steps + i];
             if (ticks == 0)
                 continue;
+            ticks /= trace_ticks_per_cycle(a->trace);
             if (exit < exits)
                 fprintf(out, "%s;%s;%s %" PRIu64 "\n", trace_exit_name(a->trace, exit),
                         layer_name(step->layer), step->name, ticks);

@@ -49,6 +49,10 @@ for kinds in none,none workstation,none none,workstation workstation,workstation
     grep -q '^nettest: done' sender || fail "$row: the sender did not finish"
     for name in sender receiver; do
         "$crosspage" report "$name.trace" >report 2>errors || fail "$row: report of the $name: $(head -n 1 errors)"
+        clock=$([ $name = sender ] && echo 733.000 || echo 350.000)
+        grep -q "simulated at $clock MHz" report || fail "$row: the clock of the $name: $(head -n 1 report)"
+        cycles=$(sed -n 's/.*"cycles": \([0-9]*\),/\1/p' $name.stats | head -n 1)
+        grep -q "(elapsed $cycles, difference 0)" report || [ $name = receiver ] || fail "$row: report of the $name, not of $cycles cycles"
         grep -q 'difference 0)' report || fail "$row: the time of the $name does not add up"
     done
     [ "$(sed -n 's/.*"end": "\(.*\)",/\1/p' sender.stats)" = power-off ] || fail "$row: the sender did not end the run"
