@@ -14,7 +14,7 @@
 
 void bypass_send(struct vmnet *vmnet, const struct frame *frame)
 {
-    host_charge(vmnet->host, COST_ID_VMM_LANCE_SEND);
+    host_charge(vmnet->host, vmnet->ideal ? COST_ID_VMM_IDEAL_SEND : COST_ID_VMM_LANCE_SEND);
     vmnet->sent++;
     host_nic_start(vmnet->nic, frame);
 }
@@ -32,7 +32,7 @@ void bypass_serve(struct vmapp *vmapp)
     while (vmnet_readable(vmnet)) {
         struct frame frame = *frame_queue_first(&vmnet->input);
         frame_queue_drop_first(&vmnet->input);
-        host_charge(host, COST_ID_VMM_LANCE_RECEIVE);
+        host_charge(host, vmnet->ideal ? COST_ID_VMM_IDEAL_RECEIVE : COST_ID_VMM_LANCE_RECEIVE);
         host_charge_units(host, COST_ID_VMM_LANCE_COPY, frame.size);
         vmapp_deliver(vmapp, &frame);
     }

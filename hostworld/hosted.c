@@ -78,6 +78,7 @@ struct hosted *hosted_create(const struct hosted_config *config)
     vmnet_init(&hosted->vmnet, config->host, &hosted->nic, config->vm_mac);
     host_nic_init(&hosted->nic, config->host, config->wire, &hosted->vmnet);
     vmapp_init(&hosted->vmapp, config->host, &hosted->kernel, &hosted->vmnet);
+    hosted->vmnet.ideal = config->ideal;
     hosted->services = (struct host_services){
         .nic_lines = 1 << HOST_LINE_NIC,
         .configure = configure,

@@ -17,6 +17,7 @@ struct hosted_config {
     struct host *host;       /* its cpu may still be missing */
     struct net_backend wire; /* what the host's NIC is plugged into; ops NULL = no cable */
     uint8_t vm_mac[6];       /* of the guest's NIC: the bridge's filter */
+    bool ideal;              /* the guest's NIC is the idealized one, else a Lance */
 };
 
 struct hosted_counters {

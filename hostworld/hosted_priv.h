@@ -79,6 +79,7 @@ struct vmnet {
     struct host *host;
     struct host_nic *nic;
     struct host_options options;
+    bool ideal; /* the guest's NIC: what emulating it costs */
     uint8_t vm_mac[6];
     struct frame_queue input; /* for the VM's read() */
     uint64_t sent, received, filtered, drops;

@@ -13,6 +13,8 @@
 
 enum { LAB_OVERRIDES = 64 };
 
+enum nic_model { NIC_PCNET, NIC_IDEAL };
+
 struct lab_config {
     const char *profile;
     const char *overrides[LAB_OVERRIDES]; /* -cost, in order */
@@ -26,7 +28,8 @@ struct lab_config {
     uint64_t random_seed; /* of the guest's RDRAND and RDSEED */
     bool translate;       /* by `translator`, else interpret */
     struct translator_config translator;
-    bool nic; /* a PCnet, on the wire to the peer */
+    bool nic; /* on the wire to the peer */
+    enum nic_model nic_model;
     uint8_t nic_mac[6];
     uint64_t wire_bits_per_second, wire_delay_ns;
     struct peer_config peer;

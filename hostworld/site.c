@@ -2,6 +2,7 @@
 #include "hostworld/site.h"
 
 #include "base/check.h"
+#include "devices/ideal_nic.h"
 #include "devices/pcnet.h"
 #include "hostworld/direct.h"
 #include "hostworld/hosted.h"
@@ -74,7 +75,8 @@ static void create_hosted(struct site *site, const struct net_backend *wire)
     const struct hypervisor_ops *hypervisor = hypervisor_find(site->config.hypervisor);
     if (hypervisor == NULL || hypervisor->host_interrupt == NULL)
         return;
-    struct hosted_config config = {.host = &site->host, .wire = *wire};
+    struct hosted_config config = {
+        .host = &site->host, .wire = *wire, .ideal = site->config.nic_model == NIC_IDEAL};
     memcpy(config.vm_mac, site->config.nic_mac, sizeof config.vm_mac);
     site->hosted = hosted_create(&config);
 }
@@ -104,10 +106,22 @@ static enum status create_vm(struct site *site, struct error *err)
     return vm_create(&site->vm, &config, err);
 }
 
+static struct pci_function *create_model(struct site *site, const struct net_backend *backend)
+{
+    const struct device_env *env = board_env(vm_board(site->vm));
+    if (site->config.nic_model == NIC_IDEAL) {
+        struct ideal_nic_config nic;
+        memcpy(nic.mac, site->config.nic_mac, sizeof nic.mac);
+        return ideal_nic_pci(ideal_nic_create(env, &nic, backend));
+    }
+    struct pcnet_config nic;
+    memcpy(nic.mac, site->config.nic_mac, sizeof nic.mac);
+    return pcnet_pci(pcnet_create(env, &nic, backend));
+}
+
 static void create_nic(struct site *site, const struct net_backend *wire)
 {
     struct net_backend backend;
-    struct pcnet_config nic;
     if (site->hosted != NULL) {
         backend = hosted_backend(site->hosted);
     } else {
@@ -116,9 +130,7 @@ static void create_nic(struct site *site, const struct net_backend *wire)
     }
     if (site->seen != NULL)
         backend = net_tap_backend(&site->tap, &backend, site->seen, site->seen_ctx);
-    memcpy(nic.mac, site->config.nic_mac, sizeof nic.mac);
-    struct device *device = pcnet_create(board_env(vm_board(site->vm)), &nic, &backend);
-    board_attach_pci(vm_board(site->vm), pcnet_pci(device), BOARD_PCI_SLOT_NIC, 0);
+    board_attach_pci(vm_board(site->vm), create_model(site, &backend), BOARD_PCI_SLOT_NIC, 0);
 }
 
 enum status site_assemble(struct site *site, const struct net_backend *wire, struct error *err)

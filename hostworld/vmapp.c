@@ -27,6 +27,9 @@ static void send_now(struct vmapp *vmapp, struct frame *frame)
     host->cause = CAUSE_LANCE_TX;
     if (vmapp->vmnet->options.bypass) {
         bypass_send(vmapp->vmnet, frame);
+    } else if (vmapp->vmnet->ideal) {
+        host_charge(host, COST_ID_VMAPP_IDEAL_SEND);
+        vmnet_write(vmapp->vmnet, frame);
     } else {
         host_charge(host, COST_ID_VMAPP_LANCE_SEND);
         vmnet_write(vmapp->vmnet, frame);
@@ -86,10 +89,11 @@ const struct net_backend_ops vmapp_backend_ops = {.attach = backend_attach, .sen
 void vmapp_emulated(struct vmapp *vmapp, const char *device, bool transmitted)
 {
     bool lance = device != NULL && strcmp(device, "pcnet") == 0;
-    if (!lance)
-        host_charge(vmapp->host, COST_ID_VMAPP_DEVICE);
-    else if (!transmitted)
+    bool ideal = device != NULL && strcmp(device, "ideal") == 0;
+    if (lance && !transmitted)
         host_charge(vmapp->host, COST_ID_VMAPP_LANCE_CSR);
+    else if (!lance && !(ideal && transmitted))
+        host_charge(vmapp->host, COST_ID_VMAPP_DEVICE);
     vmapp_send_held(vmapp);
 }
 
@@ -150,7 +154,7 @@ void vmapp_receive_pending(struct vmapp *vmapp)
     struct frame frame;
     for (unsigned n = 0; n < RECEIVE_BATCH && vmnet_readable(vmapp->vmnet); n++) {
         vmnet_read(vmapp->vmnet, &frame);
-        host_charge(host, COST_ID_VMAPP_LANCE_RECEIVE);
+        host_charge(host, vmapp->vmnet->ideal ? COST_ID_VMAPP_IDEAL_RECEIVE : COST_ID_VMAPP_LANCE_RECEIVE);
         host_charge_units(host, COST_ID_VMAPP_LANCE_COPY, frame.size);
         vmapp_deliver(vmapp, &frame);
     }

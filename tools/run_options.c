@@ -374,6 +374,7 @@ static enum status nic_pair(void *target, const char *name, const char *value, s
 {
     static const char *const names[] = {"peer", "none",  "model",   "mac",  "ip",
                                         "rate", "delay", "latency", "limit"};
+    static const char *const models[] = {[NIC_PCNET] = "pcnet", [NIC_IDEAL] = "ideal"};
     struct lab_config *lab = &((struct run_options *)target)->lab;
     unsigned index;
     uint64_t number;
@@ -383,9 +384,9 @@ static enum status nic_pair(void *target, const char *name, const char *value, s
     case 0:
     case 1: lab->nic = index == 0; return STATUS_OK;
     case 2:
-        return strcmp(value, "pcnet") == 0
-                   ? STATUS_OK
-                   : status_fail(err, STATUS_BAD_INPUT, "model=pcnet is what there is");
+        TRY(one_of(value, models, ARRAY_LEN(models), &index, err));
+        lab->nic_model = (enum nic_model)index;
+        return STATUS_OK;
     case 3: return parse_mac(value, lab->nic_mac, err);
     case 4: return parse_ip(value, lab->peer.ip, err);
     case 5:
@@ -457,7 +458,7 @@ const struct option run_option_table[] = {
     {"drive", "file=F[,index=N,media=disk|cdrom,snapshot=on,readonly=on]", set_drive, "an IDE drive"},
     {"snapshot", NULL, NULL, "keep writes to disks in memory, never in the files",
      offsetof(struct run_options, io.snapshot)},
-    {"nic", "peer|none[,model=pcnet,mac=M,ip=A,rate=Mb/s,delay=ns]", set_nic,
+    {"nic", "peer|none[,model=pcnet|ideal,mac=M,ip=A,rate=Mb/s,delay=ns]", set_nic,
      "NIC on a wire to a simulated peer"},
     {"device", "NAME", set_device, "isa-debug-exit is always present"},
     {"serial", "stdio|file:F|tcp:H:P[,server]|pty|null", add_serial, "next serial port (first: COM1)"},

@@ -17,7 +17,10 @@
 #include "vmm/hv_workstation_priv.h"
 
 #include "base/check.h"
+#include "devices/ideal_nic.h"
 #include "devices/pcnet.h"
+
+#include <string.h>
 
 enum { SWITCH_RATE_SCALE = 256, PERIODS_PER_SECOND = 100, PERIODS_FORGOTTEN = 16 };
 
@@ -51,12 +54,19 @@ bool combining_puts_off(struct workstation *workstation)
            (uint64_t)options->combine_rate * SWITCH_RATE_SCALE;
 }
 
+static bool is_ideal(const struct device *nic)
+{
+    return strcmp(nic->cls->name, "ideal") == 0;
+}
+
 /* The rest of the register write (interrupt enable, acknowledgements) takes effect now. */
 void combining_put_off(struct workstation *workstation, struct io_access *access, struct device *nic)
 {
-    struct io_access rest = *access;
-    rest.value &= ~(uint64_t)PCNET_CSR0_TDMD;
-    vm_device_access(workstation->vm, &rest);
+    if (!is_ideal(nic)) {
+        struct io_access rest = *access;
+        rest.value &= ~(uint64_t)PCNET_CSR0_TDMD;
+        vm_device_access(workstation->vm, &rest);
+    }
     workstation->put_off.nic = nic;
     workstation->put_off.count++;
     host_access_put_off(vm_host(workstation->vm));
@@ -78,7 +88,10 @@ void combining_flush(struct workstation *workstation)
     enum cost_cause cause = host->cause;
     host->cause = CAUSE_LANCE_TX;
     host_sync(host);
-    pcnet_transmit_demand(nic);
+    if (is_ideal(nic))
+        ideal_nic_ring_doorbell(nic);
+    else
+        pcnet_transmit_demand(nic);
     host->cause = cause;
     combining_flushed(workstation);
 }

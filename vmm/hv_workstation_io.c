@@ -20,6 +20,7 @@
 #include "vmm/hv_workstation_priv.h"
 
 #include "base/check.h"
+#include "devices/ideal_nic.h"
 #include "devices/pcnet.h"
 
 #include <string.h>
@@ -71,6 +72,16 @@ static enum placement lance_placement(struct workstation *workstation, const str
     }
 }
 
+/* One register transmits, one starts the card; the others are memory of the monitor. */
+static enum placement ideal_placement(struct workstation *workstation, uint32_t offset,
+                                      const struct io_access *access)
+{
+    if (!access->write || workstation->options.bypass || offset == IDEAL_NIC_EVENTS)
+        return PLACE_MONITOR_STATUS;
+    return offset == IDEAL_NIC_DOORBELL && combining_puts_off(workstation) ? PLACE_MONITOR_QUEUE
+                                                                           : PLACE_VMAPP;
+}
+
 /* Of the five accesses of a guest's interrupt handler one has memory semantics, the read of a mask register;
  * the others need not recompute the whole state (section 4.1). */
 static enum placement pic_placement(const struct workstation *workstation, uint32_t offset,
@@ -93,11 +104,15 @@ static enum placement placement_of(struct workstation *workstation, const struct
         return PLACE_MONITOR_CHIP;
     if (is_class(device, "pcnet"))
         return lance_placement(workstation, device, offset, access);
+    if (is_class(device, "ideal"))
+        return ideal_placement(workstation, offset, access);
     return PLACE_VMAPP;
 }
 
 static enum cost_cause cause_of(const struct device *device, uint32_t offset, const struct io_access *access)
 {
+    if (device != NULL && is_class(device, "ideal"))
+        return access->write && offset == IDEAL_NIC_DOORBELL ? CAUSE_LANCE_TX : CAUSE_OTHER;
     if (device == NULL || !is_class(device, "pcnet"))
         return CAUSE_OTHER;
     return pcnet_port_at(device, offset) == PCNET_PORT_RDP && transmits(device, access) ? CAUSE_LANCE_TX

@@ -63,6 +63,7 @@ struct stats {
     uint32_t retransmits; /* TCP segments sent again */
     uint32_t idle_switches; /* from the process to the idle task */
     uint32_t page_faults;
+    uint32_t ideal; /* accesses to the idealized NIC since it was started */
 };
 
 #endif

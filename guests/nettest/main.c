@@ -11,7 +11,7 @@
 #include "net.h"
 #include "options.h"
 #include "pci.h"
-#include "pcnet.h"
+#include "nic.h"
 #include "task.h"
 
 void kernel_main(void);
@@ -27,7 +27,7 @@ void kernel_main(void)
     cpu_init();
     packet_pool_init();
     irq_init();
-    if (!pcnet_start(&config))
+    if (!nic_start(&config))
         machine_exit(config.exit_ways, 1);
     task_init(&config);
     task_idle();

@@ -4,7 +4,7 @@
 #include "io.h"
 #include "irq.h"
 #include "mm.h"
-#include "pcnet.h"
+#include "nic.h"
 #include "task.h"
 #include "tcp.h"
 
@@ -63,13 +63,13 @@ static void ethernet_send(struct packet *packet, const uint8_t *to, uint16_t typ
 {
     struct ethernet_header *header = packet_ethernet(packet);
     memcpy(header->to, to, 6);
-    memcpy(header->from, pcnet_address(), 6);
+    memcpy(header->from, nic()->address(), 6);
     header->type = be16(type);
     packet->length = ETHERNET_HEADER + length;
     /* The chip pads short frames, but reads the bytes from here (the descriptor says FRAME_MIN). */
     if (packet->length < FRAME_MIN)
         memset(packet_frame(packet) + packet->length, 0, FRAME_MIN - packet->length);
-    pcnet_send(packet);
+    nic()->send(packet);
 }
 
 static void arp_send(uint16_t operation, const uint8_t *to, uint32_t target)
@@ -83,7 +83,7 @@ static void arp_send(uint16_t operation, const uint8_t *to, uint32_t target)
     arp->hardware_size = 6;
     arp->protocol_size = 4;
     arp->operation = be16(operation);
-    memcpy(arp->source_hardware, pcnet_address(), 6);
+    memcpy(arp->source_hardware, nic()->address(), 6);
     arp->source = be32(net.config.ip);
     if (operation == ARP_REPLY)
         memcpy(arp->target_hardware, to, 6);
@@ -183,7 +183,7 @@ static void ip_receive(struct packet *packet)
 
 static bool udp_ready(void)
 {
-    return pcnet_has_room() && packet_plenty();
+    return nic()->has_room() && packet_plenty();
 }
 
 bool net_send_udp(const void *data, uint32_t length)
@@ -213,7 +213,7 @@ bool net_send_udp(const void *data, uint32_t length)
 void net_bottom_half(void)
 {
     struct packet *packet;
-    while ((packet = pcnet_receive()) != NULL) {
+    while ((packet = nic()->receive()) != NULL) {
         uint16_t type = packet_ethernet(packet)->type;
         if (type == be16(TYPE_IP))
             ip_receive(packet);
@@ -222,6 +222,6 @@ void net_bottom_half(void)
         packet_release(packet);
     }
     tcp_timer();
-    pcnet_refill();
+    nic()->refill();
     task_poll();
 }

@@ -20,12 +20,11 @@
  * Invariants: (1) tx_done <= tx_next <= tx_done + tx_limit, and exactly the packets of descriptors tx_done to
  * tx_next - 1 are held; (2) every receive descriptor owned by the chip has a packet; (3) the queue before the
  * ring is empty unless the ring is full. The free-running counters are taken modulo the ring sizes. */
-#include "pcnet.h"
 #include "console.h"
 #include "io.h"
 #include "irq.h"
 #include "mm.h"
-#include "pci.h"
+#include "nic.h"
 
 #define PCNET_ID 0x20001022u
 
@@ -123,44 +122,44 @@ struct pcnet {
     struct stats stats;
 };
 
-static struct pcnet nic;
+static struct pcnet chip;
 
 static inline void rap_write(uint16_t index)
 {
-    nic.stats.rap++;
-    outw(nic.ports + PCNET_RAP, index);
+    chip.stats.rap++;
+    outw(chip.ports + PCNET_RAP, index);
 }
 
 static inline uint16_t rap_read(void)
 {
-    nic.stats.rap++;
-    return inw(nic.ports + PCNET_RAP);
+    chip.stats.rap++;
+    return inw(chip.ports + PCNET_RAP);
 }
 
 static inline void csr_write(uint16_t index, uint16_t value)
 {
     rap_write(index);
-    nic.stats.rdp++;
-    outw(nic.ports + PCNET_RDP, value);
+    chip.stats.rdp++;
+    outw(chip.ports + PCNET_RDP, value);
 }
 
 static inline uint16_t csr_read(uint16_t index)
 {
     rap_write(index);
-    nic.stats.rdp++;
-    return inw(nic.ports + PCNET_RDP);
+    chip.stats.rdp++;
+    return inw(chip.ports + PCNET_RDP);
 }
 
 static void bcr_write(uint16_t index, uint16_t value)
 {
     rap_write(index);
-    outw(nic.ports + PCNET_BDP, value);
+    outw(chip.ports + PCNET_BDP, value);
 }
 
 static uint16_t bcr_read(uint16_t index)
 {
     rap_write(index);
-    return inw(nic.ports + PCNET_BDP);
+    return inw(chip.ports + PCNET_BDP);
 }
 
 /* Keeps the compiler from moving stores across: everything else of a descriptor is written before OWN. */
@@ -175,7 +174,7 @@ static void descriptor_give(union descriptor *ring, uint32_t slot, const uint8_t
 {
     uint32_t address = physical_of(data);
     uint16_t negative = (uint16_t)-length;
-    if (nic.wide) {
+    if (chip.wide) {
         volatile union descriptor *d = &ring[slot];
         d->wide.address = address;
         d->wide.length = negative;
@@ -194,47 +193,47 @@ static void descriptor_give(union descriptor *ring, uint32_t slot, const uint8_t
 
 static uint16_t descriptor_status(const union descriptor *ring, uint32_t slot)
 {
-    const volatile union descriptor *d = &ring[nic.wide ? slot : slot / 2];
-    return nic.wide ? d->wide.status : d->narrow[slot & 1].status;
+    const volatile union descriptor *d = &ring[chip.wide ? slot : slot / 2];
+    return chip.wide ? d->wide.status : d->narrow[slot & 1].status;
 }
 
 static uint32_t descriptor_message_length(const union descriptor *ring, uint32_t slot)
 {
-    const volatile union descriptor *d = &ring[nic.wide ? slot : slot / 2];
-    return (nic.wide ? d->wide.message_length : d->narrow[slot & 1].message_length) & 0xfff;
+    const volatile union descriptor *d = &ring[chip.wide ? slot : slot / 2];
+    return (chip.wide ? d->wide.message_length : d->narrow[slot & 1].message_length) & 0xfff;
 }
 
 static void rx_give(uint32_t slot)
 {
-    descriptor_give(nic.rx_ring, slot, packet_frame(nic.rx_packets[slot]), PACKET_ROOM, STATUS_OWN);
+    descriptor_give(chip.rx_ring, slot, packet_frame(chip.rx_packets[slot]), PACKET_ROOM, STATUS_OWN);
 }
 
 /* Takes what the chip has received; a packet goes up only when another can take its place in the ring. */
 static void rx_collect(void)
 {
     for (;;) {
-        uint32_t slot = nic.rx_next % RX_RING;
-        uint16_t status = descriptor_status(nic.rx_ring, slot);
+        uint32_t slot = chip.rx_next % RX_RING;
+        uint16_t status = descriptor_status(chip.rx_ring, slot);
         if ((status & STATUS_OWN) != 0)
             return;
-        nic.rx_next++;
-        struct packet *packet = nic.rx_packets[slot], *fresh = NULL;
-        uint32_t length = descriptor_message_length(nic.rx_ring, slot);
+        chip.rx_next++;
+        struct packet *packet = chip.rx_packets[slot], *fresh = NULL;
+        uint32_t length = descriptor_message_length(chip.rx_ring, slot);
         if ((status & (STATUS_ERR | STATUS_STP | STATUS_ENP)) != (STATUS_STP | STATUS_ENP) ||
             length < FRAME_MIN + 4 || length > PACKET_ROOM) {
-            nic.stats.rx_errors++;
+            chip.stats.rx_errors++;
         } else if ((fresh = packet_take()) == NULL) {
-            nic.stats.rx_dropped++;
+            chip.stats.rx_dropped++;
         } else {
-            nic.stats.rx_packets++;
+            chip.stats.rx_packets++;
             packet->length = length - 4; /* the CRC */
             packet->next = NULL;
-            if (nic.received_head == NULL)
-                nic.received_head = packet;
+            if (chip.received_head == NULL)
+                chip.received_head = packet;
             else
-                nic.received_tail->next = packet;
-            nic.received_tail = packet;
-            nic.rx_packets[slot] = fresh;
+                chip.received_tail->next = packet;
+            chip.received_tail = packet;
+            chip.rx_packets[slot] = fresh;
         }
         rx_give(slot);
     }
@@ -242,33 +241,33 @@ static void rx_collect(void)
 
 static void tx_reclaim(void)
 {
-    while (nic.tx_done != nic.tx_next) {
-        uint32_t slot = nic.tx_done % TX_RING;
-        uint16_t status = descriptor_status(nic.tx_ring, slot);
+    while (chip.tx_done != chip.tx_next) {
+        uint32_t slot = chip.tx_done % TX_RING;
+        uint16_t status = descriptor_status(chip.tx_ring, slot);
         if ((status & STATUS_OWN) != 0)
             return;
         if ((status & STATUS_ERR) != 0)
-            nic.stats.tx_errors++;
-        nic.stats.tx_packets++;
-        packet_release(nic.tx_packets[slot]);
-        nic.tx_done++;
+            chip.stats.tx_errors++;
+        chip.stats.tx_packets++;
+        packet_release(chip.tx_packets[slot]);
+        chip.tx_done++;
     }
 }
 
 /* Puts the packet into the ring and tells the chip. Interrupts off; there is room. */
 static void tx_start(struct packet *packet)
 {
-    uint32_t slot = nic.tx_next % TX_RING;
+    uint32_t slot = chip.tx_next % TX_RING;
     uint32_t length = packet->length < FRAME_MIN ? FRAME_MIN : packet->length;
-    nic.tx_packets[slot] = packet;
-    descriptor_give(nic.tx_ring, slot, packet_frame(packet), length, STATUS_OWN | STATUS_STP | STATUS_ENP);
-    nic.tx_next++;
+    chip.tx_packets[slot] = packet;
+    descriptor_give(chip.tx_ring, slot, packet_frame(packet), length, STATUS_OWN | STATUS_STP | STATUS_ENP);
+    chip.tx_next++;
     csr_write(CSR0, CSR0_INEA | CSR0_TDMD);
 }
 
 static void chip_start(void)
 {
-    uint32_t block = nic.wide ? physical_of(&nic.init_wide) : physical_of(&nic.init_narrow);
+    uint32_t block = chip.wide ? physical_of(&chip.init_wide) : physical_of(&chip.init_narrow);
     csr_write(CSR1_INIT_BLOCK_LOW, (uint16_t)block);
     csr_write(CSR2_INIT_BLOCK_HIGH, (uint16_t)(block >> 16));
     csr_write(CSR4_FEATURES, CSR4_SETTINGS);
@@ -284,23 +283,23 @@ static void chip_restart(void)
 {
     csr_write(CSR0, CSR0_STOP);
     rx_collect();
-    for (; nic.tx_done != nic.tx_next; nic.tx_done++)
-        packet_release(nic.tx_packets[nic.tx_done % TX_RING]);
-    nic.rx_next = nic.tx_next = nic.tx_done = 0;
+    for (; chip.tx_done != chip.tx_next; chip.tx_done++)
+        packet_release(chip.tx_packets[chip.tx_done % TX_RING]);
+    chip.rx_next = chip.tx_next = chip.tx_done = 0;
     for (uint32_t slot = 0; slot < RX_RING; slot++)
         rx_give(slot);
-    memset(nic.tx_ring, 0, sizeof nic.tx_ring);
+    memset(chip.tx_ring, 0, sizeof chip.tx_ring);
     chip_start();
 }
 
 static void count_interrupt(uint16_t events)
 {
-    nic.stats.nic_irqs++;
+    chip.stats.nic_irqs++;
     switch (events & (CSR0_RINT | CSR0_TINT)) {
-    case CSR0_TINT: nic.stats.tx_irqs++; break;
-    case CSR0_RINT: nic.stats.rx_irqs++; break;
-    case CSR0_RINT | CSR0_TINT: nic.stats.both_irqs++; break;
-    default: nic.stats.empty_irqs++; break;
+    case CSR0_TINT: chip.stats.tx_irqs++; break;
+    case CSR0_RINT: chip.stats.rx_irqs++; break;
+    case CSR0_RINT | CSR0_TINT: chip.stats.both_irqs++; break;
+    default: chip.stats.empty_irqs++; break;
     }
 }
 
@@ -309,7 +308,7 @@ static void pcnet_interrupt(void)
     uint16_t saved = rap_read(), csr0, events = 0;
     for (unsigned turn = 0; ((csr0 = csr_read(CSR0)) & CSR0_EVENTS) != 0 && turn < HANDLER_TURNS; turn++) {
         csr_write(CSR0, csr0 & CSR0_KEEP_ON_ACK);
-        nic.stats.rounds++;
+        chip.stats.rounds++;
         events |= csr0;
         if ((csr0 & CSR0_RINT) != 0)
             rx_collect();
@@ -326,26 +325,21 @@ static void pcnet_interrupt(void)
 
 static void init_blocks_fill(void)
 {
-    nic.init_wide.mode = TX_RING_BITS << 28 | RX_RING_BITS << 20;
-    nic.init_wide.rx_ring = physical_of(nic.rx_ring);
-    nic.init_wide.tx_ring = physical_of(nic.tx_ring);
-    memcpy(nic.init_wide.address, nic.address, 6);
-    nic.init_narrow.rx_ring = physical_of(nic.rx_ring) | (uint32_t)RX_RING_BITS << 29;
-    nic.init_narrow.tx_ring = physical_of(nic.tx_ring) | (uint32_t)TX_RING_BITS << 29;
-    memcpy(nic.init_narrow.address, nic.address, 6);
+    chip.init_wide.mode = TX_RING_BITS << 28 | RX_RING_BITS << 20;
+    chip.init_wide.rx_ring = physical_of(chip.rx_ring);
+    chip.init_wide.tx_ring = physical_of(chip.tx_ring);
+    memcpy(chip.init_wide.address, chip.address, 6);
+    chip.init_narrow.rx_ring = physical_of(chip.rx_ring) | (uint32_t)RX_RING_BITS << 29;
+    chip.init_narrow.tx_ring = physical_of(chip.tx_ring) | (uint32_t)TX_RING_BITS << 29;
+    memcpy(chip.init_narrow.address, chip.address, 6);
 }
 
 /* Ports, bus mastering and interrupt line, where no firmware has set them. */
-static bool chip_find(void)
+static bool chip_connect(struct pci_function function)
 {
-    struct pci_function function;
-    if (!pci_find(PCNET_ID, &function)) {
-        console_line("no PCnet controller");
-        return false;
-    }
     if ((pci_read(function, PCI_BAR0) & 0xffe0) == 0)
         pci_write(function, PCI_BAR0, PCNET_PORTS);
-    nic.ports = (uint16_t)(pci_read(function, PCI_BAR0) & 0xffe0);
+    chip.ports = (uint16_t)(pci_read(function, PCI_BAR0) & 0xffe0);
     uint32_t command = pci_read(function, PCI_COMMAND) & 0xffff; /* writing 0 leaves the status half alone */
     pci_write(function, PCI_COMMAND, command | PCI_COMMAND_IO | PCI_COMMAND_MASTER);
     if (!pci_route_irq(function, PCNET_IRQ)) {
@@ -355,48 +349,48 @@ static bool chip_find(void)
     return true;
 }
 
-bool pcnet_start(const struct config *config)
+static bool pcnet_start(const struct config *config, struct pci_function function)
 {
-    if (!chip_find())
+    if (!chip_connect(function))
         return false;
-    nic.wide = config->wide != 0;
-    nic.tx_limit = config->tx_ring;
-    (void)inw(nic.ports + PCNET_RESET);
+    chip.wide = config->wide != 0;
+    chip.tx_limit = config->tx_ring;
+    (void)inw(chip.ports + PCNET_RESET);
     if ((csr_read(CSR0) & 0xff) != CSR0_STOP) {
         console_line("the PCnet controller does not answer");
         return false;
     }
     for (unsigned i = 0; i < 6; i++)
-        nic.address[i] = inb((uint16_t)(nic.ports + PCNET_APROM + i));
-    bcr_write(BCR20_SOFTWARE_STYLE, nic.wide ? 2 : 0);
+        chip.address[i] = inb((uint16_t)(chip.ports + PCNET_APROM + i));
+    bcr_write(BCR20_SOFTWARE_STYLE, chip.wide ? 2 : 0);
     bcr_write(BCR2_MISC, bcr_read(BCR2_MISC) | BCR2_AUTO_SELECT);
     init_blocks_fill();
     for (uint32_t slot = 0; slot < RX_RING; slot++) {
-        nic.rx_packets[slot] = packet_take();
+        chip.rx_packets[slot] = packet_take();
         rx_give(slot);
     }
     irq_request(PCNET_IRQ, pcnet_interrupt);
     chip_start();
-    memset(&nic.stats, 0, sizeof nic.stats);
+    memset(&chip.stats, 0, sizeof chip.stats);
     return true;
 }
 
-const uint8_t *pcnet_address(void)
+static const uint8_t *pcnet_address(void)
 {
-    return nic.address;
+    return chip.address;
 }
 
-bool pcnet_has_room(void)
+static bool pcnet_has_room(void)
 {
-    return nic.tx_next - nic.tx_done < nic.tx_limit && nic.queue_head == NULL;
+    return chip.tx_next - chip.tx_done < chip.tx_limit && chip.queue_head == NULL;
 }
 
-bool pcnet_is_drained(void)
+static bool pcnet_is_drained(void)
 {
-    return nic.tx_next == nic.tx_done && nic.queue_head == NULL;
+    return chip.tx_next == chip.tx_done && chip.queue_head == NULL;
 }
 
-void pcnet_send(struct packet *packet)
+static void pcnet_send(struct packet *packet)
 {
     packet_hold(packet);
     uint32_t flags = interrupts_save();
@@ -404,42 +398,54 @@ void pcnet_send(struct packet *packet)
         tx_start(packet);
     } else {
         packet->next_sent = NULL;
-        if (nic.queue_head == NULL)
-            nic.queue_head = packet;
+        if (chip.queue_head == NULL)
+            chip.queue_head = packet;
         else
-            nic.queue_tail->next_sent = packet;
-        nic.queue_tail = packet;
+            chip.queue_tail->next_sent = packet;
+        chip.queue_tail = packet;
     }
     interrupts_restore(flags);
 }
 
-void pcnet_refill(void)
+static void pcnet_refill(void)
 {
     /* Interrupts come on between packets, so that each packet's own interrupt is taken. */
     bool more = true;
     while (more) {
         uint32_t flags = interrupts_save();
-        struct packet *packet = nic.queue_head;
-        more = packet != NULL && nic.tx_next - nic.tx_done < nic.tx_limit;
+        struct packet *packet = chip.queue_head;
+        more = packet != NULL && chip.tx_next - chip.tx_done < chip.tx_limit;
         if (more) {
-            nic.queue_head = packet->next_sent;
+            chip.queue_head = packet->next_sent;
             tx_start(packet);
         }
         interrupts_restore(flags);
     }
 }
 
-struct packet *pcnet_receive(void)
+static struct packet *pcnet_receive(void)
 {
     uint32_t flags = interrupts_save();
-    struct packet *packet = nic.received_head;
+    struct packet *packet = chip.received_head;
     if (packet != NULL)
-        nic.received_head = packet->next;
+        chip.received_head = packet->next;
     interrupts_restore(flags);
     return packet;
 }
 
-void pcnet_stats(struct stats *stats)
+static void pcnet_stats(struct stats *stats)
 {
-    *stats = nic.stats;
+    *stats = chip.stats;
 }
+
+const struct nic_ops pcnet_ops = {
+    .pci_id = PCNET_ID,
+    .start = pcnet_start,
+    .address = pcnet_address,
+    .send = pcnet_send,
+    .receive = pcnet_receive,
+    .refill = pcnet_refill,
+    .has_room = pcnet_has_room,
+    .is_drained = pcnet_is_drained,
+    .stats = pcnet_stats,
+};

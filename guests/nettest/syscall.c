@@ -8,7 +8,7 @@
 #include "mm.h"
 #include "net.h"
 #include "pci.h"
-#include "pcnet.h"
+#include "nic.h"
 #include "task.h"
 #include "tcp.h"
 
@@ -21,7 +21,7 @@ void syscall_count_fault(void)
 
 static void stats_collect(struct stats *stats)
 {
-    pcnet_stats(stats);
+    nic()->stats(stats);
     stats->pic = irq_pic_accesses();
     stats->timer_ticks = timer_ticks();
     stats->retransmits = tcp_retransmits();
@@ -98,7 +98,7 @@ static int32_t sys_close(uint32_t a, uint32_t b, uint32_t c)
 
 static bool all_sent(void)
 {
-    return pcnet_is_drained();
+    return nic()->is_drained();
 }
 
 static int32_t sys_sendto(uint32_t buffer, uint32_t length, uint32_t c)

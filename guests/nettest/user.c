@@ -133,6 +133,8 @@ static void print_stats(const struct stats *stats)
     field(&text, "rap", stats->rap);
     field(&text, "rdp", stats->rdp);
     field(&text, "pic", stats->pic);
+    if (stats->ideal != 0)
+        field(&text, "ideal", stats->ideal);
     text_print(&text);
     text_string(&text, "nettest: interrupts");
     field(&text, "nic", stats->nic_irqs);

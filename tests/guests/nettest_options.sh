@@ -24,7 +24,7 @@ run() {
     rm -rf "${work:?}/$name"
     mkdir "$work/$name"
     (cd "$work/$name" && timeout 300 "$crosspage" run -profile pc-733 -hypervisor "workstation,$options" -cpu pentium3 -m 32 \
-        -kernel "$elf" -append "exit=acpi $words" -nic peer,model=pcnet -nographic -no-reboot -quiet -stats stats "$@" \
+        -kernel "$elf" -append "exit=acpi $words" -nic "peer,model=$model" -nographic -no-reboot -quiet -stats stats "$@" \
         </dev/null >serial 2>errors) || fail "$options, $words: exit status $?: $(cat "$work/$name/errors")"
     grep -q '^nettest: done' "$work/$name/serial" || fail "$options, $words: no good end: $(cat "$work/$name/serial")"
 }
@@ -42,7 +42,7 @@ expect() {
     [ "$count" -ge "$2" ] && [ "$count" -le "$3" ] || fail "$options: $1: $count for $packets packets, expected $2 to $3"
 }
 
-packets=200
+model=pcnet packets=200
 for options in \
     io-in-vmm=off,send-combining=off,irq-notify=off io-in-vmm=on,send-combining=off,irq-notify=off \
     io-in-vmm=off,send-combining=on,irq-notify=off io-in-vmm=off,send-combining=off,irq-notify=on \
@@ -120,6 +120,27 @@ for options in pic=cheap zero-copy=on bypass=on halt=spin version=optimized,pic=
     done
     echo "ok: $options"
 done
+
+# The idealized NIC: one access for a frame, one for an interrupt, no interrupt for what was sent.
+model=ideal
+for options in version=2.0 version=optimized send-combining=on bypass=on version=optimized,bypass=on,pic=cheap; do
+    for mode in send recv; do
+        for name in interp translate; do
+            run $name $options "mode=$mode total=400000 write=4096" -engine $name -trace t.trace
+        done
+        for key in cycles instructions state_hash; do
+            [ "$(value interp $key)" = "$(value translate $key)" ] || fail "ideal, $options, $mode: $key differs between engines"
+        done
+        for name in tx_errors rx_errors rx_dropped retransmits; do
+            [ "$(field interp $name)" -eq 0 ] || fail "ideal, $options, $mode: $name"
+        done
+        [ "$(field interp ideal)" -eq $(($(field interp tx) + $(field interp nic))) ] || fail "ideal, $options, $mode: accesses"
+        [ "$(field interp nic)" -le $(($(field interp rx) + 20)) ] || fail "ideal, $options, $mode: interrupts of what was sent"
+        "$crosspage" report "$work/interp/t.trace" >"$work/report" || fail "ideal, $options, $mode: report: exit status $?"
+    done
+    echo "ok: ideal, $options"
+done
+model=pcnet
 
 # The shape of Table 2: every row is there, and each half adds up to all there is, however the guest halts.
 for halt in yield spin; do
