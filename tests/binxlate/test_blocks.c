@@ -3,12 +3,12 @@
  *
  * A block is made as in tests/cpu/native/blocks.c, each instruction tried in the state that the ones before
  * it have reached; then some of its branches are aimed at other instructions of the block, so that it has
- * loops and skips; half the blocks have many branches. It runs several times on two CPUs with equal memory,
- * one of which has a translator that translates at the first execution: with other registers each time, in
- * one go or stopped at random cycles, with pages taken away or made read-only, TLB entries dropped,
- * translations dropped. Now and then the translator is made anew, with fast paths switched off at random. At
- * every stop the whole architectural state must be equal, clock and undefined flags included, at the end
- * memory too.
+ * loops and skips; half the blocks have many branches. Some write themselves. It runs several times on two
+ * CPUs with equal memory, one of which has a translator that translates at the first execution: with other
+ * registers each time, in one go or stopped at random cycles, with pages taken away or made read-only, TLB
+ * entries dropped, translations dropped. Now and then the translator is made anew, with fast paths switched
+ * off at random. At every stop the whole architectural state must be equal, clock and undefined flags
+ * included, at the end memory too.
  *
  *     XLATE_SEED=n     another sequence of blocks (it is printed)
  *     XLATE_BLOCKS=n   blocks in each mode
@@ -86,8 +86,11 @@ static bool is_relative(const struct insn_row *row)
 
 static void bed_open(struct bed *bed, enum native_bits bits)
 {
-    bed->machine = (struct native_machine){
-        .bits = bits, .fs_base = bits == BITS_64 ? DATA_BASE - 0x3000 : 0, .ymm = true, .priced = true};
+    bed->machine = (struct native_machine){.bits = bits,
+                                           .fs_base = bits == BITS_64 ? DATA_BASE - 0x3000 : 0,
+                                           .ymm = true,
+                                           .priced = true,
+                                           .writable_code = true};
     memcpy(bed->machine.segment, native_segments[bits], sizeof bed->machine.segment);
     bed->scout = guest_open(&bed->machine);
     bed->interpreted = guest_open(&bed->machine);
@@ -118,13 +121,15 @@ static void bed_close(struct bed *bed)
 /* ---- Making a block ---- */
 
 /* Aim the memory operand at the window with the registers as they are, where its displacement can. */
-static void aim(struct rng *rng, struct native_case *c)
+static void aim(struct rng *rng, uint32_t block, struct native_case *c)
 {
     if (!c->ea.present || c->ea.disp_size < 2 || row_has(c->row, METHOD_MOFFS))
         return;
     uint64_t target = random_data_address(rng, c->ea.size);
     if (rng_one_in(rng, 6)) /* across the middle of the window, where the second page begins */
         target = DATA_BASE + PAGE_SIZE - 1 - rng_below(rng, 16);
+    if (rng_one_in(rng, 10)) /* the block itself, and what comes behind it */
+        target = block + rng_below(rng, 6 * BLOCK_INSNS);
     int64_t disp = (int64_t)((uint64_t)c->ea.disp + target - segment_base(c, c->ea.seg) - case_ea(c));
     disp = c->addr_size == 2 ? (int16_t)disp : (int32_t)disp;
     c->ea.disp = disp;
@@ -167,7 +172,7 @@ static bool try_instruction(struct bed *bed, struct rng *rng, const struct draft
     c->code = block->c.code + block->c.length;
     c->in = *state;
     c->in.rip = c->code - bed->machine.segment[CS].base;
-    aim(rng, c);
+    aim(rng, block->c.code, c);
     if (branch_size(c) != 0)
         memset(c->bytes + c->length - branch_size(c), 0, branch_size(c));
     guest_run(bed->scout, c, result);
@@ -259,6 +264,7 @@ static void begin_run(struct bed *bed, const struct native_case *c)
 static bool memory_equal(struct bed *bed)
 {
     return memcmp(guest_data(bed->interpreted), guest_data(bed->translated), DATA_SIZE) == 0 &&
+           memcmp(guest_code(bed->interpreted), guest_code(bed->translated), CODE_SIZE) == 0 &&
            memcmp(guest_stack(bed->interpreted) - STACK_BYTES, guest_stack(bed->translated) - STACK_BYTES,
                   STACK_BYTES) == 0;
 }
@@ -340,6 +346,7 @@ static void show_difference(struct bed *bed)
     cpu_state_diff(stderr, "interpreter", &guest_cpu(bed->interpreted)->s, "translator",
                    &guest_cpu(bed->translated)->s);
     show_memory("data", guest_data(bed->interpreted), guest_data(bed->translated), DATA_SIZE);
+    show_memory("code", guest_code(bed->interpreted), guest_code(bed->translated), CODE_SIZE);
     show_memory("ring-0 stack", guest_stack(bed->interpreted) - STACK_BYTES,
                 guest_stack(bed->translated) - STACK_BYTES, STACK_BYTES);
 }

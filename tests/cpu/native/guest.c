@@ -138,8 +138,9 @@ static void build_page_tables(struct native_guest *guest)
     poke64(guest, GPA_PD_CODE, GPA_PT_CODE | user);
     for (unsigned i = 0; i < DATA_SIZE / PAGE_SIZE; i++)
         poke64(guest, GPA_PT_DATA + 8 * i, (GPA_DATA + (uint64_t)i * PAGE_SIZE) | DATA_PAGE);
+    uint64_t code = guest->machine->writable_code ? user : user & ~(uint64_t)PTE_W;
     for (unsigned i = 0; i < CODE_SIZE / PAGE_SIZE; i++)
-        poke64(guest, GPA_PT_CODE + 8 * i, (GPA_CODE + (uint64_t)i * PAGE_SIZE) | (user & ~(uint64_t)PTE_W));
+        poke64(guest, GPA_PT_CODE + 8 * i, (GPA_CODE + (uint64_t)i * PAGE_SIZE) | code);
     poke64(guest, GPA_PDPT_KERNEL, GPA_PD_KERNEL | user);
     poke64(guest, GPA_PD_KERNEL, PTE_P | PTE_W | PTE_A | PTE_D | PDE_LARGE);
 }
@@ -325,11 +326,17 @@ uint8_t *guest_data(struct native_guest *guest)
     return memory_frame(&guest->memory, gpa(GPA_DATA));
 }
 
+uint8_t *guest_code(struct native_guest *guest)
+{
+    return memory_frame(&guest->memory, gpa(GPA_CODE));
+}
+
 /* Put the instruction there, unless it is there already: writing costs the decoded block. */
 static void place_code(struct native_guest *guest, const struct native_case *c)
 {
     if (guest->code == c->code && guest->length == c->length &&
-        memcmp(guest->bytes, c->bytes, c->length) == 0)
+        memcmp(guest->bytes, c->bytes, c->length) == 0 &&
+        memcmp(guest_code(guest) + (c->code - CODE_BASE), c->bytes, c->length) == 0)
         return;
     uint8_t breakpoints[CASE_BYTES];
     memset(breakpoints, 0xCC, sizeof breakpoints);

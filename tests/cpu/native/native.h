@@ -45,6 +45,7 @@ struct native_machine {
     /* Cost classes have different prices, small ones: a wrong class shows in the clock, and blocks that end
      * in INT3 are cheap enough for a translator. Else all is 1 but the delivery of a fault. */
     bool priced;
+    bool writable_code; /* the user may write the code region */
 };
 
 /* What an instruction can change. */
@@ -201,6 +202,7 @@ struct native_guest *guest_open(const struct native_machine *machine);
 void guest_close(struct native_guest *guest);
 struct cpu *guest_cpu(struct native_guest *guest); /* with room for a translator */
 uint8_t *guest_data(struct native_guest *guest);
+uint8_t *guest_code(struct native_guest *guest);
 /* The top of the ring-0 stack, to which faults are delivered. */
 uint8_t *guest_stack(struct native_guest *guest);
 /* What the user may do with one page of the data. */
