@@ -336,8 +336,8 @@ Test(options, a_nic_interrupt_needs_no_select)
         uint64_t selects = step_count(vm, COST_ID_HOST_SELECT);
         by_interrupt(vm);
         cr_expect_eq(step_count(vm, COST_ID_HOST_SELECT) - selects, !on);
-        cr_expect_eq(step_count(vm, COST_ID_VMAPP_NOTIFIED), on);
-        cr_expect_eq(step_count(vm, COST_ID_VMNET_NOTIFY), on);
+        cr_expect_eq(step_count(vm, COST_ID_VMAPP_NOTIFIED), (uint64_t)on);
+        cr_expect_eq(step_count(vm, COST_ID_VMNET_NOTIFY), (uint64_t)on);
         cr_expect_eq(step_count(vm, COST_ID_VMNET_READ), 1);
         cr_expect(vm->cpu.s.intr_line);
         /* The timer is not the NIC. */
@@ -435,7 +435,7 @@ Test(options, a_cheap_pic_moves_and_specialises)
         fake_out(vm, FAKE_PIC_PORT, 1, 0x62);
         fake_out(vm, FAKE_PIC_PORT, 1, 0x20);
         fake_out(vm, FAKE_PIC_PORT + 1, 1, 0xF7);
-        cr_expect_eq(step_count(vm, COST_ID_VMM_PIC_MOVE), on);
+        cr_expect_eq(step_count(vm, COST_ID_VMM_PIC_MOVE), (uint64_t)on);
         cr_expect_eq(step_count(vm, COST_ID_VMM_PIC_SPECIAL), on ? 4 : 0);
         cr_expect_eq(step_count(vm, COST_ID_VMM_IO_CHIP), on ? 0 : 5);
         fake_vm_destroy(vm);
@@ -451,7 +451,7 @@ Test(options, zero_copy_sends_without_a_copy)
         transmit(vm, 0);
         took[on] = host_tick(&vm->host) - begin;
         cr_expect_eq(step_count(vm, COST_ID_VMNET_COPY), !on);
-        cr_expect_eq(step_count(vm, COST_ID_VMNET_MAP), on);
+        cr_expect_eq(step_count(vm, COST_ID_VMNET_MAP), (uint64_t)on);
         move_after_tick(vm);
         cr_expect_eq(vm->wire.frames, 1);
         fake_vm_destroy(vm);
