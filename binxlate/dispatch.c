@@ -118,16 +118,22 @@ static void enter(struct translator *t, const struct place *to)
 
 /* ---- Units ---- */
 
-/* Only code whose segment ends where offsets end, and not 16-bit code. */
+/* Does the code segment end where offsets end? Then jumps need no look at its limit. */
+static bool code_open(const struct cpu *cpu)
+{
+    bool code16 = (cpu->mode & MODE_CODE_MASK) == MODE_CODE16;
+    return cpu->long64 || cpu->code_bound == (code16 ? UINT16_MAX : UINT32_MAX);
+}
+
 static bool can_translate(const struct translator *t, const struct block *block)
 {
     const struct cpu *cpu = t->cpu;
     unsigned code = cpu->mode & MODE_CODE_MASK;
-    if (code == MODE_CODE16 || block->cost > UNIT_COST_MAX)
+    if (block->cost > UNIT_COST_MAX || (code == MODE_CODE16 && !path_on(t, PATH_CODE16)))
         return false;
     if (block_crosses(block) && !path_on(t, PATH_CROSS))
         return false;
-    return code == MODE_CODE64 || (cpu->code_bound == UINT32_MAX && cpu->s.rip + block->bytes <= UINT32_MAX);
+    return code_open(cpu) && (code == MODE_CODE64 || cpu->s.rip + block->bytes <= cpu->code_bound);
 }
 
 static struct translation_unit *translate(struct translator *t, struct block *block)
@@ -243,7 +249,7 @@ static enum where pass_boundary(struct translator *t, struct place *to)
     enum cpu_stop stop;
     if (!boundary_pass(cpu, &stop))
         return WHERE_LEAVE;
-    if (!cpu->long64 && cpu->code_bound != UINT32_MAX)
+    if (!code_open(cpu))
         return WHERE_LOOKUP;
     jump_cache_salt(t);
     to->unit = NULL;
@@ -346,7 +352,7 @@ unsigned translator_run(void *ctx, struct block *block)
 {
     struct translator *t = ctx;
     struct cpu *cpu = t->cpu;
-    if (!cpu->long64 && cpu->code_bound != UINT32_MAX)
+    if (!code_open(cpu))
         return RUN_DECLINED;
     struct translation_unit *unit = unit_of(t, block);
     if (unit == NULL || cpu->s.clock + unit->cost >= cpu->limit || !can_resume(t, unit))

@@ -44,11 +44,12 @@ void jump_cache_salt(struct translator *t)
 {
     const struct cpu *cpu = t->cpu;
     uint64_t epoch = cpu->tlb.code_epoch[cpu->cpl == 3], base = cpu->seg_base[CS];
-    struct jump_space *space = &t->space[cpu->mode];
-    if (UNLIKELY(space->number == 0 || space->epoch != epoch || space->base != base)) {
+    struct jump_space *space = &t->space[(cpu->mode ^ base >> 4) % JUMP_SPACES];
+    if (UNLIKELY(space->number == 0 || space->epoch != epoch || space->base != base ||
+                 space->mode != cpu->mode)) {
         if (t->spaces == UINT16_MAX)
             jump_cache_clear(t);
-        *space = (struct jump_space){.epoch = epoch, .base = base, .number = ++t->spaces};
+        *space = (struct jump_space){.epoch = epoch, .base = base, .mode = cpu->mode, .number = ++t->spaces};
     }
     t->frame->number = space->number;
     t->frame->salt = (uint64_t)space->number << JUMP_KEY_SHIFT;

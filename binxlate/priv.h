@@ -38,7 +38,7 @@ enum {
     NEAR_SIZES = 6,   /* 1 to 32 bytes */
     NEAR_SAMPLE = 64, /* misses */
     NEAR_SUSPECTS = 64,
-    CPU_MODES = 1 << 10, /* enum cpu_mode bits */
+    JUMP_SPACES = 1 << 11,
     X87_IMAGE_BYTES = 108,
     X87_NOTED = 1 << 15,
     X87_NO_DATA = 0xFF,
@@ -162,12 +162,12 @@ struct translator {
 
     uint64_t window_instructions; /* s.instructions where its count is zero */
 
-    /* jump_cache.c: by CPU mode, what the code page mappings and the base of CS were when it got its number.
-     */
+    /* jump_cache.c: by CPU mode and base of CS, what the code page mappings were when it got its number. */
     struct jump_space {
         uint64_t epoch, base;
+        unsigned mode;
         uint16_t number; /* 0: none */
-    } space[CPU_MODES];
+    } space[JUMP_SPACES];
     uint16_t spaces;
 
     /* near.c */

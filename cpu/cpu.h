@@ -74,10 +74,13 @@ struct cpu {
     bool debug_code;       /* derived: an instruction breakpoint is enabled */
     bool skip_step;        /* set by a handler that settles its own single-step trap; run loop clears */
     uint64_t seg_base[SREG_COUNT]; /* derived: base that linear addresses are made with */
-    uint64_t linear_mask;          /* derived: 32 bits outside 64-bit mode */
-    uint64_t code_bound;           /* derived: the highest offset that code in CS may reach */
-    struct tlb_map *tlb_map;       /* derived: the TLB's map for this CPL */
-    struct paging paging;          /* derived from CR0, CR3, CR4, EFER */
+    /* Derived, outside 64-bit mode, [0] to read and [1] to write: what plus offset and size - 1 is negative
+     * when the access needs no check but paging. */
+    int64_t seg_reach[2][SREG_COUNT];
+    uint64_t linear_mask;    /* derived: 32 bits outside 64-bit mode */
+    uint64_t code_bound;     /* derived: the highest offset that code in CS may reach */
+    struct tlb_map *tlb_map; /* derived: the TLB's map for this CPL */
+    struct paging paging;    /* derived from CR0, CR3, CR4, EFER */
     /* Lazy arithmetic flags: valid instead of s.rflags' arithmetic bits when op != 0 (cpu/flags.h). */
     struct lazy_flags lazy;
     struct fault fault; /* set by a handler that returns EXEC_FAULT */

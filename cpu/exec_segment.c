@@ -114,7 +114,9 @@ bool segment_load_quick(struct cpu *cpu, unsigned n, uint16_t selector)
     struct segment segment = segment_null(selector, 0), old = cpu->s.seg[n];
     struct descriptor d;
     unsigned mode = cpu->mode;
-    if (!selector_is_null(selector)) {
+    if (mode & MODE_REAL) {
+        segment = segment_real(cpu, n, selector);
+    } else if (!selector_is_null(selector)) {
         if (!descriptor_at_hand(cpu, selector, &d) || !readable_from(cpu, &d, selector & 3) ||
             !descriptor_present(&d))
             return false;

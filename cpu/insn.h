@@ -246,6 +246,7 @@ enum cpu_mode {
     MODE_SIMD_TRAPS = 1 << 8, /* MXCSR unmasks an exception: SSE floating point may fault. Decoding does not
                                  depend on it; a translator does. */
     MODE_SSE_GUARD = 1 << 9,  /* SSE without CR4.OSFXSR: SSE rows are guarded */
+    MODE_STACK16 = 1 << 10, /* the stack pointer is SP. Decoding does not depend on it; a translator does. */
 };
 
 /* Decode one instruction. `bytes` holds `available` (1..15) bytes. Returns true when decoded (which includes

@@ -11,15 +11,12 @@
 
 enum { FLAT_READ = 1, FLAT_WRITE = 2, FLAT_BOTH = FLAT_READ | FLAT_WRITE };
 
-/* What needs no check but paging. */
-static unsigned segment_flatness(const struct cpu *cpu, const struct segment *segment)
+/* What needs no check but the limit (none in 64-bit mode) and paging; expand-down segments always need one.
+ */
+static unsigned segment_permits(const struct cpu *cpu, const struct segment *segment)
 {
     unsigned attr = segment->attr;
-    if (cpu->long64)
-        return FLAT_BOTH;
-    if (segment->limit != UINT32_MAX)
-        return 0;
-    if (cpu->mode & MODE_REAL)
+    if (cpu->long64 || (cpu->mode & MODE_REAL) != 0)
         return FLAT_BOTH;
     if (!(attr & SEG_P))
         return 0;
@@ -28,6 +25,14 @@ static unsigned segment_flatness(const struct cpu *cpu, const struct segment *se
     if (attr & SEG_EXPAND_DOWN)
         return 0;
     return attr & SEG_WRITABLE ? FLAT_BOTH : FLAT_READ;
+}
+
+/* See seg_reach in cpu/cpu.h. A segment of 4 GB is not checked, as in segment_limit_ok(). */
+static int64_t reach(const struct segment *segment, bool permitted)
+{
+    if (!permitted)
+        return 0;
+    return segment->limit == UINT32_MAX ? INT64_MIN / 2 : -1 - (int64_t)segment->limit;
 }
 
 /* Offsets in 16-bit code are 16 bits, whatever the limit. */
@@ -49,6 +54,12 @@ static bool data_is_flat(const struct cpu *cpu)
     return cpu->long64 || ((seg[DS].base | seg[ES].base | seg[SS].base) == 0 && (seg[SS].attr & SEG_DB) != 0);
 }
 
+static unsigned stack_mode(const struct cpu *cpu)
+{
+    bool stack16 = !cpu->long64 && (cpu->s.seg[SS].attr & SEG_DB) == 0;
+    return (stack16 ? MODE_STACK16 : 0) | (data_is_flat(cpu) ? MODE_FLAT : 0);
+}
+
 static bool fast_accesses(const struct cpu *cpu)
 {
     return cpu->config.fast_paths && !cpu->align_check;
@@ -57,7 +68,8 @@ static bool fast_accesses(const struct cpu *cpu)
 static void derive_segment(struct cpu *cpu, unsigned n)
 {
     const struct segment *segment = &cpu->s.seg[n];
-    unsigned flatness = fast_accesses(cpu) ? segment_flatness(cpu, segment) : 0;
+    unsigned permits = fast_accesses(cpu) ? segment_permits(cpu, segment) : 0;
+    unsigned flatness = cpu->long64 || segment->limit == UINT32_MAX ? permits : 0;
     bool based = !cpu->long64 || n == FS || n == GS;
     unsigned others = ~(1u << n);
     cpu->seg_base[n] = based ? segment->base : 0;
@@ -65,12 +77,14 @@ static void derive_segment(struct cpu *cpu, unsigned n)
         cpu->code_bound = code_bound(cpu);
     cpu->flat = (uint8_t)((cpu->flat & others) | (flatness & FLAT_READ) << n);
     cpu->flat_write = (uint8_t)((cpu->flat_write & others) | flatness >> 1 << n);
+    cpu->seg_reach[0][n] = reach(segment, (permits & FLAT_READ) != 0);
+    cpu->seg_reach[1][n] = reach(segment, (permits & FLAT_WRITE) != 0);
 }
 
 void cpu_update_segment(struct cpu *cpu, unsigned n)
 {
     derive_segment(cpu, n);
-    cpu->mode = (cpu->mode & ~(unsigned)MODE_FLAT) | (data_is_flat(cpu) ? MODE_FLAT : 0);
+    cpu->mode = (cpu->mode & ~(unsigned)(MODE_FLAT | MODE_STACK16)) | stack_mode(cpu);
 }
 
 /* All of them. In 64-bit mode, where system calls happen, descriptors hardly matter. */
@@ -85,7 +99,7 @@ static void derive_segments(struct cpu *cpu)
         for (unsigned n = 0; n < SREG_COUNT; n++)
             derive_segment(cpu, n);
     }
-    cpu->mode |= data_is_flat(cpu) ? MODE_FLAT : 0;
+    cpu->mode |= stack_mode(cpu);
 }
 
 static bool fpu_needs_guard(const struct cpu *cpu)
@@ -173,7 +187,7 @@ void cpu_update_privilege(struct cpu *cpu)
             derive_segment(cpu, CS);
             derive_segment(cpu, SS);
         }
-        cpu->mode |= data_is_flat(cpu) ? MODE_FLAT : 0;
+        cpu->mode |= stack_mode(cpu);
     }
     tell_cpl(cpu, old_cpl);
 }

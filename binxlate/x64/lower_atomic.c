@@ -9,7 +9,7 @@ static bool lower_cmpxchg8b(struct x64_unit *x)
     bool wide = (insn->rex & 8) != 0;
     if (!x64_can_access(x, insn) || (wide && !cpu_has(x->t->cpu, FEAT_CX16)))
         return false;
-    unsigned address = x64_address(x, insn);
+    unsigned address = x64_address(x, insn, wide ? 16 : 8, ACCESS_WRITE);
     if (wide) { /* #GP unless aligned */
         x64_mov_imm(a, X_TEST, 60);
         x64_shlx(a, 8, X_TEST, address, X_TEST);

@@ -10,10 +10,10 @@ bool x64_lower_bit_string(struct x64_unit *x)
     struct x64_asm *a = &x->a;
     unsigned size = insn->op[0].size, offset = insn->op[1].reg;
     bool write = insn->exec != exec_bt;
-    if (size == 2 || insn->addr_size != x->code || !x64_plain_segment(x, insn->seg) ||
+    if (size == 2 || x->code == 2 || insn->addr_size != x->code || !x64_plain_segment(x, insn->seg) ||
         !x64_can_access(x, insn))
         return false;
-    unsigned base = x64_address(x, insn);
+    unsigned base = x64_address(x, insn, size, ACCESS_WRITE);
     x64_mov_imm(a, X_TEST, size == 8 ? 6 : 5);
     x64_sarx(a, size, X_T1, x64_use(x, offset, X_T1), X_TEST);
     if (size < x->code)

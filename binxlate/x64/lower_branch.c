@@ -6,8 +6,7 @@
 
 static uint64_t branch_target(const struct x64_unit *x)
 {
-    uint64_t target = x64_next_rip(x) + x->insn->imm;
-    return x->code == 8 ? target : (uint32_t)target;
+    return x64_offset(x, x64_next_rip(x) + x->insn->imm);
 }
 
 /* Operand size prefixes cut the target to 16 bits: rare, left to the interpreter. */
@@ -18,7 +17,7 @@ static bool full_width(const struct x64_unit *x)
 
 static bool good_target(const struct x64_unit *x, uint64_t target)
 {
-    return x->code == 4 || is_canonical(target);
+    return x->code != 8 || is_canonical(target);
 }
 
 static bool lower_jmp(struct x64_unit *x)
@@ -62,13 +61,21 @@ static bool two_ways(struct x64_unit *x, uint8_t *taken, uint64_t target)
 }
 
 /* JRCXZ tests host RCX, with a copy of the count. */
+static void copy_count(struct x64_unit *x)
+{
+    unsigned size = x->insn->addr_size;
+    if (size == 2)
+        x64_rr(&x->a, OP_0F | 0xB7, 4, X_RCX, x64_home(RCX)); /* movzx */
+    else
+        x64_mov(&x->a, size, X_RCX, x64_home(RCX));
+}
+
 static bool lower_jcxz(struct x64_unit *x)
 {
-    const struct insn *insn = x->insn;
     uint64_t target = branch_target(x);
-    if (!full_width(x) || !good_target(x, target) || insn->addr_size == 2)
+    if (!full_width(x) || !good_target(x, target))
         return false;
-    x64_mov(&x->a, insn->addr_size, X_RCX, x64_home(RCX));
+    copy_count(x);
     return two_ways(x, x64_jrcxz8(&x->a), target);
 }
 
@@ -78,10 +85,10 @@ static bool lower_loop(struct x64_unit *x)
     struct x64_asm *a = &x->a;
     unsigned count = x64_home(RCX);
     uint64_t target = branch_target(x);
-    if (!full_width(x) || !good_target(x, target) || insn->addr_size == 2)
+    if (!full_width(x) || !good_target(x, target))
         return false;
     x64_lea(a, insn->addr_size, count, x64_at(count, -1));
-    x64_mov(a, insn->addr_size, X_RCX, count);
+    copy_count(x);
     uint8_t *done = x64_jrcxz8(a);
     uint8_t *taken = x64_jmp32(a);
     x64_here8(a, done);
@@ -103,9 +110,9 @@ static void push_return(struct x64_unit *x, struct x64_mem to)
         x64_store(a, 8, to, X_TEST);
     } else {
         x64_rm(a, 0xC7, x->code, 0, to);
-        x64_imm(a, next, 4);
+        x64_imm(a, next, x->code < 4 ? x->code : 4);
     }
-    x64_lea(a, x->code, x64_home(RSP), x64_at(x64_home(RSP), -(int32_t)x->code));
+    x64_lea(a, x->stack, x64_home(RSP), x64_at(x64_home(RSP), -(int32_t)x->code));
 }
 
 static bool lower_call(struct x64_unit *x)
@@ -119,17 +126,26 @@ static bool lower_call(struct x64_unit *x)
     return true;
 }
 
+/* A target, to X_T0. */
+static void load_offset(struct x64_unit *x, struct x64_mem from)
+{
+    if (x->code == 2)
+        x64_rm(&x->a, OP_0F | 0xB7, 4, X_T0, from); /* movzx */
+    else
+        x64_load(&x->a, x->code, X_T0, from);
+}
+
 static void commit_ret(struct x64_unit *x)
 {
     unsigned rsp = x64_home(RSP);
-    x64_lea(&x->a, x->code, rsp, x64_at(rsp, (int32_t)(x->code + x->insn->imm)));
+    x64_lea(&x->a, x->stack, rsp, x64_at(rsp, (int32_t)(x->code + x->insn->imm)));
 }
 
 static bool lower_ret(struct x64_unit *x)
 {
     if (!full_width(x) || !x64_can_push(x) || !path_on(x->t, PATH_CACHE))
         return false;
-    x64_load(&x->a, x->code, X_T0, x64_top_place(x, x->code));
+    load_offset(x, x64_top_place(x, x->code));
     x64_goto_indirect(x, commit_ret);
     x->done = true;
     return true;
@@ -140,7 +156,9 @@ static void load_target(struct x64_unit *x)
 {
     const struct operand *op = &x->insn->op[0];
     if (op->kind == OPK_MEM)
-        x64_load(&x->a, x->code, X_T0, x64_operand(x, x->insn, x->code, ACCESS_READ));
+        load_offset(x, x64_operand(x, x->insn, x->code, ACCESS_READ));
+    else if (x->code == 2)
+        x64_rr(&x->a, OP_0F | 0xB7, 4, X_T0, x64_use(x, op->reg, X_T0));
     else
         x64_mov(&x->a, x->code, X_T0, x64_use(x, op->reg, X_T0));
 }

@@ -18,7 +18,7 @@ static bool load_divisor(struct x64_unit *x, unsigned size)
     }
     if (!x64_can_access(x, insn))
         return false;
-    x64_load(a, size, X_T0, x64_probe(x, x64_address(x, insn), size, ACCESS_READ));
+    x64_load(a, size, X_T0, x64_operand(x, insn, size, ACCESS_READ));
     return true;
 }
 

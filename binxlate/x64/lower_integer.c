@@ -361,10 +361,11 @@ static bool lower_lea(struct x64_unit *x)
 {
     const struct insn *insn = x->insn;
     struct x64_asm *a = &x->a;
-    if (insn->addr_size == 2)
-        return false;
-    unsigned dst = x64_home(insn->op[0].reg), to = dst != X_NONE && insn->op_size >= 4 ? dst : X_TEST;
-    unsigned size = insn->addr_size < insn->op_size ? insn->addr_size : insn->op_size < 4 ? 4 : insn->op_size;
+    bool narrow = insn->addr_size == 2;
+    unsigned dst = x64_home(insn->op[0].reg);
+    unsigned to = dst != X_NONE && insn->op_size >= 4 && !narrow ? dst : X_TEST;
+    unsigned size = insn->addr_size < insn->op_size ? insn->addr_size : insn->op_size;
+    size = size < 4 ? 4 : size;
     uint64_t disp = (uint64_t)insn->disp + (insn->base == REG_RIP ? x64_next_rip(x) : 0);
     unsigned base = insn->base < GPR_COUNT ? x64_use(x, insn->base, X_T0) : X_NONE;
     unsigned index = insn->index != REG_NONE ? x64_use(x, insn->index, X_T1) : X_NONE;
@@ -372,6 +373,8 @@ static bool lower_lea(struct x64_unit *x)
         x64_mov_imm(a, to, size == 8 ? disp : (uint32_t)disp);
     else
         x64_lea(a, size, to, x64_indexed(base, index, insn->scale, (int32_t)disp));
+    if (narrow)
+        x64_rr(a, OP_0F | 0xB7, 4, X_TEST, X_TEST); /* movzx ecx, cx */
     if (to == dst)
         return true;
     if (insn->op_size == 2) {

@@ -1,4 +1,4 @@
-/* PUSH, POP, LEAVE. The stack pointer is as wide as addresses are (a 16-bit stack has no MODE_FLAT). */
+/* PUSH, POP, LEAVE. */
 #include "binxlate/x64/x64.h"
 
 static bool lower_push(struct x64_unit *x)
@@ -26,7 +26,7 @@ static bool lower_push(struct x64_unit *x)
     } else {
         x64_store(a, size, to, x64_use(x, op->reg, X_TEST));
     }
-    x64_lea(a, x->code, x64_home(RSP), x64_at(x64_home(RSP), -(int32_t)size));
+    x64_lea(a, x->stack, x64_home(RSP), x64_at(x64_home(RSP), -(int32_t)size));
     return true;
 }
 
@@ -38,14 +38,16 @@ static bool lower_pop_memory(struct x64_unit *x)
     unsigned size = x->insn->op_size, rsp = x64_home(RSP);
     if (moved.base == RSP)
         moved.disp += size;
+    if (x->stack == 2 && moved.base == RSP)
+        return false;
     if (!x64_can_access(x, &moved) || moved.disp != (int32_t)moved.disp)
         return false;
     x64_load(a, size, X_TEST, x64_top_place(x, size));
     x64_store(a, 8, FRAME_FIELD(temp), X_TEST);
-    struct x64_mem to = x64_probe(x, x64_address(x, &moved), size, ACCESS_WRITE);
+    struct x64_mem to = x64_probe(x, x64_address(x, &moved, size, ACCESS_WRITE), size, ACCESS_WRITE);
     x64_load(a, 8, X_TEST, FRAME_FIELD(temp));
     x64_store(a, size, to, X_TEST);
-    x64_lea(a, x->code, rsp, x64_at(rsp, (int32_t)size));
+    x64_lea(a, x->stack, rsp, x64_at(rsp, (int32_t)size));
     return true;
 }
 
@@ -66,9 +68,9 @@ static bool lower_pop(struct x64_unit *x)
         x64_mov(a, 8, X_TEST, x64_use(x, op->reg, X_TEST));
     x64_load(a, size, host, from);
     if (op->reg == RSP && size == 2)
-        return x64_lea(a, x->code, rsp, x64_at(rsp, 2)), x64_mov(a, 2, rsp, X_TEST), true;
+        return x64_lea(a, x->stack, rsp, x64_at(rsp, 2)), x64_mov(a, 2, rsp, X_TEST), true;
     if (op->reg != RSP)
-        x64_lea(a, x->code, rsp, x64_at(rsp, (int32_t)size));
+        x64_lea(a, x->stack, rsp, x64_at(rsp, (int32_t)size));
     if (host == X_TEST)
         x64_keep(x, op->reg, X_TEST);
     return true;
@@ -78,7 +80,7 @@ static bool lower_leave(struct x64_unit *x)
 {
     struct x64_asm *a = &x->a;
     unsigned size = x->insn->op_size, rbp = x64_home(RBP), at = rbp;
-    if (!x64_can_push(x) || size != x->code)
+    if (!x64_flat_stack(x) || size != x->code)
         return false;
     if (x->code == 4) {
         x64_mov(a, 4, X_T0, rbp);

@@ -6,7 +6,7 @@
 
 static bool usable(const struct x64_unit *x)
 {
-    return x64_can_push(x) && x->insn->addr_size == x->code && x64_plain_segment(x, x->insn->seg);
+    return x64_flat_stack(x) && x->insn->addr_size == x->code && x64_plain_segment(x, x->insn->seg);
 }
 
 static bool repeated(const struct insn *insn)

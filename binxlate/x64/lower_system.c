@@ -94,7 +94,7 @@ static bool lower_pushf(struct x64_unit *x)
 {
     struct x64_asm *a = &x->a;
     unsigned size = x->insn->op_size;
-    if (!x64_can_push(x) || size != x->code || (x->block->mode & MODE_REAL) != 0 ||
+    if (!x64_flat_stack(x) || size != x->code || (x->block->mode & MODE_REAL) != 0 ||
         (cpl_of(x) != 3 && watched(x)))
         return false;
     x64_lea(a, x->code, X_T0, x64_at(x64_home(RSP), -(int32_t)size));
@@ -119,7 +119,7 @@ static bool lower_popf(struct x64_unit *x)
     const uint32_t written = FLAG_TF | FLAG_IF | FLAG_DF | FLAG_IOPL | FLAG_NT | FLAG_AC | FLAG_ID;
     struct x64_asm *a = &x->a;
     unsigned size = x->insn->op_size;
-    if (!x64_can_push(x) || size != x->code || (x->block->mode & MODE_REAL) != 0 ||
+    if (!x64_flat_stack(x) || size != x->code || (x->block->mode & MODE_REAL) != 0 ||
         (cpl_of(x) != 3 && watched(x)))
         return false;
     x64_lea(a, 8, X_T1, x64_top_place(x, size));
@@ -207,7 +207,7 @@ static bool lower_mov_from_sreg(struct x64_unit *x)
     if (op->kind == OPK_MEM) {
         if (!x64_can_access(x, insn))
             return false;
-        struct x64_mem mem = x64_probe(x, x64_address(x, insn), 2, ACCESS_WRITE);
+        struct x64_mem mem = x64_probe(x, x64_address(x, insn, 2, ACCESS_WRITE), 2, ACCESS_WRITE);
         load_selector(x, insn->op[1].reg);
         x64_store(a, 2, mem, X_TEST);
         return true;
@@ -230,11 +230,10 @@ static bool lower_push_sreg(struct x64_unit *x)
     unsigned size = x->insn->op_size, written = size == 8 ? 8 : 2;
     if (!x64_can_push(x))
         return false;
-    x64_lea(a, x->code, X_T0, x64_at(x64_home(RSP), -(int32_t)size));
-    struct x64_mem to = x64_probe(x, X_T0, written, ACCESS_WRITE);
+    struct x64_mem to = x64_push_part(x, size, written);
     load_selector(x, x->insn->op[0].reg);
     x64_store(a, written, to, X_TEST);
-    x64_mov(a, 8, x64_home(RSP), X_T0);
+    x64_lea(a, x->stack, x64_home(RSP), x64_at(x64_home(RSP), -(int32_t)size));
     return true;
 }
 
@@ -275,8 +274,7 @@ static x64_callee *loader_of(const struct x64_unit *x)
     static x64_callee *const loader[SREG_COUNT] = {
         [ES] = load_es, [DS] = load_ds, [FS] = load_fs, [GS] = load_gs};
     unsigned n = x->insn->op[0].reg;
-    bool usable = path_on(x->t, PATH_SEGMENT) && (x->block->mode & (MODE_REAL | MODE_FLAT)) == MODE_FLAT &&
-                  (cpl_of(x) == 3 || !watched(x));
+    bool usable = path_on(x->t, PATH_SEGMENT) && (cpl_of(x) == 3 || !watched(x));
     return usable && n < SREG_COUNT ? loader[n] : NULL;
 }
 
@@ -315,7 +313,7 @@ static bool lower_pop_sreg(struct x64_unit *x)
         return false;
     x64_rm(&x->a, OP_0F | 0xB7, 4, X_T0, x64_top_place(x, 2));
     call_loader(x, loader);
-    x64_lea(&x->a, x->code, rsp, x64_at(rsp, (int32_t)x->insn->op_size));
+    x64_lea(&x->a, x->stack, rsp, x64_at(rsp, (int32_t)x->insn->op_size));
     return true;
 }
 

@@ -22,7 +22,7 @@ static const struct operand *memory_operand(const struct insn *insn)
 /* FS and GS have a base, and the data pointer is the offset without it. */
 static bool can_access(const struct x64_unit *x)
 {
-    return x64_can_access(x, x->insn) && x->insn->seg != FS && x->insn->seg != GS;
+    return x64_can_access(x, x->insn) && x64_plain_segment(x, x->insn->seg);
 }
 
 static void take_note(struct x64_unit *x)
@@ -66,9 +66,9 @@ static bool lower_memory(struct x64_unit *x, enum access access)
     struct x64_mem mem;
     if (x64_operand_is_shared(x)) {
         mem = x64_operand(x, insn, size, access); /* leaves X_T0 free */
-        address = x64_address(x, insn);
+        address = x64_address(x, insn, size, access);
     } else {
-        address = x64_address(x, insn);
+        address = x64_address(x, insn, size, access);
         mem = x64_probe(x, address, size, access);
     }
     x64_store(&x->a, 8, CPU_FIELD(s.x87.dp), address);

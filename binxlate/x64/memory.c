@@ -13,40 +13,80 @@
 
 bool x64_plain_segment(const struct x64_unit *x, unsigned seg)
 {
-    if (x->code == 8)
-        return seg != FS && seg != GS;
-    return seg == DS || seg == ES || seg == SS;
+    bool based = seg == FS || seg == GS || (seg == CS && x->code != 8);
+    return (x->block->mode & MODE_FLAT) != 0 && !based;
+}
+
+/* Segments that need a check get it in translated code; not so in 64-bit mode, where it is about alignment.
+ */
+static bool can_check(const struct x64_unit *x)
+{
+    return x->code != 8 && path_on(x->t, PATH_LIMIT);
 }
 
 bool x64_can_access(const struct x64_unit *x, const struct insn *insn)
 {
-    if (!path_on(x->t, PATH_MEMORY) || insn->addr_size == 2 || (x->block->mode & MODE_FLAT) == 0)
+    if (!path_on(x->t, PATH_MEMORY))
         return false;
-    return x64_plain_segment(x, insn->seg) || insn->seg == FS || insn->seg == GS;
+    bool flat = (x->block->mode & MODE_FLAT) != 0 && (insn->seg == FS || insn->seg == GS);
+    return flat || x64_plain_segment(x, insn->seg) || can_check(x);
 }
 
 bool x64_can_push(const struct x64_unit *x)
 {
-    return path_on(x->t, PATH_MEMORY) && (x->block->mode & MODE_FLAT) != 0;
+    return path_on(x->t, PATH_MEMORY) && ((x->block->mode & MODE_FLAT) != 0 || can_check(x));
 }
 
-/* FS and GS have a base, and outside 64-bit mode limits that may need a look. */
-static void add_segment_base(struct x64_unit *x, unsigned seg)
+bool x64_flat_stack(const struct x64_unit *x)
+{
+    return x64_can_push(x) && (x->block->mode & MODE_FLAT) != 0 && x->code != 2;
+}
+
+/* ---- Segments ---- */
+
+/* To the slow path unless [X_T0, X_T0 + size) may be accessed through the segment (see seg_reach in
+ * cpu/cpu.h).
+ */
+static void check_limit(struct x64_unit *x, unsigned seg, unsigned size, enum access access)
+{
+    enum { SIGN_TO_LOW = 56 };
+    struct x64_asm *a = &x->a;
+    size_t reach =
+        offsetof(struct cpu, seg_reach) + ((access == ACCESS_WRITE ? SREG_COUNT : 0) + seg) * sizeof(int64_t);
+    x64_load(a, 8, X_T1, x64_cpu_field(reach));
+    x64_lea(a, 8, X_TEST, x64_indexed(X_T0, X_T1, 0, (int32_t)size - 1));
+    x64_rr(a, 0xF7, 8, 2, X_TEST); /* not rcx: positive if the sum is negative */
+    x64_rorx(a, 8, X_TEST, X_TEST, SIGN_TO_LOW);
+    x64_rr(a, OP_0F | 0xB6, 4, X_TEST, X_TEST); /* movzx ecx, cl */
+    x64_slow_unless_zero(x);
+}
+
+/* From the offset in X_T0 to the linear address. FS and GS are often flat where the others are: a look at one
+ * byte of the frame. */
+static void add_segment(struct x64_unit *x, unsigned seg, unsigned size, enum access access)
 {
     struct x64_asm *a = &x->a;
-    if (x->code == 4) {
+    if (x->code != 8 && (x->block->mode & MODE_FLAT) != 0 && (seg == FS || seg == GS)) {
         x64_rm(a, OP_0F | 0xB6, 4, X_TEST,
                x64_frame_field(offsetof(struct xlat_frame, not_flat) + (seg == GS ? 1 : 0)));
         x64_slow_unless_zero(x);
+    } else if (x->code != 8) {
+        check_limit(x, seg, size, access);
     }
     x64_load(a, 8, X_T1, x64_cpu_field(offsetof(struct cpu, seg_base) + seg * sizeof(uint64_t)));
-    x64_lea(a, x->code, X_T0, x64_indexed(X_T0, X_T1, 0, 0));
+    x64_lea(a, x->code == 8 ? 8 : 4, X_T0, x64_indexed(X_T0, X_T1, 0, 0));
 }
 
-unsigned x64_address(struct x64_unit *x, const struct insn *insn)
+/* movzx r32, r16 */
+static void x64_low16(struct x64_asm *a, unsigned dst, unsigned src)
+{
+    x64_rr(a, OP_0F | 0xB7, 4, dst, src);
+}
+
+unsigned x64_address(struct x64_unit *x, const struct insn *insn, unsigned size, enum access access)
 {
     struct x64_asm *a = &x->a;
-    bool plain = x64_plain_segment(x, insn->seg);
+    bool plain = x64_plain_segment(x, insn->seg), narrow = insn->addr_size == 2;
     uint64_t disp = (uint64_t)insn->disp;
     unsigned base = X_NONE, index = X_NONE;
     if (insn->base == REG_RIP)
@@ -56,18 +96,22 @@ unsigned x64_address(struct x64_unit *x, const struct insn *insn)
     if (insn->index != REG_NONE)
         index = x64_use(x, insn->index, X_T1);
     if (base == X_NONE && index == X_NONE) {
-        x64_mov_imm(a, X_T0, insn->addr_size == 4 ? (uint32_t)disp : disp);
+        x64_mov_imm(a, X_T0, insn->addr_size == 8 ? disp : narrow ? (uint16_t)disp : (uint32_t)disp);
     } else if (plain && index == X_NONE && disp == 0 && insn->addr_size == 8) {
         return base;
-    } else if (index == X_NONE && disp == 0) {
+    } else if (index == X_NONE && disp == 0 && !narrow) {
         x64_mov(a, insn->addr_size, X_T0, base);
     } else {
-        x64_lea(a, insn->addr_size, X_T0, x64_indexed(base, index, insn->scale, (int32_t)disp));
+        x64_lea(a, narrow ? 4 : insn->addr_size, X_T0, x64_indexed(base, index, insn->scale, (int32_t)disp));
+        if (narrow)
+            x64_low16(a, X_T0, X_T0);
     }
     if (!plain)
-        add_segment_base(x, insn->seg);
+        add_segment(x, insn->seg, size, access);
     return X_T0;
 }
+
+/* ---- The soft TLB ---- */
 
 bool x64_is_user(const struct x64_unit *x)
 {
@@ -189,7 +233,7 @@ struct x64_mem x64_operand(struct x64_unit *x, const struct insn *insn, unsigned
     unsigned group = group_of(x, x->share.operand);
     if (group != SHARE_NONE)
         return shared_place(x, group, (int32_t)insn->disp);
-    return x64_probe(x, x64_address(x, insn), size, access);
+    return x64_probe(x, x64_address(x, insn, size, access), size, access);
 }
 
 /* ---- Alignment ---- */
@@ -213,11 +257,11 @@ struct x64_mem x64_operand_aligned(struct x64_unit *x, const struct insn *insn, 
 {
     unsigned group = group_of(x, x->share.operand);
     if (group == SHARE_NONE)
-        return probe(x, x64_address(x, insn), size, access, true);
+        return probe(x, x64_address(x, insn, size, access), size, access, true);
     int32_t offset = way_of(x, group) + (int32_t)insn->disp;
     unsigned apart = (unsigned)(offset - x->aligned[group].offset);
     if (x->aligned[group].size < size || (apart & (size - 1)) != 0) {
-        check_alignment(x, x64_address(x, insn), size);
+        check_alignment(x, x64_address(x, insn, size, access), size);
         x->aligned[group].size = (uint8_t)size;
         x->aligned[group].offset = offset;
     }
@@ -226,26 +270,40 @@ struct x64_mem x64_operand_aligned(struct x64_unit *x, const struct insn *insn, 
 
 /* ---- The stack ---- */
 
+/* Linear address of the stack at `offset` from its top, in X_T0, for `size` bytes. */
+static void stack_address(struct x64_unit *x, int32_t offset, unsigned size, enum access access)
+{
+    struct x64_asm *a = &x->a;
+    x64_lea(a, x->stack == 8 ? 8 : 4, X_T0, x64_at(x64_home(RSP), offset));
+    if (x->stack == 2)
+        x64_low16(a, X_T0, X_T0);
+    if (!x64_plain_segment(x, SS))
+        add_segment(x, SS, size, access);
+}
+
+struct x64_mem x64_push_part(struct x64_unit *x, unsigned size, unsigned part)
+{
+    stack_address(x, -(int32_t)size, part, ACCESS_WRITE);
+    return x64_probe(x, X_T0, part, ACCESS_WRITE);
+}
+
 struct x64_mem x64_push_place(struct x64_unit *x, unsigned size)
 {
     unsigned group = group_of(x, x->share.stack);
     if (group != SHARE_NONE)
         return shared_place(x, group, -(int32_t)size);
-    x64_lea(&x->a, x->code, X_T0, x64_at(x64_home(RSP), -(int32_t)size));
-    return x64_probe(x, X_T0, size, ACCESS_WRITE);
+    return x64_push_part(x, size, size);
 }
 
 struct x64_mem x64_top_place(struct x64_unit *x, unsigned size)
 {
-    unsigned top = x64_home(RSP);
     unsigned group = group_of(x, x->share.stack);
     if (group != SHARE_NONE)
         return shared_place(x, group, 0);
-    if (x->code == 4) { /* bits 63..32 are no part of the address */
-        x64_mov(&x->a, 4, X_T0, top);
-        top = X_T0;
-    }
-    return x64_probe(x, top, size, ACCESS_READ);
+    if (x->stack == 8)
+        return x64_probe(x, x64_home(RSP), size, ACCESS_READ);
+    stack_address(x, 0, size, ACCESS_READ);
+    return x64_probe(x, X_T0, size, ACCESS_READ);
 }
 
 void x64_probe_run(struct x64_unit *x, unsigned address, struct x64_mem last, enum access access)

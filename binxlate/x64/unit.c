@@ -64,10 +64,15 @@ void x64_keep(struct x64_unit *x, unsigned gpr, unsigned host)
         x64_mov(&x->a, 8, home, host);
 }
 
+uint64_t x64_offset(const struct x64_unit *x, uint64_t offset)
+{
+    return x->code == 8 ? offset : x->code == 4 ? (uint32_t)offset : (uint16_t)offset;
+}
+
 uint64_t x64_next_rip(const struct x64_unit *x)
 {
     uint64_t next = x->unit->rip + x->insn->rip_offset + x->insn->length;
-    return x->code == 8 ? next : (uint32_t)next;
+    return x64_offset(x, next);
 }
 
 /* ---- Ways out ---- */
@@ -248,10 +253,14 @@ static x64_lower_fn *find_lowering(const struct x64_unit *x, const struct insn *
     return lower;
 }
 
-/* FWAIT alone is not worth it. */
+/* FWAIT alone is not worth it. The pointers that 16-bit and real-mode code leaves behind are the
+ * interpreter's.
+ */
 static bool wants_x87(const struct x64_unit *x)
 {
     bool wants = false;
+    if (x->code == 2 || (x->block->mode & MODE_REAL) != 0)
+        return false;
     for (unsigned i = 0; i < x->block->count; i++) {
         const struct insn *insn = &x->block->insn[i];
         wants |= (insn->exec != exec_fwait && x64_x87_has(insn)) || is_mmx(insn);
@@ -338,7 +347,7 @@ static unsigned copies_of(const struct x64_unit *x)
     const struct insn *last = &block->insn[block->count - 1];
     uint64_t target = x->unit->rip + last->rip_offset + last->length + last->imm;
     if (last->row == 0 || last->exec != exec_jcc || last->op_size != x->code || !path_on(x->t, PATH_LOOP) ||
-        (x->code == 8 ? target : (uint32_t)target) != x->unit->rip)
+        x64_offset(x, target) != x->unit->rip)
         return 1;
     unsigned by_size = LOOP_INSNS / block->count, by_cost = UNIT_COST_MAX / 4 / block->cost;
     unsigned copies = by_size < by_cost ? by_size : by_cost;
@@ -473,6 +482,17 @@ static void lower_copies(struct x64_unit *x)
         lower_plain(x, first);
 }
 
+static unsigned code_size(unsigned mode)
+{
+    return 2u << (mode & MODE_CODE_MASK);
+}
+_Static_assert(MODE_CODE16 == 0 && MODE_CODE32 == 1 && MODE_CODE64 == 2, "sizes in bytes, as shifts");
+
+static unsigned stack_size(unsigned mode)
+{
+    return (mode & MODE_CODE_MASK) == MODE_CODE64 ? 8 : mode & MODE_STACK16 ? 2 : 4;
+}
+
 bool x64_translate(struct translator *t, struct translation_unit *unit)
 {
     struct stub stubs[STUBS_MAX];
@@ -481,14 +501,15 @@ bool x64_translate(struct translator *t, struct translation_unit *unit)
     struct x64_unit x = {.t = t,
                          .unit = unit,
                          .block = unit->block,
-                         .code = (unit->block->mode & MODE_CODE_MASK) == MODE_CODE64 ? 8 : 4,
+                         .code = code_size(unit->block->mode),
+                         .stack = stack_size(unit->block->mode),
                          .stub = stubs,
                          .note = no_note,
                          .stub_note = no_note,
                          .a = {.start = start, .at = start, .end = t->code.write + t->code.bytes}};
     unit->x87 = wants_x87(&x);
     x.copies = copies_of(&x);
-    x.sharing = path_on(t, PATH_SHARE) && path_on(t, PATH_MEMORY);
+    x.sharing = path_on(t, PATH_SHARE) && x64_flat_stack(&x);
     if (x.sharing)
         share_find(x.block, x.copies, &x.share);
     unit->cost = x.copies * x.block->cost;

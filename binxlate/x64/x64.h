@@ -61,7 +61,8 @@ struct x64_unit {
     const struct insn *insn; /* the present one */
     unsigned copy, copies;   /* a block that loops to itself is repeated; which copy the present one is in */
     uint32_t paid_cost, paid_count; /* where the present copy begins: what is paid and not yet done */
-    unsigned code;                  /* 4 or 8: address and stack size of the mode */
+    unsigned code;                  /* 2, 4 or 8: address size of the mode */
+    unsigned stack;                 /* and of the stack pointer */
     bool done;                      /* the present instruction ended the unit */
     /* Jumps to the present instruction's slow path. */
     uint8_t *slow[8];
@@ -165,8 +166,11 @@ bool x64_vex_has_vvvv(const struct insn *insn);
 bool x64_can_access(const struct x64_unit *x, const struct insn *insn);
 /* And the stack? */
 bool x64_can_push(const struct x64_unit *x);
-/* Linear address of the memory operand: a host register that holds it (X_T0, or a guest register's home). */
-unsigned x64_address(struct x64_unit *x, const struct insn *insn);
+/* Can it, with RSP as it is for an address? */
+bool x64_flat_stack(const struct x64_unit *x);
+/* Linear address of the memory operand, of which `size` bytes are to be accessed: a host register that holds
+ * it (X_T0, or a guest register's home). To the slow path if the segment does not allow the access. */
+unsigned x64_address(struct x64_unit *x, const struct insn *insn, unsigned size, enum access access);
 /* Does the present instruction's memory operand use a shared check? */
 bool x64_operand_is_shared(const struct x64_unit *x);
 /* The memory operand's place in host memory: by x64_probe of x64_address, or by a shared check. */
@@ -176,6 +180,8 @@ struct x64_mem x64_operand_aligned(struct x64_unit *x, const struct insn *insn, 
                                    enum access access);
 /* Where a push of `size` bytes goes, and where the top of the stack is. RSP is not changed. */
 struct x64_mem x64_push_place(struct x64_unit *x, unsigned size);
+/* Where the first `part` bytes of it go, if only they are written. */
+struct x64_mem x64_push_part(struct x64_unit *x, unsigned size, unsigned part);
 struct x64_mem x64_top_place(struct x64_unit *x, unsigned size);
 /* Where [address, address + size) is in host memory; to the slow path if the soft TLB does not say so. Uses
  * X_TEST and X_T1, which is part of the result. */
@@ -203,7 +209,7 @@ void x64_emit_near_misses(struct x64_unit *x);
 /* For a size known only at run time: `last` holds it, less one; at most the bytes of a page. The host address
  * goes to X_T1; uses X_T0, where `address` may be. */
 void x64_probe_run(struct x64_unit *x, unsigned address, struct x64_mem last, enum access access);
-/* Is the segment's base 0, and no check needed with MODE_FLAT? */
+/* Is the segment's base 0, and no check needed but paging? */
 bool x64_plain_segment(const struct x64_unit *x, unsigned seg);
 
 /* ---- Undefined flags (flag_probe.c) ---- */
@@ -258,6 +264,8 @@ void x64_goto_indirect(struct x64_unit *x, void (*commit)(struct x64_unit *x));
 /* The unit is left before its later copies: as x64_goto_from, with their cost taken back. */
 void x64_leave_loop(struct x64_unit *x, uint8_t *from, uint64_t target);
 
+/* As wide as offsets in the code segment are. */
+uint64_t x64_offset(const struct x64_unit *x, uint64_t offset);
 /* Address of the instruction after the present one. */
 uint64_t x64_next_rip(const struct x64_unit *x);
 
