@@ -153,7 +153,7 @@ static struct translation_unit *translate(struct translator *t, struct block *bl
             }
             unit_drop_last(t);
         }
-        code_flush(t);
+        code_next_region(t);
     }
     return NULL;
 }
@@ -212,7 +212,7 @@ static bool can_link(const struct translator *t, const struct block *block)
 static enum where follow(struct translator *t, uint32_t n, enum site_kind kind, struct place *to)
 {
     struct cpu *cpu = t->cpu;
-    uint64_t flushes = t->count[COUNT_FLUSHES], epoch = tlb_code_epoch(&cpu->tlb);
+    uint64_t regions = t->count[COUNT_REGIONS] + t->count[COUNT_FLUSHES], epoch = tlb_code_epoch(&cpu->tlb);
     uint8_t shadow = cpu->s.intr_shadow;
     struct block *block = next_block(cpu);
     if (block == NULL) {
@@ -224,7 +224,8 @@ static enum where follow(struct translator *t, uint32_t n, enum site_kind kind, 
         t->count[COUNT_COLD]++;
         return shadow != 0 ? step_in_shadow(cpu, &block->insn[0], shadow) : WHERE_LOOKUP;
     }
-    if (kind == SITE_LINK && can_link(t, block) && t->count[COUNT_FLUSHES] == flushes)
+    if (kind == SITE_LINK && can_link(t, block) &&
+        t->count[COUNT_REGIONS] + t->count[COUNT_FLUSHES] == regions)
         site_link(t, n, unit);
     jump_cache_salt(t);
     /* The walk for an instruction's second page may have dropped its first from the TLB. */
@@ -315,8 +316,9 @@ static void look_at_near(struct translator *t, const struct site *site)
 static enum where act(struct translator *t, uint32_t n, struct place *to)
 {
     struct cpu *cpu = t->cpu;
-    const struct site *site = &t->site[n];
+    const struct site *site = site_at(t, n);
     enum site_kind kind = site->kind;
+    site->unit->seen = true;
     enum after after = AFTER_JUMP;
     switch (kind) {
     case SITE_BUDGET:

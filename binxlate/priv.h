@@ -39,6 +39,9 @@ enum {
     NEAR_SAMPLE = 64, /* misses */
     NEAR_SUSPECTS = 64,
     JUMP_SPACES = 1 << 11,
+    CODE_REGIONS_MAX = 16,
+    DEFAULT_THRESHOLD = 24,       /* executions before a block is translated */
+    CODE_REGION_LEAST = 96 << 10, /* more than the longest unit */
     X87_IMAGE_BYTES = 108,
     X87_NOTED = 1 << 15,
     X87_NO_DATA = 0xFF,
@@ -92,17 +95,19 @@ enum site_kind {
     SITE_X87,    /* the unit needs x87_live: nothing of it was done, nor paid */
 };
 
-enum { SITE_NONE = UINT32_MAX };
+/* A site's number: its region, and which it is there. */
+enum { SITE_NONE = UINT32_MAX, SITE_REGION_SHIFT = 24, SITE_IN_REGION = (1 << SITE_REGION_SHIFT) - 1 };
 
 struct site {
     uint8_t kind;
     struct translation_unit *unit;
     const struct insn *insn;
     uint64_t target;
-    uint32_t resume; /* offset in the code cache */
-    uint32_t patch;  /* offset of a jump's 32-bit displacement */
-    uint32_t stub;   /* where it goes when not linked */
-    uint32_t next;   /* SITE_LINK: the next site linked to the same unit */
+    uint32_t resume;             /* offset in the code cache */
+    uint32_t patch;              /* offset of a jump's 32-bit displacement */
+    uint32_t stub;               /* where it goes when not linked */
+    struct translation_unit *to; /* SITE_LINK: what it is linked to, or NULL */
+    uint32_t next, prev;         /* those linked to the same unit */
     /* SITE_INSN, SITE_MEMORY: what the unit has paid from `insn` on, without having done it. */
     uint32_t rest_cost, rest_count;
     uint32_t back_cost, back_count; /* what is to be paid to go on at `resume` */
@@ -115,6 +120,7 @@ struct translation_unit {
     uint32_t guard;                /* where linked jumps go: `entry`, or first a look whether that is right */
     uint32_t cost, count;          /* cycles and instructions paid on entry */
     uint32_t incoming;             /* first site linked to it */
+    bool seen;                     /* host code was left from it */
     bool x87;                      /* its code uses the host's x87 unit */
     bool vectors;                  /* from its first vector instruction on they are in host registers */
     bool wide;                     /* from its first AVX instruction on their upper halves, too */
@@ -155,10 +161,16 @@ struct translator {
     uint32_t leave, load_vectors, load_wide, call;
     uint32_t probe; /* room for a routine */
 
-    struct site *site;
-    uint32_t sites, sites_room;
-    struct translation_unit *unit; /* arena */
-    uint32_t units, units_room;
+    struct code_region {
+        size_t start, end; /* offsets in the code cache */
+        struct site *site;
+        uint32_t sites, sites_room; /* `sites` is right for regions that are full */
+        struct translation_unit *unit;
+        uint32_t units, units_room;
+    } region[CODE_REGIONS_MAX];
+    unsigned regions, filling;
+    uint64_t region_begun; /* s.instructions then */
+    uint32_t sites;        /* number of the next site */
 
     uint64_t window_instructions; /* s.instructions where its count is zero */
 
@@ -194,11 +206,22 @@ static inline bool path_on(const struct translator *t, enum translator_path path
 
 /* ---- cache.c: the code cache and the sites ---- */
 
-/* A new site; its index. */
+/* When the thunks are made; until then code goes up to the end of the cache. */
+void code_regions_create(struct translator *t);
+void code_regions_destroy(struct translator *t);
+/* Where code has to end that is made now. */
+size_t code_end(const struct translator *t);
+/* A new site; its number. */
 uint32_t site_add(struct translator *t, const struct site *site);
+static inline struct site *site_at(const struct translator *t, uint32_t n)
+{
+    return &t->region[n >> SITE_REGION_SHIFT].site[n & SITE_IN_REGION];
+}
 struct translation_unit *unit_add(struct translator *t, struct block *block, uint64_t rip);
 /* Take back unit_add. */
 void unit_drop_last(struct translator *t);
+/* Forget the oldest units: code goes where they were. */
+void code_next_region(struct translator *t);
 /* Forget all units; the thunks stay. */
 void code_flush(struct translator *t);
 void unit_forget(struct translator *t, struct translation_unit *unit);

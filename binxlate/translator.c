@@ -6,12 +6,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum {
-    DEFAULT_CODE_BYTES = 128 << 20,
-    DEFAULT_THRESHOLD = 24,
-    UNIT_BYTES_LEAST = 256,
-    CODE_BYTES_LEAST = 256 << 10
-};
+enum { DEFAULT_CODE_BYTES = 128 << 20, CODE_BYTES_LEAST = 256 << 10 };
 
 static const struct host_ops *const hosts[] = {&host_x64};
 
@@ -70,11 +65,10 @@ enum status translator_create(struct translator **out, struct cpu *cpu,
         free(t);
         return status;
     }
-    t->units_room = (uint32_t)(bytes / UNIT_BYTES_LEAST);
-    t->unit = xcalloc(t->units_room, sizeof *t->unit);
     t->slow_rows = xcalloc(insn_row_count, sizeof *t->slow_rows);
     t->vector_rows = xcalloc(insn_row_count, sizeof *t->vector_rows);
     CHECK(host->make_thunks(t));
+    code_regions_create(t);
     jump_cache_clear(t);
     near_create(t);
     t->engine = (struct cpu_engine){
@@ -97,8 +91,7 @@ void translator_destroy(struct translator *t)
     host_code_destroy(&t->code);
     free(t->slow_rows);
     free(t->vector_rows);
-    free(t->unit);
-    free(t->site);
+    code_regions_destroy(t);
     free(t);
 }
 

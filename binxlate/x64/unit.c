@@ -385,7 +385,7 @@ static void emit_stubs(struct x64_unit *x)
 {
     struct x64_asm *a = &x->a;
     for (unsigned i = 0; i < x->stubs; i++) {
-        struct site *site = &x->t->site[x->stub[i].site];
+        struct site *site = site_at(x->t, x->stub[i].site);
         site->stub = offset_of(x, a->at);
         x64_here32(a, x->stub[i].from);
         x64_x87_note(x, x->stub[i].note);
@@ -452,7 +452,7 @@ static void lower_plain(struct x64_unit *x, uint32_t first)
     x->unit->vectors |= vectors;
     x->unit->wide |= wide;
     for (uint32_t n = first; n < last; n++) {
-        struct site *site = &x->t->site[n];
+        struct site *site = site_at(x->t, n);
         if (site->kind != SITE_INSN && site->kind != SITE_MEMORY)
             continue;
         site->resume = start[site->insn->position + 1];
@@ -506,7 +506,7 @@ bool x64_translate(struct translator *t, struct translation_unit *unit)
                          .stub = stubs,
                          .note = no_note,
                          .stub_note = no_note,
-                         .a = {.start = start, .at = start, .end = t->code.write + t->code.bytes}};
+                         .a = {.start = start, .at = start, .end = t->code.write + code_end(t)}};
     unit->x87 = wants_x87(&x);
     x.copies = copies_of(&x);
     x.sharing = path_on(t, PATH_SHARE) && x64_flat_stack(&x);

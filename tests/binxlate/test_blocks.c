@@ -34,7 +34,7 @@ enum {
     DEFAULT_SEED = 20011104,
     RUNS = 4, /* of each block */
     TRIES = 8,
-    CODE_CACHE = 2 << 20, /* small, so that it is flushed now and then */
+    CODE_CACHE = 1 << 20, /* small, so that units are evicted now and then */
     REMAKE = 1000,        /* blocks between two translators */
     BLOCK_CYCLES = 3000,
     SLICES = 24,
@@ -48,7 +48,7 @@ struct bed {
     const struct insn_row **rows, **branches;
     unsigned row_count, branch_count, off;
     uint8_t memory[DATA_SIZE];
-    uint64_t seed, instructions, units;
+    uint64_t seed, instructions, units, regions;
 };
 
 static uint64_t option(const char *name, uint64_t otherwise)
@@ -68,8 +68,10 @@ static void remake_translator(struct bed *bed, uint64_t number)
     if (rng_one_in(&rng, 2))
         for (unsigned path = 0; path < PATH_COUNT; path++)
             config.off |= rng_one_in(&rng, 4) ? 1u << path : 0;
-    if (bed->translator != NULL)
+    if (bed->translator != NULL) {
         bed->units += translator_count(bed->translator, COUNT_UNITS);
+        bed->regions += translator_count(bed->translator, COUNT_REGIONS);
+    }
     translator_destroy(bed->translator);
     bed->off = config.off;
     cr_assert(translator_create(&bed->translator, guest_cpu(bed->translated), &config, &err) == STATUS_OK,
@@ -401,6 +403,7 @@ ParameterizedTest(enum native_bits *bits, translator, blocks)
             failed++;
     }
     uint64_t units = bed->units + translator_count(bed->translator, COUNT_UNITS);
+    uint64_t regions = bed->regions + translator_count(bed->translator, COUNT_REGIONS);
     fprintf(stderr,
             "%u-bit: %" PRIu64 " blocks, %" PRIu64 " instructions, %" PRIu64 " units, seed %" PRIu64 "\n",
             16u << *bits, blocks, bed->instructions, units, bed->seed);
@@ -409,5 +412,6 @@ ParameterizedTest(enum native_bits *bits, translator, blocks)
     bed_close(bed);
     free(bed);
     cr_assert_eq(failed, 0, "%" PRIu64 " blocks differ", failed);
+    cr_assert(blocks < 10000 || regions > 16, "only %" PRIu64 " regions of the code cache filled", regions);
     cr_assert(blocks < 1000 || units > blocks / 3, "only %" PRIu64 " units", units);
 }

@@ -278,9 +278,12 @@ static bool memory_equal(struct bed *bed)
 static bool is_translated(const struct bed *bed, uint64_t rip)
 {
     const struct translator *t = bed->translator;
-    for (uint32_t n = t->units; n-- > 0;)
-        if (t->unit[n].rip == rip && t->unit[n].block != NULL && !t->unit[n].block->stale)
-            return true;
+    for (unsigned r = 0; r < t->regions; r++)
+        for (uint32_t n = t->region[r].units; n-- > 0;) {
+            const struct translation_unit *unit = &t->region[r].unit[n];
+            if (unit->rip == rip && unit->block != NULL && !unit->block->stale)
+                return true;
+        }
     return false;
 }
 
