@@ -9,7 +9,9 @@ struct hosted {
     struct host *host;
     struct host_linux kernel;
     struct host_nic nic;
+    struct host_only local;
     struct vmnet vmnet;
+    struct net_backend wire;
     struct vmapp vmapp;
     struct host_services services;
 };
@@ -45,7 +47,9 @@ static void configure(void *ctx, const struct host_options *options)
 {
     struct hosted *hosted = ctx;
     hosted->vmnet.options = *options;
-    hosted->host->monitor_lines = options->bypass ? hosted->services.nic_lines : 0;
+    hosted->host->monitor_lines = options->bypass ? 1 << HOST_LINE_NIC : 0;
+    if (options->network == HOST_ONLY)
+        host_only_connect(&hosted->local, hosted->wire);
 }
 
 static bool service_block(void *ctx, host_woken_fn *woken, void *woken_ctx, cycle_t limit)
@@ -77,10 +81,13 @@ struct hosted *hosted_create(const struct hosted_config *config)
     host_linux_init(&hosted->kernel, config->host);
     vmnet_init(&hosted->vmnet, config->host, &hosted->nic, config->vm_mac);
     host_nic_init(&hosted->nic, config->host, config->wire, &hosted->vmnet);
+    host_only_init(&hosted->local, config->host, &hosted->vmnet);
+    hosted->vmnet.local = &hosted->local;
+    hosted->wire = config->wire;
     vmapp_init(&hosted->vmapp, config->host, &hosted->kernel, &hosted->vmnet);
     hosted->vmnet.ideal = config->ideal;
     hosted->services = (struct host_services){
-        .nic_lines = 1 << HOST_LINE_NIC,
+        .nic_lines = 1 << HOST_LINE_NIC | 1 << HOST_LINE_LOCAL,
         .configure = configure,
         .return_to_vmapp = return_to_vmapp,
         .call_vmdriver = call_vmdriver,
@@ -102,6 +109,7 @@ void hosted_destroy(struct hosted *hosted)
         return;
     host_linux_destroy(&hosted->kernel);
     host_nic_destroy(&hosted->nic);
+    host_only_destroy(&hosted->local);
     vmnet_destroy(&hosted->vmnet);
     free(hosted);
 }
@@ -114,6 +122,11 @@ const struct host_services *hosted_services(struct hosted *hosted)
 struct net_backend hosted_backend(struct hosted *hosted)
 {
     return (struct net_backend){.ops = &vmapp_backend_ops, .ctx = &hosted->vmapp};
+}
+
+bool hosted_is_local(const struct hosted *hosted)
+{
+    return hosted->vmnet.options.network == HOST_ONLY;
 }
 
 struct hosted_counters hosted_counters(const struct hosted *hosted)

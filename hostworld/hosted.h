@@ -31,6 +31,8 @@ struct hosted *hosted_create(const struct hosted_config *config);
 void hosted_destroy(struct hosted *hosted);
 const struct host_services *hosted_services(struct hosted *hosted);
 struct net_backend hosted_backend(struct hosted *hosted);
+/* The other end of the wire is a process of this host. */
+bool hosted_is_local(const struct hosted *hosted);
 struct hosted_counters hosted_counters(const struct hosted *hosted);
 
 #endif

@@ -9,6 +9,7 @@
 #define CROSSPAGE_HOSTWORLD_HOSTED_PRIV_H
 
 #include "hostworld/hosted.h"
+#include "hostworld/nat.h"
 
 /* ---- Frames in bounded FIFOs ---- */
 
@@ -27,7 +28,7 @@ void frame_queue_drop_first(struct frame_queue *queue);
 
 /* ---- Host kernel ---- */
 
-enum host_line { HOST_LINE_TIMER = 0, HOST_LINE_NIC = 11 };
+enum host_line { HOST_LINE_TIMER = 0, HOST_LINE_LOCAL = 5, HOST_LINE_NIC = 11 };
 
 struct host_linux {
     struct host *host;
@@ -75,9 +76,20 @@ void host_nic_serve(struct host_nic *nic);
 
 /* ---- VMNet ---- */
 
+/* The host's own end of the virtual hub, and its process there. */
+struct host_only {
+    struct host *host;
+    struct vmnet *vmnet;
+    struct net_backend wire; /* to that process; ops NULL: nobody listens */
+    struct frame_queue out, in;
+    bool busy;
+};
+
 struct vmnet {
     struct host *host;
     struct host_nic *nic;
+    struct host_only *local;
+    struct nat nat;
     struct host_options options;
     bool ideal; /* the guest's NIC: what emulating it costs */
     uint8_t vm_mac[6];
@@ -97,8 +109,21 @@ static inline bool vmnet_readable(const struct vmnet *vmnet)
 void vmnet_read(struct vmnet *vmnet, struct frame *frame);
 /* A frame from the bridge's physical side, in the NIC's interrupt. */
 void vmnet_receive(struct vmnet *vmnet, const struct frame *frame);
+/* Tell the VMApp that a frame was kept, if it is to be told so. */
+void vmnet_notify(struct vmnet *vmnet, bool kept);
 /* Keep it for the VM, if it is for it or for many; false: not for it, or no room. */
 bool vmnet_keep(struct vmnet *vmnet, const struct frame *frame);
+
+/* ---- Host-only network, and the NAT daemon ---- */
+
+void host_only_init(struct host_only *local, struct host *host, struct vmnet *vmnet);
+void host_only_destroy(struct host_only *local);
+void host_only_connect(struct host_only *local, struct net_backend wire);
+/* From the hub, in the VM's write(). */
+void host_only_send(struct host_only *local, const struct frame *frame);
+
+void natd_from_vm(struct vmnet *vmnet, const struct frame *frame);
+void natd_from_wire(struct vmnet *vmnet, const struct frame *frame);
 
 /* ---- VMApp and VMDriver ---- */
 

@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/check.h"
 #include "hostworld/horizon.h"
+#include "hostworld/hosted.h"
 #include "hostworld/site.h"
 #include "hostworld/wire.h"
 #include "traces/pcapng.h"
@@ -106,11 +107,19 @@ static void create_wire(struct lab *lab)
     lab->wire = wire_create(&wire);
 }
 
+/* Host-only network: the peer is a process of the host, so nothing but the host's CPU takes time. */
+static bool is_local(const struct lab *lab)
+{
+    return lab->site[0].hosted != NULL && hosted_is_local(lab->site[0].hosted);
+}
+
 static void create_peer(struct lab *lab)
 {
     struct peer_config peer = lab->config.peer;
     peer.queue = &lab->site[0].queue;
     peer.log = lab->config.log;
+    if (is_local(lab))
+        peer.latency_ns = 0;
     lab->peer = peer_create(&peer, wire_end(lab->wire, 1));
 }
 
@@ -203,6 +212,11 @@ static enum status assemble(struct lab *lab, struct error *err)
             end = wire_end(lab->wire, i);
         TRY(site_assemble(&lab->site[i], &end, err));
     }
+    if (is_local(lab) && lab->site_count == 2)
+        return status_fail(err, STATUS_BAD_INPUT,
+                           "net=host-only: the host is at the other end, not a second one");
+    if (is_local(lab) && lab->wire != NULL)
+        wire_shorten(lab->wire);
     if (lab->site_count == 2)
         create_horizon(lab);
     else if (lab->wire != NULL)

@@ -9,7 +9,8 @@
  * On a profile that keeps Figure 5's sum, write() of 1520 bytes takes 17.55 us if nothing interrupts it. The
  * bridge takes every frame from the wire (the NIC is promiscuous) and keeps what is for the VM or for many.
  *
- * Left out: frames between VMs and to the host itself; host-only and NAT networks. */
+ * That is the bridged network; the others have files of their own, host_only.c and natd.c. Left out: frames
+ * between VMs. */
 #include "hostworld/hosted_priv.h"
 
 #include "base/check.h"
@@ -27,9 +28,21 @@ void vmnet_write(struct vmnet *vmnet, const struct frame *frame)
         host_charge(host, COST_ID_VMNET_MAP);
     else
         host_charge_units(host, COST_ID_VMNET_COPY, frame->size);
-    host_charge(host, COST_ID_VMNET_BRIDGE);
     vmnet->sent++;
-    host_nic_transmit(vmnet->nic, frame);
+    switch (vmnet->options.network) {
+    case HOST_BRIDGED:
+        host_charge(host, COST_ID_VMNET_BRIDGE);
+        host_nic_transmit(vmnet->nic, frame);
+        break;
+    case HOST_NAT:
+        host_charge(host, COST_ID_VMNET_HUB);
+        natd_from_vm(vmnet, frame);
+        break;
+    case HOST_ONLY:
+        host_charge(host, COST_ID_VMNET_HUB);
+        host_only_send(vmnet->local, frame);
+        break;
+    }
     host_charge(host, COST_ID_VMNET_WRITE_RETURN);
 }
 
@@ -59,22 +72,32 @@ bool vmnet_keep(struct vmnet *vmnet, const struct frame *frame)
     return kept;
 }
 
+void vmnet_notify(struct vmnet *vmnet, bool kept)
+{
+    if (kept && vmnet->options.notify)
+        host_charge(vmnet->host, COST_ID_VMNET_NOTIFY);
+}
+
 void vmnet_receive(struct vmnet *vmnet, const struct frame *frame)
 {
     if (vmnet->options.bypass) {
         bypass_receive(vmnet, frame);
         return;
     }
+    if (vmnet->options.network == HOST_NAT) {
+        natd_from_wire(vmnet, frame);
+        return;
+    }
     host_charge(vmnet->host, COST_ID_HOST_RECEIVE);
     host_charge(vmnet->host, COST_ID_VMNET_RECEIVE);
-    if (vmnet_keep(vmnet, frame) && vmnet->options.notify)
-        host_charge(vmnet->host, COST_ID_VMNET_NOTIFY);
+    vmnet_notify(vmnet, vmnet_keep(vmnet, frame));
 }
 
 void vmnet_init(struct vmnet *vmnet, struct host *host, struct host_nic *nic, const uint8_t vm_mac[6])
 {
     *vmnet = (struct vmnet){.host = host, .nic = nic};
     memcpy(vmnet->vm_mac, vm_mac, sizeof vmnet->vm_mac);
+    nat_init(&vmnet->nat, vm_mac);
     frame_queue_init(&vmnet->input, INPUT_FRAMES);
 }
 

@@ -11,10 +11,13 @@
 typedef bool host_woken_fn(void *ctx);
 
 /* How the host's side of a hosted monitor is built; chosen by options of the hypervisor. */
+enum host_network { HOST_BRIDGED, HOST_NAT, HOST_ONLY };
+
 struct host_options {
-    bool notify;    /* VMNet tells the VMApp of frames through memory they share */
-    bool zero_copy; /* frames are sent from the VM's memory, not from a copy */
-    bool bypass;    /* the monitor drives the NIC itself */
+    enum host_network network; /* what the virtual hub is connected to */
+    bool notify;               /* VMNet tells the VMApp of frames through memory they share */
+    bool zero_copy;            /* frames are sent from the VM's memory, not from a copy */
+    bool bypass;               /* the monitor drives the NIC itself */
 };
 
 struct host_services {

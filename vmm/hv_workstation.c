@@ -27,6 +27,7 @@ enum option {
     OPTION_PIC,
     OPTION_ZERO_COPY,
     OPTION_BYPASS,
+    OPTION_NET,
     OPTION_HALT,
     OPTION_SHADOW,
     OPTION_COUNT
@@ -54,6 +55,8 @@ static const struct hypervisor_option options[OPTION_COUNT] = {
     [OPTION_ZERO_COPY] = {"zero-copy", "off|on",
                           "the host sends frames from the VM's memory, not from a copy"},
     [OPTION_BYPASS] = {"bypass", "off|on", "the monitor drives the host's NIC itself; implies halt=spin"},
+    [OPTION_NET] = {"net", "bridged|nat|host-only",
+                    "the VM's network: the wire, the wire through the host's address, or the host itself"},
     [OPTION_HALT] =
         {"halt", "yield|spin",
          "a guest that halts gives the CPU to the host, or waits in the VMM for the next interrupt"},
@@ -81,10 +84,16 @@ static enum status read_options(const char *text, struct workstation_options *ou
         .spin = choice[OPTION_HALT] != 0 || choice[OPTION_BYPASS] != 0,
     };
     *host = (struct host_options){
+        .network = (enum host_network)choice[OPTION_NET],
         .notify = out->irq_notify,
         .zero_copy = choice[OPTION_ZERO_COPY] != 0,
         .bypass = out->bypass,
     };
+    if (host->bypass && host->network != HOST_BRIDGED)
+        return status_fail(
+            err, STATUS_BAD_INPUT,
+            "-hypervisor workstation: bypass=on drives the NIC, which net=%s leaves to the host",
+            host->network == HOST_NAT ? "nat" : "host-only");
     return STATUS_OK;
 }
 

@@ -121,6 +121,28 @@ for options in pic=cheap zero-copy=on bypass=on halt=spin version=optimized,pic=
     echo "ok: $options"
 done
 
+# The networks: the wire through another address, and the host itself.
+for options in net=nat net=host-only version=optimized,net=nat version=optimized,net=host-only,halt=spin; do
+    for mode in send recv; do
+        for name in interp translate; do
+            run $name $options "mode=$mode total=400000 write=4096" -engine $name -trace t.trace -pcap t.pcap
+        done
+        for key in cycles instructions state_hash; do
+            [ "$(value interp $key)" = "$(value translate $key)" ] || fail "$options, $mode: $key differs between engines"
+        done
+        cmp "$work/interp/t.pcap" "$work/translate/t.pcap" || fail "$options, $mode: the capture differs"
+        for name in tx_errors rx_errors rx_dropped retransmits; do
+            [ "$(field interp $name)" -eq 0 ] || fail "$options, $mode: $name"
+        done
+        "$crosspage" report "$work/interp/t.trace" >"$work/report" || fail "$options, $mode: report: exit status $?"
+        case $options in
+        *nat*) [ "$(step interp natd.translate)" -ge $(($(field interp tx) + $(field interp rx))) ] || fail "$options: not translated" ;;
+        *) [ "$(step interp nic.send)" -eq 0 ] || fail "$options: the card sends" ;;
+        esac
+    done
+    echo "ok: $options"
+done
+
 # The idealized NIC: one access for a frame, one for an interrupt, no interrupt for what was sent.
 model=ideal
 for options in version=2.0 version=optimized send-combining=on bypass=on version=optimized,bypass=on,pic=cheap; do

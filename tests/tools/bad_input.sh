@@ -90,6 +90,7 @@ run 1 "unknown hypervisor" -kernel "$elf" -hypervisor vmwear
 run 1 "workstation" -kernel "$elf" -hypervisor workstation,zippy=on
 run 1 "combine-limit must be a number, 1..16" -kernel "$elf" -hypervisor workstation,combine-limit=17
 run 1 "combine-limit must be a number, 1..16" -kernel "$elf" -hypervisor workstation,combine-limit
+run 1 "bypass=on drives the NIC" -kernel "$elf" -hypervisor workstation,bypass,net=nat
 run 1 "version must be one of 2.0|optimized" -kernel "$elf" -hypervisor workstation,version=3.0
 run 1 "unknown CPU model" -kernel "$elf" -cpu pentium9
 run 1 "profile" -kernel "$elf" -profile pc-9000

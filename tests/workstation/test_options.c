@@ -522,3 +522,48 @@ Test(options, a_frame_found_by_polling_goes_under_bypass_too)
     cr_expect_eq(sent(vm), 1);
     fake_vm_destroy(vm);
 }
+
+/* ---- Networks ---- */
+
+Test(options, the_host_itself_needs_no_card)
+{
+    struct vm *vm = start("net=host-only");
+    transmit(vm, 0);
+    move_after_tick(vm);
+    cr_expect_eq(vm->wire.frames, 1, "to the process at the other end");
+    cr_expect_eq(step_count(vm, COST_ID_NIC_SEND), 0);
+    cr_expect_eq(step_count(vm, COST_ID_VMNET_BRIDGE), 0);
+    cr_expect_eq(step_count(vm, COST_ID_HOST_LOCAL_RECEIVE), 1);
+    by_interrupt(vm);
+    cr_expect_eq(step_count(vm, COST_ID_HOST_LOCAL_SEND), 1);
+    cr_expect_eq(step_count(vm, COST_ID_NIC_IRQ), 0);
+    cr_expect(vm->cpu.s.intr_line);
+    fake_vm_destroy(vm);
+}
+
+/* Frames that are no IP packets end in the daemon. */
+Test(options, nat_wakes_a_daemon)
+{
+    struct vm *vm = start("net=nat");
+    transmit(vm, 0);
+    cr_expect_eq(step_count(vm, COST_ID_NATD_TRANSLATE), 1);
+    cr_expect_eq(step_count(vm, COST_ID_HOST_WAKE), 1);
+    cr_expect_eq(step_count(vm, COST_ID_HOST_BLOCK), 1);
+    cr_expect_eq(step_count(vm, COST_ID_NIC_SEND), 0);
+    by_interrupt(vm);
+    cr_expect_eq(step_count(vm, COST_ID_NATD_TRANSLATE), 2);
+    fake_vm_destroy(vm);
+}
+
+Test(options, bypass_needs_the_wire)
+{
+    struct vm *vm = start("");
+    static const char *const bad[] = {"bypass=on,net=nat", "net=host-only,bypass=on"};
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        void *ctx;
+        struct error err = {{0}};
+        cr_expect_eq(vm->hv->create(vm, bad[i], &ctx, &err), STATUS_BAD_INPUT);
+        cr_expect(strstr(err.text, "bypass") != NULL);
+    }
+    fake_vm_destroy(vm);
+}
