@@ -25,19 +25,39 @@
 
 #include <string.h>
 
-static bool is_class(const struct device *device, const char *name)
+/* Chips without a counterpart in the real machine that a VMM needs at every virtual interrupt and tick are
+ * emulated in it. */
+static enum device_kind kind_by_name(const char *name)
 {
-    return strcmp(device->cls->name, name) == 0;
+    static const struct {
+        const char *name;
+        enum device_kind kind;
+    } kinds[] = {
+        {"i8259", KIND_PIC},          {"i8254", KIND_MONITOR_CHIP},  {"mc146818", KIND_MONITOR_CHIP},
+        {"lapic", KIND_MONITOR_CHIP}, {"ioapic", KIND_MONITOR_CHIP}, {"piix4-pm", KIND_MONITOR_CHIP},
+        {"pcnet", KIND_LANCE},        {"ideal", KIND_IDEAL},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+        if (strcmp(name, kinds[i].name) == 0)
+            return kinds[i].kind;
+    return KIND_OTHER;
 }
 
-/* Chips without a counterpart in the real machine that a VMM needs at every virtual interrupt and tick. */
-static bool is_monitor_chip(const struct device *device)
+/* Names are compared once per class. */
+static enum device_kind kind_of(struct workstation *workstation, const struct device *device)
 {
-    static const char *const names[] = {"i8254", "mc146818", "lapic", "ioapic", "piix4-pm"};
-    for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        if (is_class(device, names[i]))
-            return true;
-    return false;
+    if (device == NULL)
+        return KIND_OTHER;
+    unsigned n = 0;
+    while (n < workstation->known_count && workstation->known[n].cls != device->cls)
+        n++;
+    if (n == workstation->known_count) {
+        if (n == KNOWN_CLASSES_MAX)
+            return kind_by_name(device->cls->name);
+        workstation->known[workstation->known_count++] =
+            (struct known_class){device->cls, kind_by_name(device->cls->name)};
+    }
+    return workstation->known[n].kind;
 }
 
 /* Does a write to the data port make the chip look at its ring? Then a frame may go out. */
@@ -96,24 +116,23 @@ static enum placement pic_placement(const struct workstation *workstation, uint3
 static enum placement placement_of(struct workstation *workstation, const struct device *device,
                                    uint32_t offset, const struct io_access *access)
 {
-    if (device == NULL)
-        return PLACE_VMAPP;
-    if (is_class(device, "i8259"))
-        return pic_placement(workstation, offset, access);
-    if (is_monitor_chip(device))
-        return PLACE_MONITOR_CHIP;
-    if (is_class(device, "pcnet"))
-        return lance_placement(workstation, device, offset, access);
-    if (is_class(device, "ideal"))
-        return ideal_placement(workstation, offset, access);
+    switch (kind_of(workstation, device)) {
+    case KIND_PIC: return pic_placement(workstation, offset, access);
+    case KIND_MONITOR_CHIP: return PLACE_MONITOR_CHIP;
+    case KIND_LANCE: return lance_placement(workstation, device, offset, access);
+    case KIND_IDEAL: return ideal_placement(workstation, offset, access);
+    case KIND_OTHER: break;
+    }
     return PLACE_VMAPP;
 }
 
-static enum cost_cause cause_of(const struct device *device, uint32_t offset, const struct io_access *access)
+static enum cost_cause cause_of(struct workstation *workstation, const struct device *device, uint32_t offset,
+                                const struct io_access *access)
 {
-    if (device != NULL && is_class(device, "ideal"))
+    enum device_kind kind = kind_of(workstation, device);
+    if (kind == KIND_IDEAL)
         return access->write && offset == IDEAL_NIC_DOORBELL ? CAUSE_LANCE_TX : CAUSE_OTHER;
-    if (device == NULL || !is_class(device, "pcnet"))
+    if (kind != KIND_LANCE)
         return CAUSE_OTHER;
     return pcnet_port_at(device, offset) == PCNET_PORT_RDP && transmits(device, access) ? CAUSE_LANCE_TX
                                                                                         : CAUSE_LANCE_STATUS;
@@ -126,7 +145,7 @@ static void access_in_vmapp(struct workstation *workstation, struct io_access *a
     const struct host_services *services = workstation->services;
     host_charge(host, access->mmio ? COST_ID_VMM_MMIO_DECODE : COST_ID_VMM_IO_DECODE);
     workstation_to_host(workstation);
-    host->cause = cause_of(device, offset, access);
+    host->cause = cause_of(workstation, device, offset, access);
     services->return_to_vmapp(services->ctx);
     vm_device_access(workstation->vm, access);
     services->emulated(services->ctx, device ? device->cls->name : NULL, host->sent_count != 0);

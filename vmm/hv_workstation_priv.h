@@ -19,6 +19,16 @@ enum placement {
     PLACE_VMAPP,               /* world switch to the VMApp */
 };
 
+/* What a device is to the monitor. */
+enum device_kind { KIND_OTHER, KIND_PIC, KIND_MONITOR_CHIP, KIND_LANCE, KIND_IDEAL };
+
+enum { KNOWN_CLASSES_MAX = 16 };
+
+struct known_class {
+    const struct device_class *cls;
+    enum device_kind kind;
+};
+
 /* hv_workstation.c lists and explains them. */
 struct workstation_options {
     bool shadow, io_in_vmm, send_combining, irq_notify, spin, cheap_pic, bypass;
@@ -47,9 +57,11 @@ struct workstation {
     struct shadow *shadow; /* NULL: option shadow=off */
     struct switch_rate rate;
     struct put_off put_off;
-    bool cold;             /* back from the host, the guest has not run since */
-    bool halted;           /* the VMApp waits for something to wake the guest */
-    bool intr_before_halt; /* level of INTR when it began to */
+    unsigned known_count;
+    struct known_class known[KNOWN_CLASSES_MAX]; /* classes of devices accessed so far */
+    bool cold;                                   /* back from the host, the guest has not run since */
+    bool halted;                                 /* the VMApp waits for something to wake the guest */
+    bool intr_before_halt;                       /* level of INTR when it began to */
 };
 
 /* hv_workstation_switch.c: the world switch, either direction. */
