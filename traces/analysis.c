@@ -46,20 +46,18 @@ static void add_visit(struct analysis *a, const struct trace_record *record)
                                                  .exit = record->exit};
 }
 
-static int by_id(const void *a, const void *b)
-{
-    uint64_t x = ((const struct packet *)a)->id, y = ((const struct packet *)b)->id;
-    return x < y ? -1 : x > y;
-}
-
-/* Frames are numbered in order of birth, so a mark's packet is almost always among the newest. */
+/* In order of their ids. Frames are numbered in order of birth, so a mark's packet is almost always among the
+ * newest. */
 static struct packet *packet_of(struct analysis *a, uint64_t id)
 {
-    for (size_t i = a->packet_count; i-- > 0;)
-        if (a->packets[i].id == id)
-            return &a->packets[i];
+    size_t at = a->packet_count;
+    while (at > 0 && a->packets[at - 1].id > id)
+        at--;
+    if (at > 0 && a->packets[at - 1].id == id)
+        return &a->packets[at - 1];
     a->packets = grow(a->packets, a->packet_count, sizeof *a->packets);
-    struct packet *packet = &a->packets[a->packet_count++];
+    struct packet *packet = &a->packets[at];
+    memmove(packet + 1, packet, (a->packet_count++ - at) * sizeof *packet);
     *packet = (struct packet){.id = id};
     for (unsigned i = 0; i < PACKET_MARK_COUNT; i++)
         packet->mark[i] = TICK_NEVER;
@@ -98,8 +96,6 @@ enum status analysis_load(struct analysis *a, const char *path, struct error *er
     }
     if (a->visit_count && a->visits[a->visit_count - 1].end == TICK_NEVER)
         a->visits[a->visit_count - 1].end = a->end;
-    if (a->packet_count)
-        qsort(a->packets, a->packet_count, sizeof *a->packets, by_id);
     return STATUS_OK;
 }
 

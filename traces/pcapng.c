@@ -26,8 +26,11 @@ enum option {
     EPB_PACKETID = 5,
 };
 
+enum { STREAM_BUFFER = 256 << 10 }; /* the standard one holds two frames */
+
 struct pcapng {
     FILE *file;
+    char *buffer; /* of the stream */
     char *path;
     unsigned interfaces;
     uint8_t *block; /* being built */
@@ -82,6 +85,8 @@ enum status pcapng_create(struct pcapng **out, const char *path, struct error *e
         return status_fail(err, STATUS_NO_FILE, "cannot write capture '%s': %s", path, strerror(errno));
     struct pcapng *p = xcalloc(1, sizeof *p);
     p->file = file;
+    p->buffer = xcalloc(1, STREAM_BUFFER);
+    setvbuf(file, p->buffer, _IOFBF, STREAM_BUFFER);
     p->path = xstrdup(path);
     block_begin(p, BLOCK_SECTION);
     put32(p, 0x1A2B3C4D);
@@ -103,6 +108,7 @@ enum status pcapng_close(struct pcapng *p, struct error *err)
     enum status status =
         failed ? status_fail(err, STATUS_NO_FILE, "writing the capture '%s' failed (disk full?)", p->path)
                : STATUS_OK;
+    free(p->buffer);
     free(p->block);
     free(p->path);
     free(p);
