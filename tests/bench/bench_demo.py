@@ -13,6 +13,7 @@ import tempfile
 import time
 
 import bench_guest
+import bench_profile
 from bench_guest import Problem, TREE, helper
 
 ARCHES = {
@@ -95,6 +96,16 @@ class Guest:
         if way == "trace":
             times["report"] = timed([str(self.binary), "report", str(self.path("trace"))])[1]
         return times
+
+
+def profile(guest, engine, rounds):
+    """Seconds by purpose of the code, without the monitor and with it: the mean over the rounds."""
+    ways = {way: {} for way in ("none", "workstation")}
+    for _ in range(rounds):
+        for way, sums in ways.items():
+            for row, seconds in bench_profile.group(bench_profile.sample(guest.command(way, engine), guest.path("perf"))).items():
+                sums[row] = sums.get(row, 0) + seconds / rounds
+    return ways
 
 
 def timed(command):

@@ -14,6 +14,7 @@ import bench_demo
 import bench_engines
 import bench_guest
 import bench_plot
+import bench_profile
 import bench_report
 
 
@@ -208,6 +209,20 @@ class Demo(unittest.TestCase):
         text = bench_demo.table(document, "cpu")
         for name in [*bench_demo.WAYS, *(row["of"] for row in document["ratios"].values())]:
             self.assertIn(name, text)
+
+    def test_samples_are_grouped_by_the_purpose_of_the_code(self):
+        seconds = bench_profile.group({"vmm/shadow_fill.c": 10, "vmm/pmap.c": 5, "vmm/hv_none.c": 1, "[translated]": 20,
+                                       "traces/recorder.c": 2, "tools/?": 3})
+        self.assertEqual(seconds["shadow page tables"], 15 / bench_profile.RATE)
+        self.assertEqual(seconds["monitor"], 1 / bench_profile.RATE)
+        self.assertEqual(sum(seconds.values()), 41 / bench_profile.RATE)
+        text = bench_profile.table("title", {"none": bench_profile.group({}), "workstation": seconds})
+        self.assertIn("| shadow page tables | 0 | 3 | +3 |", text)
+
+    def test_every_folder_has_a_purpose(self):
+        for folder in ("base", "traces", "mmu", "cpu", "devices", "binxlate", "vmm", "hostworld", "tools"):
+            for file in (bench_demo.TREE / folder).glob("*.c"):
+                bench_profile.group({f"{folder}/{file.name}": 1})
 
     def test_a_failed_run_is_one_line(self):
         with self.assertRaisesRegex(bench_guest.Problem, "^sh -c: broken$"):
