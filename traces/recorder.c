@@ -23,8 +23,8 @@ struct recorder {
     unsigned visit_exit;
     tick_t visit_begin;
     /* The trace. */
-    struct word_writer *writer; /* NULL: none */
-    uint64_t span;              /* the open span's word without ticks; 0: none is open */
+    struct word_gate gate;
+    uint64_t span; /* the open span's word without ticks; 0: none is open */
     tick_t span_ticks;
     uint64_t resumed;     /* TRACE_RESUMED: the guest goes on after it */
     uint64_t last_packet; /* id */
@@ -91,55 +91,77 @@ static uint64_t zigzag(int64_t value)
     return ((uint64_t)value << 1) ^ (uint64_t)(value >> 63);
 }
 
+static inline bool traced(const struct recorder *recorder)
+{
+    return recorder->gate.next != NULL;
+}
+
 static inline uint64_t head_word(enum trace_tag tag, uint64_t flags, unsigned index)
 {
     return (uint64_t)tag | flags | (uint64_t)index << TRACE_INDEX_SHIFT;
 }
 
-static __attribute__((noinline, cold)) void put_long_span(struct recorder *recorder)
-{
-    for (; recorder->span_ticks > SPAN_TICKS_MAX; recorder->span_ticks -= SPAN_TICKS_MAX) {
-        uint64_t *out = word_writer_begin(recorder->writer);
-        *out = recorder->span | SPAN_TICKS_MAX << TRACE_VALUE_SHIFT;
-        word_writer_end(recorder->writer, out + 1);
-        recorder->span &= ~(uint64_t)(TRACE_COUNTED | TRACE_RESUMED);
-    }
-}
-
 /* A record: the open span is another one, before it. To be ended by word_writer_end(). */
 static inline uint64_t *record_begin(struct recorder *recorder)
 {
-    if (recorder->span_ticks > SPAN_TICKS_MAX)
-        put_long_span(recorder);
-    uint64_t *out = word_writer_begin(recorder->writer);
-    *out = recorder->span | recorder->span_ticks << TRACE_VALUE_SHIFT;
-    return out + (recorder->span != 0);
+    uint64_t *out = recorder->gate.next;
+    if (recorder->span != 0) {
+        *out++ = recorder->span | recorder->span_ticks << TRACE_VALUE_SHIFT;
+        recorder->span = recorder->span_ticks = 0;
+    }
+    return out;
 }
 
-/* Its first word. There is no open span then, and the guest's return has been told. */
+/* Its first word. The guest's return has been told then. */
 static inline uint64_t *put_head(struct recorder *recorder, uint64_t *out, enum trace_tag tag, uint64_t flags,
                                  unsigned index, uint64_t value)
 {
     *out = head_word(tag, flags | recorder->resumed, index) | value << TRACE_VALUE_SHIFT;
-    recorder->span = recorder->span_ticks = recorder->resumed = 0;
+    recorder->resumed = 0;
     return out + 1;
 }
 
+/* At most SPAN_TICKS_MAX. */
 static inline void span_begin(struct recorder *recorder, unsigned step, tick_t ticks, uint64_t counted)
 {
     uint64_t *out = record_begin(recorder);
     recorder->span = head_word(TRACE_SPAN, counted | recorder->resumed, step);
     recorder->span_ticks = ticks;
     recorder->resumed = 0;
-    word_writer_end(recorder->writer, out);
+    word_writer_end(&recorder->gate, out);
 }
 
-/* More of the open span: the same step, and nothing in between. */
-static inline bool span_goes_on(const struct recorder *recorder, unsigned step)
+/* The same step, nothing in between, and room in its word. */
+static inline bool span_goes_on(const struct recorder *recorder, unsigned step, tick_t ticks)
 {
     return (recorder->span | TRACE_COUNTED | TRACE_RESUMED) ==
                head_word(TRACE_SPAN, TRACE_COUNTED | TRACE_RESUMED, step) &&
-           !recorder->resumed;
+           !recorder->resumed && recorder->span_ticks + ticks <= SPAN_TICKS_MAX;
+}
+
+static inline void trace_advance(struct recorder *recorder, unsigned step, tick_t ticks)
+{
+    if (span_goes_on(recorder, step, ticks))
+        recorder->span_ticks += ticks;
+    else
+        span_begin(recorder, step, ticks, 0);
+}
+
+static __attribute__((noinline)) void trace_advance_far(struct recorder *recorder, unsigned step,
+                                                        tick_t ticks)
+{
+    for (; ticks > SPAN_TICKS_MAX; ticks -= SPAN_TICKS_MAX)
+        trace_advance(recorder, step, SPAN_TICKS_MAX);
+    trace_advance(recorder, step, ticks);
+}
+
+/* A charge that may be cut in pieces, or whose span is long. */
+static __attribute__((noinline)) void trace_charge_open(struct recorder *recorder, unsigned step,
+                                                        tick_t ticks)
+{
+    span_begin(recorder, step, 0, TRACE_COUNTED);
+    if (ticks != 0)
+        trace_advance_far(recorder, step, ticks);
 }
 
 static json_t *header_json(const struct recorder *recorder)
@@ -165,28 +187,26 @@ static json_t *header_json(const struct recorder *recorder)
 
 enum status recorder_open(struct recorder *recorder, const char *path, struct error *err)
 {
-    CHECK(recorder->writer == NULL && recorder->config.step_count <= TRACE_INDEX_LIMIT &&
+    CHECK(!traced(recorder) && recorder->config.step_count <= TRACE_INDEX_LIMIT &&
           recorder->config.exit_count <= TRACE_INDEX_LIMIT);
     json_t *json = header_json(recorder);
     char *header = json_dumps(json, JSON_COMPACT);
     json_decref(json);
     CHECK(header != NULL);
     recorder->span = recorder->span_ticks = recorder->resumed = recorder->last_packet = 0;
-    enum status status = word_writer_create(&recorder->writer, path, header, err);
+    enum status status = word_writer_create(&recorder->gate, path, header, err);
     free(header);
     return status;
 }
 
 enum status recorder_close(struct recorder *recorder, struct error *err)
 {
-    struct word_writer *writer = recorder->writer;
-    if (writer == NULL)
+    if (!traced(recorder))
         return STATUS_OK;
     uint64_t *out = put_head(recorder, record_begin(recorder), TRACE_END, 0, 0, 0);
     *out++ = recorder->now;
-    word_writer_end(writer, out);
-    recorder->writer = NULL;
-    return word_writer_close(writer, err);
+    word_writer_end(&recorder->gate, out);
+    return word_writer_close(&recorder->gate, err);
 }
 
 /* ---- The time line ---- */
@@ -196,12 +216,12 @@ void recorder_advance(struct recorder *recorder, unsigned step, tick_t ticks)
     DCHECK(step < recorder->config.step_count);
     recorder->now += ticks;
     recorder->totals[step].ticks += ticks;
-    if (recorder->writer == NULL || ticks == 0)
+    if (!traced(recorder) || ticks == 0)
         return;
-    if (span_goes_on(recorder, step))
-        recorder->span_ticks += ticks;
+    if (UNLIKELY(ticks > SPAN_TICKS_MAX))
+        trace_advance_far(recorder, step, ticks);
     else
-        span_begin(recorder, step, ticks, 0);
+        trace_advance(recorder, step, ticks);
 }
 
 void recorder_charge(struct recorder *recorder, unsigned step, tick_t ticks)
@@ -210,8 +230,14 @@ void recorder_charge(struct recorder *recorder, unsigned step, tick_t ticks)
     recorder->now += ticks;
     recorder->totals[step].ticks += ticks;
     recorder->totals[step].count++;
-    if (recorder->writer != NULL)
-        span_begin(recorder, step, ticks, TRACE_COUNTED);
+    if (!traced(recorder))
+        return;
+    if (UNLIKELY(ticks - 1 >= SPAN_TICKS_MAX)) {
+        trace_charge_open(recorder, step, ticks);
+        return;
+    }
+    uint64_t *out = put_head(recorder, record_begin(recorder), TRACE_SPAN, TRACE_COUNTED, step, ticks);
+    word_writer_end(&recorder->gate, out);
 }
 
 void recorder_resume(struct recorder *recorder)
@@ -246,19 +272,19 @@ void recorder_visit(struct recorder *recorder, unsigned exit, uint64_t detail, u
     recorder->visit_exit = exit;
     recorder->visit_begin = recorder->now;
     recorder->exits[exit].count++;
-    if (recorder->writer != NULL)
-        word_writer_end(recorder->writer, put_visit(recorder, record_begin(recorder), exit, detail, pc));
+    if (traced(recorder))
+        word_writer_end(&recorder->gate, put_visit(recorder, record_begin(recorder), exit, detail, pc));
 }
 
 void recorder_packet(struct recorder *recorder, uint64_t id, enum packet_mark mark, tick_t when,
                      uint32_t size)
 {
-    if (recorder->writer == NULL || id == 0)
+    if (!traced(recorder) || id == 0)
         return;
     uint64_t *out = put_head(recorder, record_begin(recorder), TRACE_PACKET, 0, mark, size);
     *out++ = zigzag((int64_t)(id - recorder->last_packet));
     *out++ = zigzag((int64_t)(when - recorder->now));
-    word_writer_end(recorder->writer, out);
+    word_writer_end(&recorder->gate, out);
     recorder->last_packet = id;
 }
 

@@ -11,34 +11,29 @@
 
 #include <stddef.h>
 
-struct word_writer; /* opaque but for what it starts with */
+struct word_writer;
 
+/* Where words go; owned by whoever records. */
 struct word_gate {
-    uint64_t *next;  /* where the next word goes */
+    uint64_t *next;  /* the next word; NULL: nothing is written */
     uint64_t *limit; /* from here on, words are packed before the next record */
+    struct word_writer *writer;
 };
 
 /* A file that starts with TRACE_MAGIC and the header. */
-enum status word_writer_create(struct word_writer **writer, const char *path, const char *header,
+enum status word_writer_create(struct word_gate *gate, const char *path, const char *header,
                                struct error *err) MUST_CHECK;
-/* Packs what waits, closes and frees; the status of all that was written. NULL is no writer. */
-enum status word_writer_close(struct word_writer *writer, struct error *err) MUST_CHECK;
+/* Packs what waits, closes and frees; the status of all that was written. */
+enum status word_writer_close(struct word_gate *gate, struct error *err) MUST_CHECK;
 
-/* Where the words of a record go: at most WORDS_RECORD_MAX. */
-static inline uint64_t *word_writer_begin(struct word_writer *writer)
+void word_writer_pack(struct word_gate *gate);
+
+/* A record of at most WORDS_RECORD_MAX words is at gate->next; `next` is behind its last one. */
+static inline void word_writer_end(struct word_gate *gate, uint64_t *next)
 {
-    return ((struct word_gate *)writer)->next;
-}
-
-void word_writer_pack(struct word_writer *writer);
-
-/* They are there; `next` is behind the last one. */
-static inline void word_writer_end(struct word_writer *writer, uint64_t *next)
-{
-    struct word_gate *gate = (struct word_gate *)writer;
     gate->next = next;
-    if (next >= gate->limit)
-        word_writer_pack(writer);
+    if (UNLIKELY(next >= gate->limit))
+        word_writer_pack(gate);
 }
 
 #endif

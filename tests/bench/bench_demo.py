@@ -99,13 +99,12 @@ class Guest:
 
 
 def profile(guest, engine, rounds):
-    """Seconds by purpose of the code, without the monitor and with it: the mean over the rounds."""
-    ways = {way: {} for way in ("none", "workstation")}
+    """Seconds by purpose of the code, without the monitor and with it: of the rounds in which it took least."""
+    ways = {"none": [], "workstation": []}
     for _ in range(rounds):
-        for way, sums in ways.items():
-            for row, seconds in bench_profile.group(bench_profile.sample(guest.command(way, engine), guest.path("perf"))).items():
-                sums[row] = sums.get(row, 0) + seconds / rounds
-    return ways
+        for way, seen in ways.items():
+            seen.append(bench_profile.group(bench_profile.sample(guest.command(way, engine), guest.path("perf"))))
+    return {way: min(seen, key=lambda times: sum(times.values())) for way, seen in ways.items()}
 
 
 def timed(command):
