@@ -214,8 +214,17 @@ Test(walks, long_mode, .timeout = 120)
         compare(HARNESS_64, 0);
 }
 
+/* User code has near pages. */
+Test(walks, user_mode, .timeout = 240)
+{
+    if (!translator_supported())
+        return;
+    compare(HARNESS_32_USER, 0);
+    compare(HARNESS_64_USER, 0);
+}
+
 Test(walks, without_near_pages, .timeout = 120)
 {
     if (translator_supported())
-        compare(HARNESS_64, 1u << PATH_NEAR);
+        compare(HARNESS_64_USER, 1u << PATH_NEAR);
 }
