@@ -59,6 +59,25 @@ void host_memory_destroy(struct host_memory *memory)
     memory->fd = -1;
 }
 
+void host_memory_touched(const struct host_memory *memory, uint64_t page_size, bool *touched)
+{
+    uint64_t pages = (memory->bytes + page_size - 1) / page_size;
+    for (uint64_t page = 0; page < pages; page++)
+        touched[page] = false;
+    off_t data, hole = 0;
+    while ((data = lseek(memory->fd, hole, SEEK_DATA)) >= 0) {
+        hole = lseek(memory->fd, data, SEEK_HOLE);
+        uint64_t end = hole < 0 ? pages : ((uint64_t)hole + page_size - 1) / page_size;
+        for (uint64_t page = (uint64_t)data / page_size; page < end && page < pages; page++)
+            touched[page] = true;
+        if (hole < 0)
+            return;
+    }
+    if (errno != ENXIO) /* not "no more data": the host cannot tell */
+        for (uint64_t page = 0; page < pages; page++)
+            touched[page] = true;
+}
+
 /* ---- Tables ---- */
 
 enum { HUGE = 2 << 20 };

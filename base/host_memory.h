@@ -15,6 +15,9 @@ struct host_memory {
 enum status host_memory_create(struct host_memory *memory, uint64_t bytes, uint64_t slack,
                                struct error *err) MUST_CHECK;
 void host_memory_destroy(struct host_memory *memory);
+/* For each page of `page_size`: may it hold anything but zeros? The others were never written. Touches none.
+ */
+void host_memory_touched(const struct host_memory *memory, uint64_t page_size, bool *touched);
 
 /* Zero-filled memory for tables that are looked into at random: at a multiple of a huge page, and made of
  * those if the host has them. Never NULL. */

@@ -26,10 +26,23 @@ enum status machine_memory_create(struct machine_memory *machine, uint64_t bytes
     return STATUS_OK;
 }
 
+static struct host_memory host_of(const struct machine_memory *machine)
+{
+    return (struct host_memory){
+        .base = machine->base, .bytes = machine->frames << PAGE_SHIFT, .slack = PAGE_SIZE, .fd = machine->fd};
+}
+
+bool *machine_memory_touched(const struct machine_memory *machine)
+{
+    struct host_memory host = host_of(machine);
+    bool *touched = xcalloc(machine->frames ? machine->frames : 1, sizeof *touched);
+    host_memory_touched(&host, PAGE_SIZE, touched);
+    return touched;
+}
+
 void machine_memory_destroy(struct machine_memory *machine)
 {
-    struct host_memory host = {
-        .base = machine->base, .bytes = machine->frames << PAGE_SHIFT, .slack = PAGE_SIZE, .fd = machine->fd};
+    struct host_memory host = host_of(machine);
     host_memory_destroy(&host);
     machine->base = NULL;
     machine->fd = -1;

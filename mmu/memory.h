@@ -24,6 +24,8 @@ struct machine_memory {
 enum status machine_memory_create(struct machine_memory *machine, uint64_t bytes,
                                   struct error *err) MUST_CHECK;
 void machine_memory_destroy(struct machine_memory *machine);
+/* By MPN: false for frames that are zeros because nobody ever wrote them. The caller frees it. */
+bool *machine_memory_touched(const struct machine_memory *machine);
 
 enum memory_watch {
     WATCH_CODE = 1 << 0,  /* decoded blocks came from this page */

@@ -468,12 +468,31 @@ const struct translator *vm_translator(const struct vm *vm)
     return vm->translator;
 }
 
+static bool frame_is_zero(const uint8_t *frame)
+{
+    uint64_t first;
+    memcpy(&first, frame, sizeof first);
+    return first == 0 && memcmp(frame, frame + sizeof first, PAGE_SIZE - sizeof first) == 0;
+}
+
+/* Frames of zeros count as nothing, so that memory that the guest never touched need not be looked at. */
+static uint64_t memory_hash(const struct vm *vm, uint64_t hash)
+{
+    bool *touched = machine_memory_touched(&vm->machine);
+    for (uint64_t page = 0; page < vm->memory.pages; page++) {
+        const uint8_t *frame = vm->memory.frame[page];
+        if (frame == NULL || !touched[(uint64_t)(frame - vm->machine.base) >> PAGE_SHIFT])
+            continue;
+        if (!frame_is_zero(frame))
+            hash = hash_bytes(frame, PAGE_SIZE, hash + page);
+    }
+    free(touched);
+    return hash;
+}
+
 uint64_t vm_state_hash(struct vm *vm)
 {
-    uint64_t hash = cpu_state_hash(vm->cpu, 0);
-    for (uint64_t page = 0; page < vm->memory.pages; page++)
-        if (vm->memory.frame[page] != NULL)
-            hash = hash_bytes(vm->memory.frame[page], PAGE_SIZE, hash + page);
+    uint64_t hash = memory_hash(vm, cpu_state_hash(vm->cpu, 0));
     for (unsigned i = 0; i < board_device_count(vm->board); i++) {
         struct device *device = board_device(vm->board, i);
         hash = hash_bytes(device_state(device), device->cls->state_size, hash);
