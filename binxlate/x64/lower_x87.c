@@ -67,6 +67,8 @@ static bool lower_memory(struct x64_unit *x, enum access access)
     if (x64_operand_is_shared(x)) {
         mem = x64_operand(x, insn, size, access); /* leaves X_T0 free */
         address = x64_address(x, insn, size, access);
+        if (insn->index != REG_NONE && x64_home(insn->index) == X_NONE)
+            mem = x64_operand(x, insn, size, access); /* the index was fetched into the place's register */
     } else {
         address = x64_address(x, insn, size, access);
         mem = x64_probe(x, address, size, access);

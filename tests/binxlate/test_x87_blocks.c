@@ -39,8 +39,8 @@ static void put(struct program *p, const void *bytes, unsigned size)
     p->size += size;
 }
 
-/* [rbx + disp32], or [rbp + disp32], which is in SS: in the data, some across the end of its first page. */
-static unsigned put_operand(struct random *r, uint8_t *at, unsigned extension, bool word)
+/* In the data, some across the end of its first page. */
+static int32_t random_displacement(struct random *r, bool word)
 {
     int32_t disp = (int32_t)random_below(r, DATA_BYTES - 128);
     if (random_below(r, 4))
@@ -51,9 +51,24 @@ static unsigned put_operand(struct random *r, uint8_t *at, unsigned extension, b
         disp = 0x200 + (disp & 0x78);
     if (word)
         disp = WORDS_AT + 2 * (int32_t)random_below(r, WORDS);
+    return disp;
+}
+
+/* [rbx + disp32], or [rbp + disp32], which is in SS. */
+static unsigned put_operand(struct random *r, uint8_t *at, unsigned extension, int32_t disp)
+{
     at[0] = (uint8_t)(0x80 | extension << 3 | (random_below(r, 3) ? 3 : 5));
     memcpy(at + 1, &disp, 4);
     return 5;
+}
+
+/* [r10 + r11 + disp32], both of which the translator keeps in memory. */
+static unsigned put_indexed(uint8_t *at, unsigned extension, int32_t disp)
+{
+    at[0] = (uint8_t)(0x84 | extension << 3);
+    at[1] = 3 << 3 | 2;
+    memcpy(at + 2, &disp, 4);
+    return 6;
 }
 
 /* Instructions that empty or replace the whole state are rare; FLDCW loads one of the control words. */
@@ -62,10 +77,17 @@ static unsigned random_x87(struct random *r, const struct harness *h, uint8_t by
     for (;;) {
         struct insn insn;
         unsigned extension = random_below(r, 8), size = 1;
+        unsigned opcode = 0xD8 | random_below(r, 8);
+        bool wide = (h->cpu->mode & MODE_CODE_MASK) == MODE_CODE64 && random_below(r, 3) == 0;
         memset(bytes, 0, 16);
-        bytes[0] = (uint8_t)(0xD8 | random_below(r, 8));
-        if (random_below(r, 2))
-            size += put_operand(r, bytes + 1, extension, bytes[0] == 0xD9 && extension == 5);
+        if (wide)
+            bytes[size++ - 1] = 0x43; /* REX.XB */
+        bytes[size - 1] = (uint8_t)opcode;
+        int32_t disp = random_displacement(r, opcode == 0xD9 && extension == 5);
+        if (wide)
+            size += put_indexed(bytes + size, extension, disp);
+        else if (random_below(r, 2))
+            size += put_operand(r, bytes + size, extension, disp);
         else
             bytes[size++] = (uint8_t)(0xC0 | random_next(r));
         if (!insn_decode(h->cpu->tables, h->cpu->mode, bytes, 15, &insn) || insn.row == 0)
@@ -158,6 +180,8 @@ static void load(struct harness *h, enum harness_mode mode, uint64_t seed, const
         s->cr4 = 0; /* no CR4.OSFXSR, as an old kernel leaves it: x87 is there all the same */
     s->seg[DS].selector = 0x1234;
     s->gpr[RBX] = s->gpr[RBP] = DATA_AT;
+    s->gpr[R10] = DATA_AT - 0x40;
+    s->gpr[R11] = 0x40;
     s->gpr[RCX] = ROUNDS;
     s->gpr[RDX] = (uint32_t)random_next(&r);
     s->x87.control = (random_control(&r) & 0x1F3F) | 0x40;
