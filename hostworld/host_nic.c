@@ -5,10 +5,11 @@
  *     transmit   ring --DMA--> FIFO (one frame ahead of the wire) --> wire;  left: interrupt
  *     receive    wire --DMA--> memory;                               there: interrupt
  *
- * It raises one interrupt per packet sent and per packet received (Sugerman 2001, section 3.1); its line is a
- * level that drops when the driver has seen every cause. The frame is fetched whole before it starts (the
- * driver of that time sets the transmit threshold so); one more is fetched meanwhile, so a busy ring keeps
- * the wire busy.
+ * It raises one interrupt per packet sent and per packet received (Sugerman 2001, section 3.1), or, as later
+ * cards can, one for several of them (coalesce_frames), which none waits for longer than coalesce_time. Its
+ * line is a level that drops when the driver has seen every cause. The frame is fetched whole before it
+ * starts (the driver of that time sets the transmit threshold so); one more is fetched meanwhile, so a busy
+ * ring keeps the wire busy.
  *
  * Driver: a device queue of 100 frames (txqueuelen) before a ring of 32 (TX_RING_SIZE of eepro100.c); a full
  * queue drops, as the network stack does.
@@ -24,6 +25,30 @@ enum { RING_SIZE = 32, DEVICE_QUEUE = 100, RX_RING_SIZE = 32, RX_FIFO_FRAMES = 4
 
 /* Rounds of one interrupt before the driver gives up and comes back (max_interrupt_work of eepro100.c). */
 enum { INTERRUPT_WORK = 20 };
+
+/* ---- Interrupts: card ---- */
+
+static void interrupt_now(struct host_nic *nic)
+{
+    nic->causes = 0;
+    event_cancel(nic->host->queue, &nic->coalesce);
+    host_raise_irq(nic->host, HOST_LINE_NIC);
+}
+
+/* One more frame was sent or received. */
+static void add_cause(struct host_nic *nic)
+{
+    if (++nic->causes >= nic->coalesce_frames)
+        interrupt_now(nic);
+    else if (!event_pending(&nic->coalesce))
+        event_schedule(nic->host->queue, &nic->coalesce, nic->host->queue->now + nic->coalesce_time);
+}
+
+static void coalesce_fired(struct event *event, tick_t late)
+{
+    (void)late;
+    interrupt_now(CONTAINER_OF(event, struct host_nic, coalesce));
+}
 
 /* ---- Transmit: card ---- */
 
@@ -50,7 +75,7 @@ static void start_wire(struct host_nic *nic)
     } else { /* no cable: the frame is lost, the descriptor completes */
         nic->wire_busy = false;
         nic->sent_unseen++;
-        host_raise_irq(nic->host, HOST_LINE_NIC);
+        add_cause(nic);
     }
 }
 
@@ -75,7 +100,7 @@ static void card_sent(void *ctx)
     struct host_nic *nic = ctx;
     nic->wire_busy = false;
     nic->sent_unseen++;
-    host_raise_irq(nic->host, HOST_LINE_NIC);
+    add_cause(nic);
     start_wire(nic);
     fetch_next(nic);
 }
@@ -105,7 +130,7 @@ static void rx_dma_done_fired(struct event *event, tick_t late)
     (void)late;
     struct host_nic *nic = CONTAINER_OF(event, struct host_nic, rx_dma_done);
     if (frame_queue_put(&nic->arrived, frame_queue_first(&nic->arriving)))
-        host_raise_irq(nic->host, HOST_LINE_NIC);
+        add_cause(nic);
     else
         nic->rx_drops++;
     frame_queue_drop_first(&nic->arriving);
@@ -180,10 +205,13 @@ void host_nic_serve(struct host_nic *nic)
         driver_received(nic);
         more = nic->sent_unseen > 0 || nic->arrived.count > 0;
     }
-    if (!more)
-        host_lower_irq(nic->host, HOST_LINE_NIC);
-    else
+    if (more) {
         host_raise_irq(nic->host, HOST_LINE_NIC);
+        return;
+    }
+    nic->causes = 0; /* all were seen, also those that came with no interrupt of theirs */
+    event_cancel(nic->host->queue, &nic->coalesce);
+    host_lower_irq(nic->host, HOST_LINE_NIC);
 }
 
 static void nic_interrupt(void *ctx, struct host *host)
@@ -195,14 +223,19 @@ static void nic_interrupt(void *ctx, struct host *host)
 
 /* ---- Life ---- */
 
-void host_nic_init(struct host_nic *nic, struct host *host, struct net_backend wire, struct vmnet *bridge)
+void host_nic_init(struct host_nic *nic, const struct hosted_config *config, struct vmnet *bridge)
 {
+    struct host *host = config->host;
+    struct net_backend wire = config->wire;
     static const struct net_port_ops port = {.receive = card_receive, .sent = card_sent, .link = card_link};
     nic->host = host;
     nic->bridge = bridge;
     nic->wire = wire;
     event_init(&nic->dma_done, "host-nic-fetch", EVENT_ORDER_DEVICE, dma_done_fired);
     event_init(&nic->rx_dma_done, "host-nic-store", EVENT_ORDER_DEVICE, rx_dma_done_fired);
+    nic->coalesce_frames = config->coalesce_frames ? config->coalesce_frames : 1;
+    nic->coalesce_time = ticks_from(host->queue, config->coalesce_ns, 1000000000);
+    event_init(&nic->coalesce, "host-nic-coalesce", EVENT_ORDER_DEVICE, coalesce_fired);
     frame_queue_init(&nic->queue, DEVICE_QUEUE);
     frame_queue_init(&nic->ring, RING_SIZE);
     frame_queue_init(&nic->arriving, RX_FIFO_FRAMES);
@@ -216,6 +249,7 @@ void host_nic_destroy(struct host_nic *nic)
 {
     event_cancel(nic->host->queue, &nic->dma_done);
     event_cancel(nic->host->queue, &nic->rx_dma_done);
+    event_cancel(nic->host->queue, &nic->coalesce);
     frame_queue_destroy(&nic->queue);
     frame_queue_destroy(&nic->ring);
     frame_queue_destroy(&nic->arriving);

@@ -80,7 +80,7 @@ struct hosted *hosted_create(const struct hosted_config *config)
     hosted->host = config->host;
     host_linux_init(&hosted->kernel, config->host);
     vmnet_init(&hosted->vmnet, config->host, &hosted->nic, config->vm_mac);
-    host_nic_init(&hosted->nic, config->host, config->wire, &hosted->vmnet);
+    host_nic_init(&hosted->nic, config, &hosted->vmnet);
     host_only_init(&hosted->local, config->host, &hosted->vmnet);
     hosted->vmnet.local = &hosted->local;
     hosted->wire = config->wire;

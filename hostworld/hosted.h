@@ -18,6 +18,10 @@ struct hosted_config {
     struct net_backend wire; /* what the host's NIC is plugged into; ops NULL = no cable */
     uint8_t vm_mac[6];       /* of the guest's NIC: the bridge's filter */
     bool ideal;              /* the guest's NIC is the idealized one, else a Lance */
+    /* The host's NIC interrupts when so many frames were sent or received, or when the first of fewer has
+     * waited so long. 0 and 1: for every frame. */
+    unsigned coalesce_frames;
+    uint64_t coalesce_ns;
 };
 
 struct hosted_counters {

@@ -59,13 +59,16 @@ struct host_nic {
     struct frame_queue ring;  /* descriptors given to the card, not yet fetched */
     struct frame fifo;        /* fetched, waiting for the wire or on it */
     bool dma_busy, fifo_full, wire_busy;
-    unsigned sent_unseen;        /* frames that left since the driver last looked */
+    unsigned sent_unseen;             /* frames that left since the driver last looked */
+    unsigned coalesce_frames, causes; /* frames an interrupt is for; frames that have had none */
+    tick_t coalesce_time;
+    struct event coalesce;       /* the first of them has waited long enough */
     struct frame_queue arriving; /* behind the wire, before or in DMA */
     struct frame_queue arrived;  /* in memory, since the driver last looked */
     uint64_t interrupts, drops, rx_drops;
 };
 
-void host_nic_init(struct host_nic *nic, struct host *host, struct net_backend wire, struct vmnet *bridge);
+void host_nic_init(struct host_nic *nic, const struct hosted_config *config, struct vmnet *bridge);
 void host_nic_destroy(struct host_nic *nic);
 /* The driver's transmit function, charged to the caller; and the same without the host's device queue before
  * it. */

@@ -39,7 +39,9 @@ void lab_config_default(struct lab_config *config)
         .fast_paths = true,
         .nic_mac = {0x00, 0x50, 0x56, 0x00, 0x00, 0x01},
         .wire_bits_per_second = 100000000,
-        .wire_delay_ns = 500, /* 100 m of cable */
+        .coalesce_frames = 1,
+        .coalesce_ns = 1000000, /* eight full frames at 100 Mb/s */
+        .wire_delay_ns = 500,   /* 100 m of cable */
         .command_line = "",
         .poll_ms = 10,
     };

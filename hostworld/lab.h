@@ -32,6 +32,8 @@ struct lab_config {
     enum nic_model nic_model;
     uint8_t nic_mac[6];
     uint64_t wire_bits_per_second, wire_delay_ns;
+    unsigned coalesce_frames; /* of the host's NIC (hosted.h); 1: an interrupt per frame */
+    uint64_t coalesce_ns;
     struct peer_config peer;
     const char *trace, *pcap; /* files to write, or NULL */
     /* A second PC at the far end of the wire, in place of the peer; NULL: the peer. Wire, peer, capture and

@@ -70,15 +70,22 @@ enum status site_create_host(struct site *site, uint64_t tick_hz, uint64_t *next
 }
 
 /* A hypervisor that takes physical interrupts runs on a host that has handlers for them. */
-static void create_hosted(struct site *site, const struct net_backend *wire)
+static enum status create_hosted(struct site *site, const struct net_backend *wire, struct error *err)
 {
     const struct hypervisor_ops *hypervisor = hypervisor_find(site->config.hypervisor);
     if (hypervisor == NULL || hypervisor->host_interrupt == NULL)
-        return;
-    struct hosted_config config = {
-        .host = &site->host, .wire = *wire, .ideal = site->config.nic_model == NIC_IDEAL};
+        return site->config.coalesce_frames > 1
+                   ? status_fail(err, STATUS_BAD_INPUT,
+                                 "-nic coalesce= is of the host's NIC, which only a hosted monitor has")
+                   : STATUS_OK;
+    struct hosted_config config = {.host = &site->host,
+                                   .wire = *wire,
+                                   .ideal = site->config.nic_model == NIC_IDEAL,
+                                   .coalesce_frames = site->config.coalesce_frames,
+                                   .coalesce_ns = site->config.coalesce_ns};
     memcpy(config.vm_mac, site->config.nic_mac, sizeof config.vm_mac);
     site->hosted = hosted_create(&config);
+    return STATUS_OK;
 }
 
 static enum status create_vm(struct site *site, struct error *err)
@@ -135,7 +142,7 @@ static void create_nic(struct site *site, const struct net_backend *wire)
 
 enum status site_assemble(struct site *site, const struct net_backend *wire, struct error *err)
 {
-    create_hosted(site, wire);
+    TRY(create_hosted(site, wire, err));
     TRY(create_vm(site, err));
     if (wire->ops != NULL)
         create_nic(site, wire);

@@ -372,8 +372,9 @@ static enum status parse_ip(const char *text, uint8_t ip[4], struct error *err)
 
 static enum status nic_pair(void *target, const char *name, const char *value, struct error *err)
 {
-    static const char *const names[] = {"peer", "none",  "model",   "mac",  "ip",
-                                        "rate", "delay", "latency", "limit"};
+    static const char *const names[] = {"peer",  "none",     "model",         "mac",
+                                        "ip",    "rate",     "delay",         "latency",
+                                        "limit", "coalesce", "coalesce-delay"};
     static const char *const models[] = {[NIC_PCNET] = "pcnet", [NIC_IDEAL] = "ideal"};
     struct lab_config *lab = &((struct run_options *)target)->lab;
     unsigned index;
@@ -395,6 +396,11 @@ static enum status nic_pair(void *target, const char *name, const char *value, s
         return number ? STATUS_OK : status_fail(err, STATUS_BAD_INPUT, "rate is in Mb/s, at least 1");
     case 6: return options_parse_number(value, UINT64_C(10000000000), &lab->wire_delay_ns, err);
     case 7: return options_parse_number(value, UINT64_C(10000000000), &lab->peer.latency_ns, err);
+    case 9:
+        TRY(options_parse_number(value, 1000, &number, err));
+        lab->coalesce_frames = (unsigned)number;
+        return number ? STATUS_OK : status_fail(err, STATUS_BAD_INPUT, "coalesce is in frames, at least 1");
+    case 10: return options_parse_number(value, UINT64_C(10000000000), &lab->coalesce_ns, err);
     }
     return options_parse_size(value, 1, &lab->peer.source_limit, err);
 }

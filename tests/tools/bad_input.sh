@@ -78,6 +78,9 @@ run 2 "at 1 to 1000000 points" -kernel "$elf" -engine check,points=0
 run 2 "unknown engine option 'every=5'" -kernel "$elf" -engine translate,every=5
 run 2 "takes no input" -kernel "$elf" -engine check -serial pty
 run 2 "no trace, capture or statistics" -kernel "$elf" -engine check -stats "$work/stats"
+run 2 "at least 1" -kernel "$elf" -nic peer,coalesce=0
+run 2 "too large" -kernel "$elf" -nic peer,coalesce=1001
+run 1 "only a hosted monitor has" -kernel "$elf" -nic peer,coalesce=2
 run 2 "no unicast" -kernel "$elf" -nic peer,mac=ff:ff:ff:ff:ff:ff
 run 2 "unknown property" -kernel "$elf" -nic peer,colour=red
 run 2 "IPv4" -kernel "$elf" -nic peer,ip=10.0.0

@@ -156,8 +156,8 @@ struct vm *fake_vm_create(const char *profile, const char *const *overrides, con
     return fake_vm_create_with(profile, overrides, trace, "");
 }
 
-struct vm *fake_vm_create_with(const char *profile, const char *const *overrides, const char *trace,
-                               const char *options)
+static struct vm *create(const char *profile, const char *const *overrides, const char *trace,
+                         const char *options, struct hosted_config hosted)
 {
     static const struct dma_ops dma = {.read = on_dma_read, .write = on_dma_write};
     static const struct net_backend_ops wire_ops = {.attach = wire_attach, .send = wire_send};
@@ -175,9 +175,11 @@ struct vm *fake_vm_create_with(const char *profile, const char *const *overrides
     vm->serial.cls = &serial;
     vm->wire.queue = &vm->queue;
     event_init(&vm->wire.sent, "wire", EVENT_ORDER_WIRE, wire_sent);
-    const struct hosted_config config = {
-        .host = &vm->host, .wire = {.ops = &wire_ops, .ctx = &vm->wire}, .vm_mac = {2, 0, 0, 0, 0, 1}};
-    vm->hosted = hosted_create(&config);
+    static const uint8_t mac[6] = {2, 0, 0, 0, 0, 1};
+    hosted.host = &vm->host;
+    hosted.wire = (struct net_backend){.ops = &wire_ops, .ctx = &vm->wire};
+    memcpy(hosted.vm_mac, mac, sizeof mac);
+    vm->hosted = hosted_create(&hosted);
     vm->env = (struct device_env){.queue = &vm->queue, .dma = &dma, .dma_ctx = vm};
     const struct pcnet_config nic = {.mac = {2, 0, 0, 0, 0, 1}};
     struct net_backend backend = hosted_backend(vm->hosted);
@@ -191,6 +193,17 @@ struct vm *fake_vm_create_with(const char *profile, const char *const *overrides
     vm->hv = hypervisor_find("workstation");
     cr_assert_eq(vm->hv->create(vm, options, &vm->hv_ctx, &err), STATUS_OK, "%s", err.text);
     return vm;
+}
+
+struct vm *fake_vm_create_with(const char *profile, const char *const *overrides, const char *trace,
+                               const char *options)
+{
+    return create(profile, overrides, trace, options, (struct hosted_config){.host = NULL});
+}
+
+struct vm *fake_vm_create_hosted(const char *profile, const char *options, struct hosted_config hosted)
+{
+    return create(profile, NULL, NULL, options, hosted);
 }
 
 void fake_vm_destroy(struct vm *vm)

@@ -50,6 +50,8 @@ struct vm *fake_vm_create(const char *profile, const char *const *overrides, con
 /* The same with options of the hypervisor. */
 struct vm *fake_vm_create_with(const char *profile, const char *const *overrides, const char *trace,
                                const char *options);
+/* The same with the host's NIC set up as `hosted` says; its host, wire and address are ours. */
+struct vm *fake_vm_create_hosted(const char *profile, const char *options, struct hosted_config hosted);
 void fake_vm_destroy(struct vm *vm);
 uint64_t fake_in(struct vm *vm, uint16_t port, unsigned size);
 void fake_out(struct vm *vm, uint16_t port, unsigned size, uint64_t value);
