@@ -165,7 +165,7 @@ static struct translation_unit *unit_of(struct translator *t, struct block *bloc
     for (struct translation_unit *unit = block->unit; unit != NULL; unit = unit->next)
         if (unit->rip == cpu->s.rip)
             return unit;
-    if (block->unit == NULL && block->heat < t->engine.threshold) {
+    if (block->unit == NULL && !block_is_warm(block, t->engine.threshold)) {
         block->heat++;
         return NULL;
     }

@@ -2,10 +2,10 @@
  *
  * Blocks live in one arena that is filled front to back. When it is full everything is forgotten and filling
  * starts over: bounded memory, no bookkeeping per block. A page from which blocks were decoded has
- * WATCH_CODE; a write to it, by whomever, reaches code_written(), which unlinks the blocks that cover a
- * written 128-byte line and marks them stale. A stale block stays in memory until the arena is flushed,
- * because it may be running; the run loop looks at cpu->limit after every instruction that can write and
- * leaves.
+ * WATCH_CODE; a write to it, by whomever, reaches code_written(), which unlinks the blocks that hold a
+ * written byte and marks them stale (128-byte lines tell quickly that there are none). A stale block stays in
+ * memory until the arena is flushed, because it may be running; the run loop looks at cpu->limit after every
+ * instruction that can write and leaves.
  *
  * An instruction across two pages is in the lists of both. Where the second linear page leads is looked at
  * each time such a block is entered: it may lead elsewhere, or not be there, without a change of the first.
@@ -66,38 +66,93 @@ static void unlink_head(struct block_cache *blocks, const struct block *block)
     *at = block->page_next;
 }
 
-/* Forget the blocks of a page that cover any of these lines. */
-static void forget_lines(struct block_cache *blocks, struct code_page *page, uint32_t written)
+/* The bytes from `first` to `last` of a page, as offsets. */
+struct extent {
+    unsigned first, last;
+};
+static const struct extent whole_page = {0, PAGE_MASK};
+
+/* Does the block have any of them, in the page where it begins? */
+static bool head_touches(const struct block *block, struct extent written)
 {
+    unsigned first = block->phys & PAGE_MASK, last = first + block->bytes - 1u;
+    return first <= written.last && last >= written.first;
+}
+
+/* And in the one where it ends? */
+static bool tail_touches(const struct block *block, struct extent written)
+{
+    return (block->phys & PAGE_MASK) + block->bytes - PAGE_SIZE > written.first;
+}
+
+/* Forget the blocks of a page that have any of these bytes. False: there are none. */
+static bool forget_heads(struct block_cache *blocks, struct code_page *page, struct extent written)
+{
+    bool found = false;
     page->lines = 0;
     for (struct block **at = &page->blocks; *at != NULL;) {
         struct block *block = *at;
-        if (block->lines & written) {
+        if (head_touches(block, written)) {
             *at = block->page_next;
             if (block_crosses(block))
                 unlink_tail(blocks, block);
             unlink_block(blocks, block);
+            found = true;
         } else {
             page->lines |= block->lines;
             at = &block->page_next;
         }
     }
+    return found;
 }
 
-/* The first line of a page is written: forget what ends there. */
-static void forget_tails(struct block_cache *blocks, struct code_page *page)
+/* And those that end in it. */
+static bool forget_tails(struct block_cache *blocks, struct code_page *page, struct extent written)
 {
-    while (page->tails != NULL) {
-        struct block *block = page->tails;
-        page->tails = block->tail_next;
-        unlink_head(blocks, block);
-        unlink_block(blocks, block);
+    bool found = false;
+    for (struct block **at = &page->tails; *at != NULL;) {
+        struct block *block = *at;
+        if (tail_touches(block, written)) {
+            *at = block->tail_next;
+            unlink_head(blocks, block);
+            unlink_block(blocks, block);
+            found = true;
+        } else {
+            at = &block->tail_next;
+        }
     }
+    return found;
 }
 
 static bool has_code(const struct code_page *page)
 {
     return page->blocks != NULL || page->tails != NULL;
+}
+
+/* Code that is written again and again while it runs is cut into short blocks, so that little is decoded
+ * anew, and has to run the longer before it is translated the more often that was in vain; until it is left
+ * alone for a while. */
+static void note_rewritten(const struct block_cache *blocks, struct code_page *page)
+{
+    enum { AWHILE = 1 << 20 };
+    uint64_t now = blocks->cpu->s.instructions;
+    if (now - page->rewritten_at > AWHILE)
+        page->rewritten = 0;
+    page->rewritten++;
+    page->rewritten_at = now;
+}
+
+unsigned block_room(const struct block_cache *blocks, gpa_t phys)
+{
+    const struct code_page *page = &blocks->page[phys.v >> PAGE_SHIFT];
+    return page->rewritten >= REWRITTEN_OFTEN ? REWRITTEN_INSNS : BLOCK_MAX_INSNS;
+}
+
+static uint8_t patience_for(const struct code_page *page)
+{
+    enum { MOST = 6 };
+    unsigned times = page->rewritten / REWRITTEN_OFTEN;
+    return (uint8_t)(times < MOST ? times : MOST);
 }
 
 /* Watcher of WATCH_CODE: [addr, addr+size) lies in one page. */
@@ -107,11 +162,12 @@ static void code_written(void *ctx, gpa_t addr, uint64_t size)
     struct code_page *page = &blocks->page[addr.v >> PAGE_SHIFT];
     if (size == 0)
         return;
-    uint32_t written = lines_of(addr.v, addr.v + size - 1);
-    if (page->lines & written)
-        forget_lines(blocks, page, written);
-    if (written & 1)
-        forget_tails(blocks, page);
+    struct extent written = {addr.v & PAGE_MASK, (addr.v & PAGE_MASK) + (unsigned)size - 1};
+    bool found =
+        (page->lines & lines_of(addr.v, addr.v + size - 1)) != 0 && forget_heads(blocks, page, written);
+    found |= page->tails != NULL && forget_tails(blocks, page, written);
+    if (found)
+        note_rewritten(blocks, page);
     if (!has_code(page))
         guest_memory_unwatch(blocks->cpu->memory, (ppn_t){addr.v >> PAGE_SHIFT}, WATCH_CODE);
 }
@@ -120,8 +176,8 @@ void block_cache_page_changed(struct block_cache *blocks, ppn_t page)
 {
     if (page.v >= blocks->pages || !has_code(&blocks->page[page.v]))
         return;
-    forget_lines(blocks, &blocks->page[page.v], UINT32_MAX);
-    forget_tails(blocks, &blocks->page[page.v]);
+    (void)forget_heads(blocks, &blocks->page[page.v], whole_page);
+    (void)forget_tails(blocks, &blocks->page[page.v], whole_page);
 }
 
 void block_cache_drop(struct block_cache *blocks)
@@ -189,6 +245,7 @@ static void block_insert(struct block_cache *blocks, struct block *block)
     struct code_page *page = &blocks->page[block->phys >> PAGE_SHIFT];
     uint64_t last = block_crosses(block) ? block->phys | PAGE_MASK : block->phys + block->bytes - 1;
     block->lines = lines_of(block->phys, last);
+    block->patience = patience_for(page);
     block->bucket_next = *bucket;
     *bucket = block;
     block->page_next = page->blocks;

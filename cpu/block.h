@@ -9,7 +9,9 @@ enum {
     BLOCK_MAX_INSNS = 64,
     BLOCK_BUCKETS = 1 << 17,
     CODE_LINE_SHIFT = 7, /* 128 bytes */
-    INSN_MAX_BYTES = 15
+    INSN_MAX_BYTES = 15,
+    REWRITTEN_OFTEN = 16, /* times: code that is written as it runs */
+    REWRITTEN_INSNS = 8,  /* how long its blocks are */
 };
 #define BLOCK_NO_TAIL UINT64_MAX
 
@@ -17,9 +19,10 @@ struct block {
     uint64_t phys; /* of the first byte */
     unsigned mode; /* enum cpu_mode bits */
     uint16_t bytes, cost;
-    uint8_t count;  /* instructions; insn[count] is a sentinel */
-    bool stale;     /* its bytes were written: must not be entered any more */
-    uint32_t lines; /* bit per 128 bytes of the page that it covers */
+    uint8_t count;    /* instructions; insn[count] is a sentinel */
+    bool stale;       /* its bytes were written: must not be entered any more */
+    uint8_t patience; /* it is warm when it ran so many powers of two more often than others: see code_page */
+    uint32_t lines;   /* bit per 128 bytes of the page that it covers */
     struct block *bucket_next, *page_next;
     struct block
         *link[2]; /* successor in the same page after falling through (0) and a taken direct branch (1) */
@@ -39,9 +42,11 @@ _Static_assert(sizeof(struct block) == 128, "whole cache lines");
 
 /* What is decoded from one guest-physical page. */
 struct code_page {
-    struct block *blocks; /* that begin in it */
-    struct block *tails;  /* that only end in it */
-    uint32_t lines;       /* covered by the former; the latter are all in the first */
+    struct block *blocks;  /* that begin in it */
+    struct block *tails;   /* that only end in it */
+    uint32_t lines;        /* covered by the former; the latter are all in the first */
+    uint32_t rewritten;    /* how often blocks were forgotten because it was written, lately */
+    uint64_t rewritten_at; /* s.instructions then */
 };
 
 struct block_cache {
@@ -79,6 +84,15 @@ static inline void code_page_forget(struct cpu *cpu)
 {
     cpu->blocks->code_linear = UINT64_MAX;
 }
+
+/* Has it run often enough for a translator? Asked whenever it is interpreted. */
+static ALWAYS_INLINE bool block_is_warm(const struct block *block, uint32_t threshold)
+{
+    return block->heat >> block->patience >= threshold;
+}
+
+/* How long a block of this page may be. */
+unsigned block_room(const struct block_cache *blocks, gpa_t phys);
 
 static inline bool block_crosses(const struct block *block)
 {

@@ -68,7 +68,8 @@ bool block_build(struct cpu *cpu, gpa_t phys, struct block *block)
     const uint8_t *bytes = memory_frame(cpu->memory, phys) + (phys.v & PAGE_MASK);
     unsigned room = PAGE_SIZE - (unsigned)(phys.v & PAGE_MASK);
     *block = (struct block){.phys = phys.v, .mode = cpu->mode, .tail = BLOCK_NO_TAIL};
-    while (block->count < BLOCK_MAX_INSNS && block->bytes < room &&
+    unsigned most = block_room(cpu->blocks, phys);
+    while (block->count < most && block->bytes < room &&
            add_insn(cpu, block, bytes + block->bytes, room - block->bytes))
         if (ends_block(&block->insn[block->count - 1]))
             break;

@@ -180,7 +180,9 @@ static ALWAYS_INLINE struct block *follow(struct cpu *cpu, unsigned exit)
 static ALWAYS_INLINE unsigned run_engine(struct cpu *cpu, struct block *block)
 {
     const struct cpu_engine *engine = cpu->engine;
-    if (engine == NULL || (block->unit == NULL && ++block->heat < engine->threshold))
+    if (engine == NULL)
+        return RUN_DECLINED;
+    if (block->unit == NULL && (block->heat++, !block_is_warm(block, engine->threshold)))
         return RUN_DECLINED;
     return engine->run(engine->ctx, block);
 }
