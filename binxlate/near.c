@@ -1,8 +1,8 @@
 /* Near pages: for each of the accesses in translated code, the page that it hit last (x64/near.c has the
  * code). What they hold was in the map of the soft TLB, and counts as long as the map forgets nothing.
  *
- * Only in user code. A kernel goes from one object to the next, and its page faults and switches between
- * processes make the map forget pages all the time.
+ * In user code, and in loops of the kernel: elsewhere that goes from one object to the next, and its page
+ * faults and switches between processes make the map forget pages all the time.
  *
  * An access whose near page is often another one is better off without. Each NEAR_SAMPLE-th miss, of
  * whatever access, comes to the dispatcher; one that comes again and again is marked in its block, which is
@@ -21,15 +21,15 @@ void near_create(struct translator *t)
     uint64_t page = (UINT64_C(1) << 63 | chance >> 2) & ~PAGE_MASK;
     t->near_no_key = 0 - page;
     t->near_no_addend = (uintptr_t)t->frame->near_nothing - page;
-    t->near_epoch = UINT64_MAX;
+    t->near_epoch[false] = t->near_epoch[true] = UINT64_MAX;
     t->frame->near_credit = NEAR_SAMPLE;
     for (unsigned n = 0; n < NEAR_SIZES; n++)
         t->frame->near_mask[n] = ~PAGE_MASK | ((UINT64_C(1) << n) - 1);
 }
 
-static void forget(struct translator *t)
+static void forget(struct translator *t, bool user)
 {
-    for (unsigned kind = 0; kind < NEAR_KINDS; kind++)
+    for (unsigned kind = 2 * user; kind < 2u * user + 2; kind++)
         for (unsigned page = 0; page < NEAR_PAGES; page++) {
             t->frame->near_key[kind][page] = t->near_no_key;
             t->frame->near_addend[kind][page] = t->near_no_addend;
@@ -38,11 +38,12 @@ static void forget(struct translator *t)
 
 void near_refresh(struct translator *t)
 {
-    uint64_t epoch = t->cpu->tlb.map_epoch[true];
-    if (t->cpu->cpl != 3 || t->near_epoch == epoch)
+    bool user = t->cpu->cpl == 3;
+    uint64_t epoch = t->cpu->tlb.map_epoch[user];
+    if (t->near_epoch[user] == epoch)
         return;
-    t->near_epoch = epoch;
-    forget(t);
+    t->near_epoch[user] = epoch;
+    forget(t, user);
 }
 
 bool near_sampled(struct translator *t, const struct insn *insn)

@@ -33,7 +33,7 @@ enum {
     JUMP_KEY_SHIFT = 48,                /* above the bits of a canonical address */
     UNIT_BYTES = 64 << 10,              /* more than most units have of host code */
     FRAME_TEMPS = 4,
-    NEAR_KINDS = 2, /* read, write */
+    NEAR_KINDS = 4, /* [user][write] */
     NEAR_PAGES = 256,
     NEAR_SIZES = 6,   /* 1 to 32 bytes */
     NEAR_SAMPLE = 64, /* misses */
@@ -183,7 +183,7 @@ struct translator {
     uint16_t spaces;
 
     /* near.c */
-    uint64_t near_epoch; /* tlb.map_epoch of what the frame's near pages hold */
+    uint64_t near_epoch[2]; /* tlb.map_epoch of what the frame's near pages hold */
     uint64_t near_no_key, near_no_addend;
     struct near_suspect {
         const struct insn *insn;
@@ -251,7 +251,7 @@ static inline uint64_t jump_slot(uint64_t name)
 /* ---- near.c ---- */
 
 void near_create(struct translator *t);
-/* Before entering host code: forget what the map has forgotten, if user code is entered. */
+/* Before entering host code: forget what the map for the present privilege has forgotten. */
 void near_refresh(struct translator *t);
 /* Host code was left because of a sampled miss of `insn`: does it miss too often? */
 bool near_sampled(struct translator *t, const struct insn *insn);

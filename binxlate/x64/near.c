@@ -21,7 +21,7 @@ static unsigned log2_of(unsigned size)
 bool x64_near_usable(const struct x64_unit *x, unsigned size)
 {
     bool power = size != 0 && (size & (size - 1)) == 0 && log2_of(size) < NEAR_SIZES;
-    return power && x64_is_user(x) && path_on(x->t, PATH_NEAR) &&
+    return power && (x64_is_user(x) || x->copies > 1) && path_on(x->t, PATH_NEAR) &&
            (x->block->far >> x->insn->position & 1) == 0 && x->nears < ARRAY_LEN(x->near);
 }
 
@@ -45,8 +45,8 @@ static unsigned page_for(struct x64_unit *x, const struct x64_near *near)
 
 static struct x64_mem field(const struct x64_unit *x, const struct x64_near *near, size_t member)
 {
-    (void)x;
-    return x64_frame_field(member + (near->write * NEAR_PAGES + near->page) * sizeof(uint64_t));
+    unsigned kind = 2 * x64_is_user(x) + near->write;
+    return x64_frame_field(member + (kind * NEAR_PAGES + near->page) * sizeof(uint64_t));
 }
 
 static struct x64_mem key_field(const struct x64_unit *x, const struct x64_near *near)
