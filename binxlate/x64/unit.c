@@ -17,7 +17,7 @@
 #include "base/host_cpu.h"
 
 enum {
-    STUBS_MAX = 8 * BLOCK_MAX_INSNS + X64_NEARS_MAX + 8,
+    STUBS_MAX = 16 * BLOCK_MAX_INSNS + X64_NEARS_MAX + 8,
 };
 
 static const struct x64_note no_note = {.data = X87_NO_DATA};
@@ -342,7 +342,7 @@ static void emit_entry(struct x64_unit *x)
  * through memory is longer than a small loop, and copies share checks. */
 static unsigned copies_of(const struct x64_unit *x)
 {
-    enum { LOOP_INSNS = 60 };
+    enum { LOOP_INSNS = 120 };
     const struct block *block = x->block;
     const struct insn *last = &block->insn[block->count - 1];
     uint64_t target = x->unit->rip + last->rip_offset + last->length + last->imm;
