@@ -77,6 +77,11 @@ bool host_signals_wait(struct host_signals *signals, double seconds)
     return signals->asked;
 }
 
+void host_signals_ignore_pipe(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+}
+
 /* ---- Children ---- */
 
 static int set_up(posix_spawn_file_actions_t *files, posix_spawnattr_t *attributes, const char *errors,
@@ -90,10 +95,16 @@ static int set_up(posix_spawn_file_actions_t *files, posix_spawnattr_t *attribut
                                                   0666);
     if (!failed)
         failed = posix_spawnattr_setsigmask(attributes, &signals->before);
+    sigset_t standard;
+    sigemptyset(&standard);
+    sigaddset(&standard, SIGPIPE);
+    if (!failed)
+        failed = posix_spawnattr_setsigdefault(attributes, &standard);
     if (!failed)
         failed = posix_spawnattr_setpgroup(attributes, 0);
     if (!failed)
-        failed = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
+        failed = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+                                                          POSIX_SPAWN_SETPGROUP);
     return failed;
 }
 

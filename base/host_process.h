@@ -24,6 +24,10 @@ void host_signals_release(struct host_signals *signals);
 /* Wait until a child ends, somebody asks us to end (the result), or `seconds` have passed. */
 bool host_signals_wait(struct host_signals *signals, double seconds) MUST_CHECK;
 
+/* Writing to a pipe that nobody reads any more is an error from now on, not the end of the program. Children
+ * do not inherit it. */
+void host_signals_ignore_pipe(void);
+
 /* ---- Children ---- */
 
 struct host_process {

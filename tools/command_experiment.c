@@ -478,6 +478,7 @@ int command_experiment(int argc, char **argv)
         return usage_error(&err);
     }
     options->laboratory.jobs = (unsigned)options->jobs;
+    host_signals_ignore_pipe(); /* or a temporary folder would stay */
     status = execute(options, &exit_status, &err);
     if (status != STATUS_OK) {
         fprintf(stderr, "crosspage: %s\n", err.text);
