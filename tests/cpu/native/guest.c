@@ -36,6 +36,7 @@ enum {
     GPA_DATA = 0x100000,
     GPA_CODE = 0x110000,
     MEMORY_BYTES = 2 << 20,
+    INSTRUCTIONS_BETWEEN = 2 << 20,
     DELIVERY_COST = 5000, /* so high that no deadline lies behind the delivery of a fault */
     KERNEL_CS = 0x10,
     TSS_SELECTOR = 0x40,
@@ -331,7 +332,8 @@ uint8_t *guest_code(struct native_guest *guest)
     return memory_frame(&guest->memory, gpa(GPA_CODE));
 }
 
-/* Put the instruction there, unless it is there already: writing costs the decoded block. */
+/* Put the instruction there, unless it is there already: writing costs the decoded block. Each is as new
+ * code: so many instructions later, what is written often has been left alone for long (cpu/block.c). */
 static void place_code(struct native_guest *guest, const struct native_case *c)
 {
     if (guest->code == c->code && guest->length == c->length &&
@@ -339,6 +341,7 @@ static void place_code(struct native_guest *guest, const struct native_case *c)
         memcmp(guest_code(guest) + (c->code - CODE_BASE), c->bytes, c->length) == 0)
         return;
     uint8_t breakpoints[CASE_BYTES];
+    guest->cpu->s.instructions += INSTRUCTIONS_BETWEEN;
     memset(breakpoints, 0xCC, sizeof breakpoints);
     if (guest->code)
         CHECK(memory_write(&guest->memory, gpa(guest->code - CODE_BASE + GPA_CODE), breakpoints,
