@@ -48,7 +48,8 @@ static bool add_insn(struct cpu *cpu, struct block *block, const uint8_t *bytes,
         return false;
     exec_fn *fast = cpu->config.fast_paths ? fast_select(insn, cpu->mode) : NULL;
     place(block, insn, fast != NULL ? fast : run_reference);
-    block->bytes += insn->length;
+    /* That an instruction is none may depend on bytes behind those that its length counts. */
+    block->bytes += insn->row == 0 ? available : insn->length;
     block->cost += insn->cost;
     block->count++;
     return true;

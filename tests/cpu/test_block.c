@@ -190,6 +190,30 @@ static void segment_end(bool fast)
     harness_destroy(h);
 }
 
+/* Bytes that are no instruction become one when a byte behind the opcode is written, and back: 0F C7 /1 is
+ * CMPXCHG8B, /0 is none. */
+static void undefined_until_written(bool fast)
+{
+    struct harness *h = harness_create("x86-64-v2", HARNESS_32, fast);
+    static const uint8_t code[] = {0x0F, 0xC7, 0x03, 0xF4};
+    harness_code(h, code, sizeof code);
+    for (unsigned round = 0; round < 4; round++) {
+        uint8_t modrm = round & 1 ? 0x0B : 0x03;
+        harness_poke(h, HARNESS_CODE + 2, &modrm, 1);
+        h->cpu->s.gpr[RBX] = 0x10000;
+        h->cpu->s.rip = HARNESS_CODE;
+        h->cpu->s.activity = ACTIVITY_RUNNING;
+        cr_expect(harness_run(h));
+        cr_expect_eq(harness_fault(h), round & 1 ? -1 : 6, "round %u", round);
+    }
+    harness_destroy(h);
+}
+
+Test(block, undefined_until_written)
+{
+    each(undefined_until_written);
+}
+
 Test(block, store_into_next_instruction)
 {
     each(store_into_next);
