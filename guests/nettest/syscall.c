@@ -4,6 +4,7 @@
 #include "syscall.h"
 #include "abi.h"
 #include "console.h"
+#include "io.h"
 #include "irq.h"
 #include "mm.h"
 #include "net.h"
@@ -21,8 +22,10 @@ void syscall_count_fault(void)
 
 static void stats_collect(struct stats *stats)
 {
+    uint32_t flags = interrupts_save(); /* no interrupt is counted in one of the two only */
     nic()->stats(stats);
     stats->pic = irq_pic_accesses();
+    interrupts_restore(flags);
     stats->timer_ticks = timer_ticks();
     stats->retransmits = tcp_retransmits();
     stats->idle_switches = task_idle_switches();
