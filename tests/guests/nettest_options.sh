@@ -92,7 +92,8 @@ for options in \
         expect vmm.io-decode $few $many ;;
     esac
     case $options in
-    *irq-notify=on) expect host.select 0 $((packets / 10)) ;;
+    # Hardly ever, when all else is done; which of the two runs does it once more is chance.
+    *irq-notify=on) expect host.select $((-packets / 10)) $((packets / 10)) ;;
     *) expect vmapp.notified 0 0 ;;
     esac
     echo "ok: $options"
