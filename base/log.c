@@ -14,6 +14,8 @@ void log_line(struct log *log, enum log_category category, const char *format, .
             return;
         log->guest_limit--;
     }
+    if (log->who != NULL)
+        fprintf(log->file, "%s ", log->who);
     if (log->stamp != NULL)
         fprintf(log->file, "[%" PRIu64 "] ", *log->stamp);
     va_list args;

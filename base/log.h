@@ -25,6 +25,7 @@ struct log {
     FILE *file;           /* NULL drops everything */
     unsigned mask;        /* categories wanted */
     const tick_t *stamp;  /* current tick, may be NULL */
+    const char *who;      /* which of several hosts, written before the stamp; may be NULL */
     uint64_t guest_limit; /* how many LOG_GUEST_ERROR and LOG_UNIMP lines are still written; a guest must not
                              fill a disk */
 };

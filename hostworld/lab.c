@@ -110,9 +110,9 @@ static void create_wire(struct lab *lab)
 }
 
 /* Host-only network: the peer is a process of the host, so nothing but the host's CPU takes time. */
-static bool is_local(const struct lab *lab)
+static bool is_local(const struct site *site)
 {
-    return lab->site[0].hosted != NULL && hosted_is_local(lab->site[0].hosted);
+    return site->hosted != NULL && hosted_is_local(site->hosted);
 }
 
 static void create_peer(struct lab *lab)
@@ -120,7 +120,7 @@ static void create_peer(struct lab *lab)
     struct peer_config peer = lab->config.peer;
     peer.queue = &lab->site[0].queue;
     peer.log = lab->config.log;
-    if (is_local(lab))
+    if (is_local(&lab->site[0]))
         peer.latency_ns = 0;
     lab->peer = peer_create(&peer, wire_end(lab->wire, 1));
 }
@@ -214,10 +214,11 @@ static enum status assemble(struct lab *lab, struct error *err)
             end = wire_end(lab->wire, i);
         TRY(site_assemble(&lab->site[i], &end, err));
     }
-    if (is_local(lab) && lab->site_count == 2)
-        return status_fail(err, STATUS_BAD_INPUT,
-                           "net=host-only: the host is at the other end, not a second one");
-    if (is_local(lab) && lab->wire != NULL)
+    for (unsigned i = 0; i < lab->site_count && lab->site_count == 2; i++)
+        if (is_local(&lab->site[i]))
+            return status_fail(err, STATUS_BAD_INPUT,
+                               "net=host-only: the host is at the other end, not a second one");
+    if (is_local(&lab->site[0]) && lab->wire != NULL)
         wire_shorten(lab->wire);
     if (lab->site_count == 2)
         create_horizon(lab);

@@ -18,7 +18,7 @@
 struct run {
     struct run_options options, second; /* second: of the host at the other end of the wire */
     bool two_hosts;
-    struct log log;
+    struct log log, second_log; /* one file, each with its host's clock */
     struct run_io *io, *second_io;
     struct progress progress;
     struct lab *lab;
@@ -135,7 +135,10 @@ static enum status execute_check(struct run *run, int *exit_code, struct error *
 static enum status prepare_second(struct run *run, struct error *err)
 {
     struct lab_config *config = &run->second.lab;
-    config->log = &run->log;
+    run->second_log = run->log;
+    run->log.who = "first";
+    run->second_log.who = "second";
+    config->log = &run->second_log;
     config->command_line = run->command_line;
     TRY(run_io_create(&run->second_io, &run->second.io, config, err));
     print_notices(run->second_io);
@@ -159,6 +162,8 @@ static enum status execute(struct run *run, int *exit_code, struct error *err)
         TRY(prepare_second(run, err));
     TRY(lab_create(&run->lab, config, err));
     run->log.stamp = &lab_host(run->lab)->queue->now;
+    if (run->two_hosts)
+        run->second_log.stamp = &lab_second(run->lab).host->queue->now;
 
     double hz = (double)lab_host(run->lab)->hz, started = host_clock_seconds();
     cycle_t limit = run->options.stop_after > 0 ? (cycle_t)(run->options.stop_after * hz) : UINT64_MAX;

@@ -376,11 +376,16 @@ static enum status nic_pair(void *target, const char *name, const char *value, s
                                         "ip",    "rate",     "delay",         "latency",
                                         "limit", "coalesce", "coalesce-delay"};
     static const char *const models[] = {[NIC_PCNET] = "pcnet", [NIC_IDEAL] = "ideal"};
-    struct lab_config *lab = &((struct run_options *)target)->lab;
+    static const bool of_wire[ARRAY_LEN(names)] = {
+        [1] = true, [4] = true, [5] = true, [6] = true, [7] = true, [8] = true};
+    struct run_options *options = target;
+    struct lab_config *lab = &options->lab;
     unsigned index;
     uint64_t number;
     if (one_of(name, names, ARRAY_LEN(names), &index, err) != STATUS_OK)
         return status_fail(err, STATUS_BAD_INPUT, "unknown property '%s'", name);
+    if (of_wire[index])
+        options->wire_property = names[index];
     switch (index) {
     case 0:
     case 1: lab->nic = index == 0; return STATUS_OK;
@@ -583,6 +588,9 @@ enum status run_options_finish_second(struct run_options *options, struct run_op
         {options->check || first->check, "engine check"},
     };
     TRY(run_options_finish(options, printed, err));
+    if (!*printed && options->wire_property != NULL)
+        return status_fail(err, STATUS_BAD_INPUT, "-nic %s is of the whole run: give it before the '--'",
+                           options->wire_property);
     for (size_t i = 0; i < ARRAY_LEN(whole) && !*printed; i++)
         if (whole[i].given)
             return status_fail(err, STATUS_BAD_INPUT,

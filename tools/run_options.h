@@ -14,11 +14,12 @@ struct run_options {
     const char *log_file;
     unsigned log_mask;
     bool nographic, help, quiet;
-    bool check;               /* -engine check */
-    cycle_t check_every;      /* cycles between two comparisons; or: */
-    uint64_t check_points;    /* comparisons in the whole run */
-    double stop_after;        /* simulated seconds; 0 = never */
-    struct run_drive parsing; /* of the -drive being parsed */
+    bool check;                /* -engine check */
+    cycle_t check_every;       /* cycles between two comparisons; or: */
+    uint64_t check_points;     /* comparisons in the whole run */
+    double stop_after;         /* simulated seconds; 0 = never */
+    const char *wire_property; /* the last one given of -nic that is the wire's or the peer's, or NULL */
+    struct run_drive parsing;  /* of the -drive being parsed */
     unsigned parsing_index;
     char parsing_file[RUN_PATH], drive_file[BOARD_DRIVES][RUN_PATH]; /* file= without its doubled commas */
     char hypervisor[32];

@@ -79,6 +79,17 @@ host receiver pc-733 none "$serve"
 pair sender receiver
 grep -q '^nettest: sent 600000 bytes' sender || fail "$row: nothing sent"
 
+# Each host's lines of a log have the stamps of its own clock: a host's time never goes back.
+row="log"
+host sender pc-733 none "mode=send total=20000 write=4096" -d int -D log
+host receiver pc-350 none "$serve"
+pair sender receiver
+for name in first second; do
+    sed -n "s/^$name \[\([0-9]*\)\] .*/\1/p" log >stamps
+    [ "$(wc -l <stamps)" -gt 10 ] || fail "$row: $(wc -l <stamps) lines of the $name host"
+    sort -n -c stamps || fail "$row: the $name host's clock goes back"
+done
+
 # bad TEXT OPTION...: the second host has OPTION.
 bad() {
     text=$1
@@ -91,6 +102,26 @@ bad() {
 bad "pcap is of the whole run" -pcap x
 bad "unknown option" -frobnicate
 bad "compares runs with one host" -engine check
+bad "nic none is of the whole run" -nic none
+for property in rate=10 delay=5 latency=5 limit=5 ip=10.0.0.9; do
+    bad "nic ${property%=*} is of the whole run" -nic "peer,$property"
+done
+# Host-only: the other end is in the host itself, so there cannot be a second one; whichever has it.
+for side in first second; do
+    row="host-only, $side"
+    host sender pc-733 none "$send"
+    host receiver pc-733 none "$serve"
+    [ $side = first ] && name=sender || name=receiver
+    host $name pc-733 workstation,net=host-only "$send"
+    IFS='
+'
+    # shellcheck disable=SC2046
+    set -- $(cat sender.options) -quiet -- $(cat receiver.options)
+    unset IFS
+    status=0
+    timeout 60 "$crosspage" run "$@" </dev/null >out 2>errors || status=$?
+    [ $status -eq 1 ] && grep -q "net=host-only" errors && [ "$(wc -l <errors)" -eq 1 ] || fail "$row: status $status, $(cat errors)"
+done
 status=0
 "$crosspage" run -kernel "$elf" -nic none -nographic -- -kernel /nonexistent -m 32 </dev/null >out 2>errors || status=$?
 [ $status -eq 1 ] && [ "$(wc -l <errors)" -eq 1 ] || fail "no kernel: status $status, $(cat errors)"
