@@ -40,11 +40,3 @@ unsigned disasm_insn(unsigned mode, const uint8_t *bytes, size_t size, uint64_t 
         snprintf(text, DISASM_TEXT, "(bad) %02x", size > 0 ? bytes[0] : 0);
     return release(&handle, insn);
 }
-
-unsigned disasm_mnemonic(unsigned mode, const uint8_t *bytes, size_t size, char text[DISASM_MNEMONIC])
-{
-    csh handle;
-    cs_insn *insn = disassemble(&handle, mode, bytes, size, 0);
-    snprintf(text, DISASM_MNEMONIC, "%s", insn != NULL ? insn->mnemonic : "(bad)");
-    return release(&handle, insn);
-}

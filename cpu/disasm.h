@@ -4,12 +4,10 @@
 
 #include "base/types.h"
 
-enum { DISASM_TEXT = 200, DISASM_MNEMONIC = 32 };
+enum { DISASM_TEXT = 200 };
 
 /* One instruction in code of this mode (enum cpu_mode) as text; "(bad)" when Capstone does not know it.
  * Returns its length, 0 if bad. */
 unsigned disasm_insn(unsigned mode, const uint8_t *bytes, size_t size, uint64_t pc, char text[DISASM_TEXT]);
-/* The mnemonic alone. */
-unsigned disasm_mnemonic(unsigned mode, const uint8_t *bytes, size_t size, char text[DISASM_MNEMONIC]);
 
 #endif

@@ -62,9 +62,6 @@ bool operand_write(struct cpu *cpu, const struct insn *insn, unsigned n, uint64_
 bool operand_read_vec(struct cpu *cpu, const struct insn *insn, unsigned n, uint64_t *value) MUST_CHECK;
 bool operand_write_vec(struct cpu *cpu, const struct insn *insn, unsigned n,
                        const uint64_t *value) MUST_CHECK;
-/* 8-byte MMX operand (register or memory). Writing a register also sets its exponent to ones. */
-bool operand_read_mmx(struct cpu *cpu, const struct insn *insn, unsigned n, uint64_t *value) MUST_CHECK;
-bool operand_write_mmx(struct cpu *cpu, const struct insn *insn, unsigned n, uint64_t value) MUST_CHECK;
 
 /* Address of the instruction after this one (truncated to the code size). */
 static inline uint64_t insn_next_rip(const struct cpu *cpu, const struct insn *insn)

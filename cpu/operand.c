@@ -97,24 +97,3 @@ bool operand_write_vec(struct cpu *cpu, const struct insn *insn, unsigned n, con
     cpu->s.vec[op->reg].q[1] = value[1];
     return true;
 }
-
-/* ---- MMX operands ---- */
-
-bool operand_read_mmx(struct cpu *cpu, const struct insn *insn, unsigned n, uint64_t *value)
-{
-    const struct operand *op = &insn->op[n];
-    if (op->kind == OPK_MEM)
-        return mem_read(cpu, insn->seg, operand_ea(cpu, insn), op->size, value);
-    *value = cpu->s.x87.significand[op->reg] & size_mask(op->size);
-    return true;
-}
-
-bool operand_write_mmx(struct cpu *cpu, const struct insn *insn, unsigned n, uint64_t value)
-{
-    const struct operand *op = &insn->op[n];
-    if (op->kind == OPK_MEM)
-        return mem_write(cpu, insn->seg, operand_ea(cpu, insn), op->size, value);
-    cpu->s.x87.significand[op->reg] = value;
-    cpu->s.x87.sign_exp[op->reg] = 0xFFFF;
-    return true;
-}

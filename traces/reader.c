@@ -240,7 +240,7 @@ static enum status get_visit(struct trace_reader *reader, uint64_t head, struct 
 
 enum status trace_next(struct trace_reader *reader, struct trace_record *record, struct error *err)
 {
-    uint64_t head, total;
+    uint64_t head = 0, total = 0;
     TRY(get_word(reader, &head, err));
     unsigned index = head >> TRACE_INDEX_SHIFT & (TRACE_INDEX_LIMIT - 1);
     uint64_t value = head >> TRACE_VALUE_SHIFT;

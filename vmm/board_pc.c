@@ -44,11 +44,6 @@ struct irq_wire board_irq_wire(struct board_pc *board, unsigned irq, enum irq_so
     return (struct irq_wire){.set = isa_irq_set, .ctx = board, .line = irq | (unsigned)source << 4};
 }
 
-struct irq_wire board_isa_irq(struct board_pc *board, unsigned irq)
-{
-    return board_irq_wire(board, irq, IRQ_SOURCE_ISA);
-}
-
 /* PCI interrupt pins reach the PIRQ inputs of the ISA bridge rotated by slot, as on most boards, so that
  * neighbouring slots use different lines. */
 static void intx_set(void *ctx, uint8_t slot, uint8_t pin, bool level)

@@ -102,7 +102,6 @@ struct device *board_device_at(struct board_pc *board, bool mmio, uint64_t addr,
 const struct device_env *board_env(struct board_pc *board);
 struct io_space *board_ports(struct board_pc *board);
 struct pci_bus *board_pci(struct board_pc *board);
-struct irq_wire board_isa_irq(struct board_pc *board, unsigned irq);
 
 /* Take ownership of a device made elsewhere; the board resets and destroys it with its own. */
 void board_adopt(struct board_pc *board, struct device *device);
