@@ -2,22 +2,13 @@
  * instructions, XSAVE and modes; what switches AVX off; alignment, pages and unmasked exceptions; AES and bit
  * manipulation. Sums over all iterations are printed. */
 #include "runtime64.inc"
+#include "window64.inc"
 
-    .set WINDOW, 0x7FFFC0000000 /* PML4 entry 255, PDPT entry 511 */
-    .set P, 1
-    .set W, 2
-    .set U, 4
     .set ROUNDS, 100
     .set TS, 8
 
     .bss
     .balign 4096
-w_pdpt:
-    .skip 4096
-w_pd:
-    .skip 4096
-w_pt:
-    .skip 4096
 frame0:
     .skip 4096
 frame1:
@@ -95,14 +86,6 @@ set_xcr0: /* to EAX */
     xsetbv
     popq %rdx
     popq %rcx
-    ret
-
-window_on:
-    movq $w_pdpt + P + W + U, pml4 + 255 * 8
-    movq $w_pd + P + W + U, w_pdpt + 511 * 8
-    movq $w_pt + P + W + U, w_pd
-    movq %cr3, %rax
-    movq %rax, %cr3
     ret
 
 load: /* all registers, from `words` */

@@ -7,26 +7,12 @@
  * second page. What is printed is a sum over all rounds, or what faulted in each of a few. */
     .set TSS_EXTRA, 4
 #include "runtime32.inc"
+#include "window_pae.inc"
 
-    .set WINDOW, 0x40000000
-    .set EFER, 0xC0000080
-    .set P, 1
-    .set W, 2
-    .set U, 4
-    .set A, 0x20
-    .set NX, 0x80000000 /* in the upper half */
     .set ROUNDS, 200
 
     .bss
     .balign 4096
-pd_low:
-    .skip 4096
-pd_window:
-    .skip 4096
-pt_low: /* 0 to 4 MB */
-    .skip 8192
-pt_window:
-    .skip 4096
 frame0:
     .skip 4096
 frame1:
@@ -35,45 +21,9 @@ frame2:
     .skip 4096
 frame3:
     .skip 4096
-pdpt:
-    .skip 32
 rounds:
     .skip 4
     .text
-
-paging_on:
-    movl $pt_low, %edi
-    movl $P | W | U, %eax
-1:
-    movl %eax, (%edi)
-    movl $0, 4(%edi)
-    addl $8, %edi
-    addl $4096, %eax
-    cmpl $0x400000, %eax
-    jb 1b
-    movl $pt_low + P + W + U, pd_low
-    movl $pt_low + 4096 + P + W + U, pd_low + 8
-    movl $pt_window + P + W + U, pd_window
-    movl $pd_low + P, pdpt
-    movl $pd_window + P, pdpt + 8
-    movl %cr4, %eax
-    orl $0x20, %eax
-    movl %eax, %cr4
-    movl $EFER, %ecx
-    rdmsr
-    orl $0x800, %eax
-    wrmsr
-    movl $pdpt, %eax
-    movl %eax, %cr3
-    movl %cr0, %eax
-    orl $0x80010000, %eax
-    movl %eax, %cr0
-    ret
-
-    .macro FLUSH
-    movl %cr3, %eax
-    movl %eax, %cr3
-    .endm
 
     /* Window page n shows a frame with these bits; EAX is lost. */
     .macro MAP n, frame, bits, high=0
@@ -365,6 +315,7 @@ test_flow:
 
 main:
     SAY "cross\n"
+    NX_ON
     call paging_on
     call test_second
     call test_faults

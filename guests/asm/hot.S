@@ -5,12 +5,8 @@
  * Everything loops often, and what is printed is a sum over all iterations. */
     .set TSS_EXTRA, 4
 #include "runtime32.inc"
+#include "window32.inc"
 
-    .set WINDOW, 0x40000000
-    .set P, 1
-    .set W, 2
-    .set U, 4
-    .set PS, 0x80
     .set TF, 0x100
     .set RF, 0x10000
     .set IF, 0x200
@@ -18,19 +14,12 @@
 
     .bss
     .balign 4096
-pd:
-    .skip 4096
-pt_low:
-    .skip 4096
-pt_window:
-    .skip 4096
 frame0:
     .skip 4096
 frame1:
     .skip 4096
 frame2:
     .skip 4096
-    .set window_pde, pd + (WINDOW >> 22) * 4
 rounds:
     .skip 4
 count:
@@ -40,27 +29,6 @@ sum:
 watched:
     .skip 4
     .text
-
-paging_on:
-    movl $pt_low, %edi
-    movl $P | W | U, %eax
-1:
-    movl %eax, (%edi)
-    addl $4, %edi
-    addl $4096, %eax
-    cmpl $0x400000, %eax
-    jb 1b
-    movl $pt_low + P + W + U, pd
-    movl $pt_window + P + W + U, window_pde
-    movl %cr4, %eax
-    orl $0x10, %eax /* PSE */
-    movl %eax, %cr4
-    movl $pd, %eax
-    movl %eax, %cr3
-    movl %cr0, %eax
-    orl $0x80000000, %eax
-    movl %eax, %cr0
-    ret
 
     /* Window page n shows a frame, with these bits. */
     .macro MAP n, frame, bits
@@ -570,6 +538,9 @@ test_debug:
 
 main:
     SAY "hot\n"
+    movl %cr4, %eax
+    orl $0x10, %eax /* PSE */
+    movl %eax, %cr4
     call paging_on
     call test_writes
     call test_mappings

@@ -3,10 +3,8 @@
  * names (ATA/ATAPI-6; PIIX3 data sheet, Bus Master IDE). The sectors are written by DMA first. */
     .set TSS_EXTRA, 4
 #include "runtime32.inc"
+#include "window32.inc"
 
-    .set WINDOW, 0x40000000
-    .set P, 1
-    .set W, 2
     .set ROUNDS, 100
     .set SECTOR, 2000 /* of the disk; three are used */
     .set COMMAND, 0   /* of the bus master: registers */
@@ -19,12 +17,6 @@
 
     .bss
     .balign 4096
-pd:
-    .skip 4096
-pt_low:
-    .skip 4096
-pt_window:
-    .skip 4096
 sectors: /* what is written to the disk */
     .skip 3 * 512
     .balign 4096
@@ -195,26 +187,6 @@ write_sectors:
     xorl %ecx, %ecx
     jmp transfer
 
-paging_on:
-    movl $pt_low, %edi
-    movl $P | W, %eax
-1:
-    movl %eax, (%edi)
-    addl $4, %edi
-    addl $4096, %eax
-    cmpl $0x400000, %eax
-    jb 1b
-    movl $pt_low + P + W, pd
-    movl $pt_window + P + W, pd + (WINDOW >> 22) * 4
-    movl $target + P, pt_window
-    movl $target + 4096 + P, pt_window + 4
-    movl $pd, %eax
-    movl %eax, %cr3
-    movl %cr0, %eax
-    orl $0x80000000, %eax
-    movl %eax, %cr0
-    ret
-
 /* ---- Tests ---- */
 
     /* ROUNDS times: sector 0 and 1 by turns to `place`, then calls of it. */
@@ -246,6 +218,8 @@ paging_on:
 main:
     SAY "hot_dma\n"
     call find_master
+    movl $target + P, pt_window
+    movl $target + 4096 + P, pt_window + 4
     call paging_on
     call write_sectors
     TEST "a function", target, "CALLS_OF target"

@@ -1,22 +1,12 @@
 /* The same as hot.S where long mode has more: NX, 2 MB pages, long instructions across pages, upper registers in
  * code that is written. Everything loops often enough to be translated; sums over all iterations are printed. */
 #include "runtime64.inc"
+#include "window64.inc"
 
-    .set WINDOW, 0x7FFFC0000000 /* PML4 entry 255, PDPT entry 511 */
-    .set P, 1
-    .set W, 2
-    .set U, 4
-    .set PS, 0x80
     .set ROUNDS, 100
 
     .bss
     .balign 4096
-w_pdpt:
-    .skip 4096
-w_pd:
-    .skip 4096
-w_pt:
-    .skip 4096
 frame0:
     .skip 4096
 frame1:
@@ -55,14 +45,6 @@ count:
     movl $\value, \frame + \offset + 1
     movb $0xC3, \frame + \offset + 5
     .endm
-
-window_on:
-    movq $w_pdpt + P + W + U, pml4 + 255 * 8
-    movq $w_pd + P + W + U, w_pdpt + 511 * 8
-    movq $w_pt + P + W + U, w_pd
-    movq %cr3, %rax
-    movq %rax, %cr3
-    ret
 
 /* ---- NX ---- */
 

@@ -5,27 +5,13 @@
  * As in hot_user.S: something flips bits of the PTE, the page fault flips them back. */
     .set TSS_EXTRA, 4
 #include "runtime32.inc"
+#include "window_pae.inc"
 
-    .set EFER, 0xC0000080
-    .set WINDOW, 0x40000000
-    .set P, 1
-    .set W, 2
-    .set U, 4
-    .set PS, 0x80
-    .set NX, 0x80000000 /* in the upper half */
     .set ROUNDS, 100
 
     .bss
     .balign 4096
-pd_low:
-    .skip 4096
-pd_window:
-    .skip 4096
 pd_other:
-    .skip 4096
-pt_low: /* 0 to 4 MB */
-    .skip 8192
-pt_window:
     .skip 4096
 pt_other:
     .skip 4096
@@ -35,8 +21,6 @@ frame0: /* one bit of the address apart */
 frame1:
     .skip 4096
     .set OTHER_FRAME, 4096
-pdpt:
-    .skip 32
 flip_low:
     .skip 4
 flip_high:
@@ -52,38 +36,6 @@ codes:
 sum:
     .skip 4
     .text
-
-paging_on:
-    movl $pt_low, %edi
-    movl $P | W | U, %eax
-1:
-    movl %eax, (%edi)
-    movl $0, 4(%edi)
-    addl $8, %edi
-    addl $4096, %eax
-    cmpl $0x400000, %eax
-    jb 1b
-    movl $pt_low + P + W + U, pd_low
-    movl $pt_low + 4096 + P + W + U, pd_low + 8
-    movl $pt_window + P + W + U, pd_window
-    movl $pt_other + P + W + U, pd_other
-    movl $frame1 + P + U, pt_other
-    movl $pd_low + P, pdpt
-    movl $pd_window + P, pdpt + 8
-    movl $pd_other + P, next_pdpte
-    movl %cr4, %eax
-    orl $0x220, %eax /* PAE, OSFXSR */
-    movl %eax, %cr4
-    movl $EFER, %ecx
-    rdmsr
-    orl $0x800, %eax
-    wrmsr
-    movl $pdpt, %eax
-    movl %eax, %cr3
-    movl %cr0, %eax
-    orl $0x80010000, %eax
-    movl %eax, %cr0
-    ret
 
 /* ---- The kernel ---- */
 
@@ -272,6 +224,13 @@ in_place:
 
 main:
     SAY "hot_pae\n"
+    movl $pt_other + P + W + U, pd_other
+    movl $frame1 + P + U, pt_other
+    movl $pd_other + P, next_pdpte
+    movl %cr4, %eax
+    orl $0x200, %eax /* OSFXSR */
+    movl %eax, %cr4
+    NX_ON
     call paging_on
     call setup
     call test_code

@@ -6,23 +6,13 @@
  * does it again; the page fault flips them back. Printed are the faults, the sum of their error codes, and what the
  * user has added up. */
 #include "runtime64.inc"
+#include "window64.inc"
 
-    .set WINDOW, 0x7FFFC0000000 /* PML4 entry 255, PDPT entry 511 */
-    .set P, 1
-    .set W, 2
-    .set U, 4
-    .set PS, 0x80
     .set NX, 1 << 63
     .set ROUNDS, 100
 
     .bss
     .balign 4096
-w_pdpt:
-    .skip 4096
-w_pd:
-    .skip 4096
-w_pt:
-    .skip 4096
 other_pml4:
     .skip 4096
 other_pdpt:

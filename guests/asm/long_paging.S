@@ -1,37 +1,17 @@
 /* 4-level paging: permissions at all levels, NX, 2 MB and 1 GB pages, reserved bits, accesses across pages
  * (SDM vol. 3, 4.5 to 4.7). */
 #include "runtime64.inc"
-
-    .set WINDOW, 0x7FFFC0000000 /* PML4 entry 255, PDPT entry 511 */
-    .set P, 1
-    .set W, 2
-    .set U, 4
-    .set A, 0x20
-    .set D, 0x40
-    .set PS, 0x80
+#include "window64.inc"
 
     .bss
     .balign 4096
-w_pdpt:
-    .skip 4096
-w_pd:
-    .skip 4096
-w_pt:
-    .skip 4096
 frame0:
     .skip 4096
 frame1:
     .skip 4096
 op:
     .skip 8
-    .set w_pml4e, pml4 + 255 * 8
-    .set w_pdpte, w_pdpt + 511 * 8
     .text
-
-    .macro FLUSH
-    movq %cr3, %rax
-    movq %rax, %cr3
-    .endm
 
 ops:
     .quad op_read, op_write, op_rmw, op_exec

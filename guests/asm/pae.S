@@ -2,53 +2,8 @@
  * with NX. */
     .set TSS_EXTRA, 4
 #include "runtime32.inc"
+#include "window_pae.inc"
 #include "paging.inc"
-
-    .set EFER, 0xC0000080
-
-    .bss
-    .balign 4096
-pd_low:
-    .skip 4096
-pd_window:
-    .skip 4096
-pt_low: /* 0 to 4 MB */
-    .skip 8192
-pt_window:
-    .skip 4096
-pdpt:
-    .skip 32
-    .text
-
-paging_on:
-    movl $pt_low, %edi
-    movl $P | W | U, %eax
-1:
-    movl %eax, (%edi)
-    movl $0, 4(%edi)
-    addl $8, %edi
-    addl $4096, %eax
-    cmpl $0x400000, %eax
-    jb 1b
-    movl $pt_low + P + W + U, pd_low
-    movl $pt_low + 4096 + P + W + U, pd_low + 8
-    movl $pt_window + P + W + U, pd_window
-    movl $pd_low + P, pdpt
-    movl $pd_window + P, pdpt + 8
-    movl %cr4, %eax
-    orl $0x20, %eax
-    movl %eax, %cr4
-    movl $pdpt, %eax
-    movl %eax, %cr3
-    movl %cr0, %eax
-    orl $0x80010000, %eax
-    movl %eax, %cr0
-    ret
-
-    .macro FLUSH
-    movl %cr3, %eax
-    movl %eax, %cr3
-    .endm
 
     .bss
 want_pde:
@@ -83,8 +38,6 @@ show_bits:
     NEWLINE
 1:
     ret
-
-    .set NX, 0x80000000 /* in the upper half */
 
     .data
 rows: /* PDE low, high, PTE low, high */

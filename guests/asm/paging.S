@@ -5,47 +5,14 @@
  * after accesses that succeeded. */
     .set TSS_EXTRA, 4
 #include "runtime32.inc"
+#include "window32.inc"
 #include "paging.inc"
-
-    .bss
-    .balign 4096
-pd:
-    .skip 4096
-pt_low:
-    .skip 4096
-pt_window:
-    .skip 4096
-    .set window_pde, pd + (WINDOW >> 22) * 4
-    .text
-
-paging_on:
-    movl $pt_low, %edi
-    movl $P | W | U, %eax
-1:
-    movl %eax, (%edi)
-    addl $4, %edi
-    addl $4096, %eax
-    cmpl $0x400000, %eax
-    jb 1b
-    movl $pt_low + P + W + U, pd
-    movl $pt_window + P + W + U, window_pde
-    movl $pd, %eax
-    movl %eax, %cr3
-    movl %cr0, %eax
-    orl $0x80000000, %eax
-    movl %eax, %cr0
-    ret
 
     .macro SET_WP on
     movl %cr0, %eax
     andl $~0x10000, %eax
     orl $(\on << 16), %eax
     movl %eax, %cr0
-    .endm
-
-    .macro FLUSH
-    movl %cr3, %eax
-    movl %eax, %cr3
     .endm
 
     .bss

@@ -6,6 +6,8 @@
  * Run without -no-reboot. What firmware decides (memory types, interrupt controllers) is not shown. */
     .set TSS_EXTRA, 4
 #include "runtime32.inc"
+#include "page_bits.inc"
+    .set WINDOW, 0x40000000
 #include "paging.inc"
 
     .set BOOTS, 0x1000000 /* phys: magic, count */

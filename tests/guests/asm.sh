@@ -97,6 +97,7 @@ bochs_difference() {
 
 run_crosspage none
 if [ "$rebase" = --rebase ]; then
+    [ "$failures" -eq 0 ] || exit 1
     cp "$work/crosspage" "$expect/$name.txt"
     run_qemu
     qemu_difference "$work/crosspage" >"$expect/$name.qemu"
