@@ -1,5 +1,6 @@
 /* Whole labs with the embedded guest: two labs in one process do not disturb each other, a run may be cut
- * anywhere, tracing changes nothing, and every packet's receipt adds up (contracts E1, E4, E5). */
+ * anywhere, tracing changes nothing, and every packet's receipt adds up (contracts E1, E4, E5). And a small
+ * guest whose next event is scheduled by a store (E2). */
 #include "hostworld/lab.h"
 #include "traces/receipt.h"
 
@@ -12,14 +13,15 @@ struct outcome {
     uint64_t hash, cycles, instructions;
 };
 
-static struct lab *make_lab(const char *hypervisor, const char *words, const char *trace, bool fast_paths)
+static struct lab *make_lab_of(const char *kernel, const char *hypervisor, const char *words,
+                               const char *trace, bool fast_paths)
 {
     struct lab_config config;
     struct lab *lab;
     struct error err;
     lab_config_default(&config);
     config.hypervisor = hypervisor;
-    config.kernel = NETTEST_ELF;
+    config.kernel = kernel;
     config.cmdline = words;
     config.board.ram_bytes = 32 << 20;
     config.nic = true;
@@ -28,6 +30,11 @@ static struct lab *make_lab(const char *hypervisor, const char *words, const cha
     config.fast_paths = fast_paths;
     cr_assert_eq(lab_create(&lab, &config, &err), STATUS_OK, "%s", err.text);
     return lab;
+}
+
+static struct lab *make_lab(const char *hypervisor, const char *words, const char *trace, bool fast_paths)
+{
+    return make_lab_of(NETTEST_ELF, hypervisor, words, trace, fast_paths);
 }
 
 static struct outcome finish(struct lab *lab)
@@ -122,4 +129,16 @@ Test(lab, caches_may_be_dropped_at_any_instruction)
         cpu_drop_caches(lab_host(lab)->cpu);
     struct outcome dropped = finish(lab);
     assert_same(&plain, &dropped, "dropped caches");
+}
+
+Test(lab, an_event_that_a_store_schedules_comes_in_time)
+{
+    struct outcome outcome[2];
+    for (int fast = 0; fast < 2; fast++) {
+        struct lab *lab = make_lab_of(APIC_TIMER_ELF, "none", "", NULL, fast);
+        cr_assert_eq(lab_run(lab, UINT64_MAX), VM_STOP_EXIT);
+        cr_assert_eq(vm_exit_value(lab_vm(lab)), 0, "late with fast paths %s", fast ? "on" : "off");
+        outcome[fast] = finish(lab);
+    }
+    assert_same(&outcome[0], &outcome[1], "fast paths");
 }
