@@ -31,7 +31,8 @@ enum { SYSCALL_VECTOR = 0x80 };
 #define USER_STACK_TOP   0xbffff000u
 #define USER_STACK_SIZE  0x00010000u
 
-enum mode { MODE_SEND, MODE_RECV, MODE_UDP, MODE_SERVE };
+/* SERVE and SOURCE wait for the peer to connect, then receive or send. */
+enum mode { MODE_SEND, MODE_RECV, MODE_UDP, MODE_SERVE, MODE_SOURCE };
 
 enum { EXIT_ISA_DEBUG = 1, EXIT_ACPI = 2 };
 
@@ -39,7 +40,7 @@ struct config {
     uint64_t total;             /* bytes to move; MODE_SERVE takes what comes */
     uint32_t chunk;             /* bytes per write(), read() or datagram */
     uint32_t ip, peer;          /* host byte order */
-    uint32_t port;              /* 0: 9 (discard) to send, 19 (chargen) to receive */
+    uint32_t port;              /* 0: 9 (discard), or 19 (chargen) for RECV and SOURCE */
     uint32_t exit_ways;         /* EXIT_ bits */
     uint32_t tx_ring;           /* transmit descriptors in use at a time, 1 to 16 */
     uint32_t wide;              /* nonzero: 32-bit descriptors (SWSTYLE 2), zero: 16-bit ones */

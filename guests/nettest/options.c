@@ -80,10 +80,13 @@ static bool parse_choice(const struct word *word, const struct choice *choices, 
 
 static bool parse_mode(const struct word *word, struct config *config)
 {
-    static const struct choice modes[] = {
-        {"send", MODE_SEND}, {"recv", MODE_RECV}, {"udp", MODE_UDP}, {"serve", MODE_SERVE}};
+    static const struct choice modes[] = {{"send", MODE_SEND},
+                                          {"recv", MODE_RECV},
+                                          {"udp", MODE_UDP},
+                                          {"serve", MODE_SERVE},
+                                          {"source", MODE_SOURCE}};
     uint32_t mode;
-    if (!parse_choice(word, modes, 4, &mode))
+    if (!parse_choice(word, modes, 5, &mode))
         return false;
     config->mode = (enum mode)mode;
     return true;
@@ -196,6 +199,6 @@ bool options_parse(const char *line, struct config *config)
             complain("ignored: ", &word);
     }
     if (config->port == 0)
-        config->port = config->mode == MODE_RECV ? 19 : 9;
+        config->port = config->mode == MODE_RECV || config->mode == MODE_SOURCE ? 19 : 9;
     return true;
 }

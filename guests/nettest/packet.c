@@ -4,14 +4,14 @@
 #include "io.h"
 
 enum {
-    POOL_SIZE = 160,   /* 64 KB in full segments is 45; the receive ring holds 32 */
+    POOL_SIZE = 160,   /* the send buffer is 37; the receive ring holds 32 */
     POOL_RESERVE = 48, /* kept for receiving and for answers */
 };
 
 struct pool {
     struct packet packets[POOL_SIZE];
     struct packet *free;
-    unsigned count;
+    unsigned count, held; /* free ones; those with several users */
 };
 
 static struct pool pool;
@@ -44,19 +44,25 @@ struct packet *packet_take(void)
 void packet_hold(struct packet *packet)
 {
     uint32_t flags = interrupts_save();
-    packet->users++;
+    pool.held += packet->users++ == 1;
     interrupts_restore(flags);
 }
 
 void packet_release(struct packet *packet)
 {
     uint32_t flags = interrupts_save();
+    pool.held -= packet->users == 2;
     if (--packet->users == 0) {
         packet->next = pool.free;
         pool.free = packet;
         pool.count++;
     }
     interrupts_restore(flags);
+}
+
+unsigned packets_held(void)
+{
+    return *(volatile unsigned *)&pool.held;
 }
 
 bool packet_plenty(void)

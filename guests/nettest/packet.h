@@ -63,6 +63,9 @@ struct packet *packet_take(void);
 void packet_hold(struct packet *packet);
 void packet_release(struct packet *packet);
 
+/* How many have several users: the TCP queue and the chip. */
+unsigned packets_held(void);
+
 /* Whether so many are free that the process may fill one and leave some for receiving and answers. */
 bool packet_plenty(void);
 

@@ -5,6 +5,12 @@
  * Left out: congestion control (the sender is limited by the peer's window alone, so that throughput is a
  * matter of CPU and wire), urgent data, a second connection, options other than the maximum segment size.
  *
+ * Three rules are those of Linux 2.2, since how many bytes a packet holds and when the process sleeps hang on
+ * them: Nagle's rule holds back a segment of less than half the maximum only (tcp_snd_test() in
+ * include/net/tcp.h), so 4096-byte writes leave as 1460 + 1460 + 1176 bytes and 512-byte writes as 1024; the
+ * send buffer counts memory, and a packet twice while the chip holds it (skb_clone() in tcp_transmit_skb());
+ * the window offered is half of what is free, in whole segments (__tcp_select_window()).
+ *
  * The process's bytes are copied and summed once, into packets of at most mss bytes, which the chip reads by
  * DMA. After a timeout everything is sent again from snd_una (the peer may have dropped what followed a gap).
  * A packet that the chip still holds is not touched (users > 1). */
@@ -29,8 +35,8 @@ struct tcp tcp;
 
 static uint32_t receive_room(void)
 {
-    uint32_t room = RECEIVE_BUFFER - (tcp.in - tcp.out);
-    return room < RECEIVE_WINDOW_MAX ? room : RECEIVE_WINDOW_MAX;
+    uint32_t room = (RECEIVE_BUFFER - 1 - (tcp.in - tcp.out)) / 2;
+    return room - room % tcp.mss;
 }
 
 /* Fills in the header in front of what is already summed and hands the packet to IP. */
@@ -54,7 +60,7 @@ static void segment_send(struct packet *packet, uint8_t flags, uint32_t seq, uin
     uint32_t sum = checksum_join(packet->sum, net_pseudo_sum(IP_TCP, length));
     header->checksum = checksum_fold(checksum_add(header, header_length, sum));
     if ((flags & TCP_ACK) != 0) {
-        tcp.ack_segments = 0;
+        tcp.rcv_acked = tcp.rcv_nxt;
         tcp.ack_delayed = false;
     }
     net_send_ip(packet, IP_TCP, length);
@@ -126,8 +132,8 @@ void tcp_push(void)
         struct packet *packet = tcp.unsent;
         uint32_t end = packet->seq + packet->payload;
         bool outstanding = tcp.snd_nxt != tcp.snd_una;
-        bool partial = packet->payload < tcp.mss && packet->next == NULL && !packet->fin;
-        if (packet->users > 1 || seq_before(tcp.snd_una + tcp.snd_wnd, end) || (partial && outstanding))
+        bool small = packet->payload < tcp.mss / 2 && packet->next == NULL && !packet->fin;
+        if (packet->users > 1 || seq_before(tcp.snd_una + tcp.snd_wnd, end) || (small && outstanding))
             break;
         queue_send(packet);
         tcp.snd_nxt = end + packet->fin;
@@ -172,6 +178,7 @@ static void window_probe(void)
     packet->next = rest;
     if (tcp.tail == packet)
         tcp.tail = rest;
+    tcp.queued++;
     tcp_push();
 }
 
@@ -266,11 +273,17 @@ static bool is_sending(void)
     return !tcp.fin_queued && (tcp.state == TCP_ESTABLISHED || tcp.state == TCP_CLOSE_WAIT);
 }
 
+static bool memory_free(void)
+{
+    return (tcp.queued + packets_held()) * PACKET_MEMORY < SEND_MEMORY && packet_plenty();
+}
+
 /* A writer that found the buffer full goes on as soon as there is room at all, as under Linux 2.2
- * (tcp_memory_free() in net/ipv4/tcp.c): with a full buffer, each acknowledgement wakes it. */
+ * (tcp_memory_free() in net/ipv4/tcp.c): with a full buffer, each acknowledgement and each packet that the
+ * chip is done with wakes it. */
 static bool write_ready(void)
 {
-    return !is_sending() || (tcp.queued < SEND_BUFFER && packet_plenty());
+    return !is_sending() || memory_free();
 }
 
 static void queue_append(struct packet *packet)
@@ -281,6 +294,7 @@ static void queue_append(struct packet *packet)
     else
         tcp.tail->next = packet;
     tcp.tail = packet;
+    tcp.queued++;
     if (tcp.unsent == NULL)
         tcp.unsent = packet;
 }
@@ -292,7 +306,7 @@ static struct packet *queue_open(void)
     if (packet != NULL && packet->payload < tcp.mss && packet->users == 1 &&
         !seq_before(packet->seq, tcp.snd_max))
         return packet;
-    packet = packet_plenty() ? packet_take() : NULL;
+    packet = memory_free() ? packet_take() : NULL;
     if (packet != NULL)
         queue_append(packet);
     return packet;
@@ -301,22 +315,17 @@ static struct packet *queue_open(void)
 /* Copies up to `length` bytes into one packet; returns how many, 0 when there is no room now. */
 static uint32_t queue_fill(const uint8_t *data, size_t length)
 {
-    if (tcp.queued >= SEND_BUFFER)
-        return 0;
     struct packet *packet = queue_open();
     if (packet == NULL)
         return 0;
     uint32_t room = tcp.mss - packet->payload;
     uint32_t count = length < room ? (uint32_t)length : room;
-    if (count > SEND_BUFFER - tcp.queued)
-        count = SEND_BUFFER - tcp.queued;
     uint8_t *to = (uint8_t *)packet_transport(packet) + TCP_HEADER + packet->payload;
     uint32_t sum = checksum_copy(to, data, count, 0);
     if ((packet->payload & 1) != 0) /* the bytes change places within their 16-bit words */
         sum = sum << 8 | sum >> 24;
     packet->sum = checksum_join(packet->sum, sum);
     packet->payload += count;
-    tcp.queued += count;
     tcp.tail_seq += count;
     return count;
 }
@@ -357,8 +366,9 @@ int32_t tcp_read(void *data, size_t length)
     memcpy(data, tcp.buffer + start, first);
     memcpy((uint8_t *)data + first, tcp.buffer, count - first);
     tcp.out += count;
-    /* Tell the peer when the window it knows has shrunk to half of what is free, or less. */
-    if (tcp.state != TCP_CLOSED && !tcp.eof && (tcp.rcv_edge - tcp.rcv_nxt) * 2 <= receive_room())
+    /* Tell the peer when the window it knows has shrunk to half of what we can offer, or less. */
+    uint32_t room = receive_room();
+    if (tcp.state != TCP_CLOSED && !tcp.eof && room != 0 && (tcp.rcv_edge - tcp.rcv_nxt) * 2 <= room)
         tcp_send_ack();
     bottom_half_release();
     return count == 0 && tcp.failed ? -1 : (int32_t)count;

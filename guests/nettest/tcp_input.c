@@ -1,7 +1,9 @@
 /* TCP segments received (RFC 9293, 3.10.7), for one connection that we opened or wait for.
  *
- * Segments out of order are dropped and answered with the acknowledgement the peer needs to send again; every
- * second full segment is acknowledged at once, others within DELAYED_ACK ticks (RFC 1122, 4.2.3.2). */
+ * Segments out of order are dropped and answered with the acknowledgement the peer needs to send again. As
+ * under Linux 2.2, two full segments' worth of bytes is acknowledged at once (__tcp_ack_snd_check() in
+ * net/ipv4/tcp_input.c), less within DELAYED_ACK ticks (RFC 1122, 4.2.3.2); what a full segment is, is
+ * learned from what comes (tcp_measure_rcv_mss()). */
 #include "tcp_priv.h"
 #include "io.h"
 #include "irq.h"
@@ -70,7 +72,7 @@ static void queue_release(void)
         tcp.head = packet->next;
         if (tcp.unsent == packet)
             tcp.unsent = packet->next;
-        tcp.queued -= packet->payload;
+        tcp.queued--;
         packet_release(packet);
     }
 }
@@ -150,6 +152,14 @@ static bool trim(struct segment *segment)
     return true;
 }
 
+/* The largest segment seen, or the length of two in a row. */
+static void full_segment_measured(uint32_t length)
+{
+    if (length > tcp.rcv_mss || (length >= TCP_DEFAULT_MSS && length == tcp.rcv_length))
+        tcp.rcv_mss = length;
+    tcp.rcv_length = length;
+}
+
 static void take_data(const struct segment *segment)
 {
     uint32_t start = tcp.in % RECEIVE_BUFFER, length = segment->length;
@@ -158,7 +168,8 @@ static void take_data(const struct segment *segment)
     memcpy(tcp.buffer, segment->data + first, length - first);
     tcp.in += length;
     tcp.rcv_nxt += length;
-    if (++tcp.ack_segments >= 2) {
+    full_segment_measured(length);
+    if (tcp.rcv_nxt - tcp.rcv_acked >= 2 * tcp.rcv_mss) {
         tcp_send_ack();
     } else if (!tcp.ack_delayed) {
         tcp.ack_delayed = true;

@@ -27,9 +27,12 @@ enum {
     TCP_ACK = 16,
     TCP_MSS = 1460,
     TCP_DEFAULT_MSS = 536,
-    SEND_BUFFER = 65536,
     RECEIVE_BUFFER = 65536,
-    RECEIVE_WINDOW_MAX = 65535,
+    /* Linux 2.2's default of a socket's send buffer, and what an sk_buff of a full segment counts for in it:
+     * headers' room, segment and the structure itself (sock_wmalloc(), alloc_skb(); assumed from their sizes
+     * on i386). */
+    SEND_MEMORY = 65535,
+    PACKET_MEMORY = 1792,
 };
 
 struct tcp {
@@ -44,7 +47,7 @@ struct tcp {
     uint32_t snd_wnd, snd_wl1, snd_wl2;
     uint32_t mss;
     struct packet *head, *tail, *unsent;
-    uint32_t queued; /* payload bytes in the queue */
+    uint32_t queued; /* packets in the queue */
     bool fin_queued;
     unsigned duplicates; /* acknowledgements of snd_una in a row */
 
@@ -61,7 +64,8 @@ struct tcp {
     /* Receiving. in - out bytes wait in the buffer. */
     uint32_t rcv_nxt, rcv_edge; /* rcv_edge: end of the window advertised */
     uint32_t in, out;
-    unsigned ack_segments; /* full segments taken and not acknowledged */
+    uint32_t rcv_acked;           /* rcv_nxt of the last acknowledgement sent */
+    uint32_t rcv_mss, rcv_length; /* what the peer's full segments seem to hold; length of the last one */
     bool ack_delayed;
     uint32_t ack_deadline;
     uint8_t buffer[RECEIVE_BUFFER];

@@ -84,7 +84,7 @@ static bool receives(const struct config *config)
 
 static bool open_connection(const struct config *config)
 {
-    if (config->mode == MODE_SERVE)
+    if (config->mode == MODE_SERVE || config->mode == MODE_SOURCE)
         return system_call(SYS_ACCEPT, config->port, 0) >= 0;
     return config->mode == MODE_UDP || system_call(SYS_CONNECT, config->peer, config->port) >= 0;
 }
@@ -172,7 +172,7 @@ __attribute__((section(".user.start"), noreturn)) void user_main(void)
         finish("cannot connect", 1);
     uint64_t start = clock_now();
     uint64_t bytes = receives(&config) ? run_receive(&config) : run_send(&config);
-    if (config.mode == MODE_SEND && system_call(SYS_SHUTDOWN, 0, 0) < 0)
+    if ((config.mode == MODE_SEND || config.mode == MODE_SOURCE) && system_call(SYS_SHUTDOWN, 0, 0) < 0)
         bytes = bytes < config.total ? bytes : config.total - 1; /* not all of it arrived */
     system_call(SYS_STATS, user_address(&stats), 0);
     uint64_t end = clock_now();

@@ -79,6 +79,28 @@ host receiver pc-733 none "$serve"
 pair sender receiver
 grep -q '^nettest: sent 600000 bytes' sender || fail "$row: nothing sent"
 
+# How Linux 2.2 packs writes: half a segment goes at once, so a packet has two writes of 512 bytes, one of 1024, and
+# 4096 bytes are three packets. packets WRITE LEAST MOST
+packets() {
+    row="packets of $1-byte writes"
+    host sender pc-733 none "mode=send total=600000 write=$1"
+    host receiver pc-733 none "$serve"
+    pair sender receiver
+    tx=$(sed -n 's/^nettest: packets tx=\([0-9]*\) .*/\1/p' sender)
+    [ "${tx:-0}" -ge "$2" ] && [ "$tx" -le "$3" ] || fail "$row: $tx packets, not $2 to $3"
+}
+packets 512 586 600
+packets 1024 586 600
+packets 4096 440 450
+packets 65536 411 425
+
+# The other way round: the far host sends.
+row="source"
+host sender pc-733 none "mode=source total=600000 write=4096 ip=10.0.0.2 peer=10.0.0.1"
+host receiver pc-350 none "mode=recv total=600000 write=4096"
+pair receiver sender
+grep -q '^nettest: received 600000 bytes' receiver || fail "$row: nothing received: $(cat receiver)"
+
 # Each host's lines of a log have the stamps of its own clock: a host's time never goes back.
 row="log"
 host sender pc-733 none "mode=send total=20000 write=4096" -d int -D log
