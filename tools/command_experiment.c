@@ -162,7 +162,7 @@ static enum status find_file(const char *const *candidates, unsigned count, char
 
 /* Files not given are looked for where they are built, installed or downloaded to. */
 static enum status find_guest(struct experiment_options *options, char kernel[LABORATORY_PATH],
-                              char initrd[LABORATORY_PATH], struct error *err)
+                              char initrd[LABORATORY_PATH], char far[LABORATORY_PATH], struct error *err)
 {
     static const char *const nettest[] = {"../guests/nettest/nettest.elf", "nettest.elf",
                                           "../share/crosspage/nettest.elf"},
@@ -189,6 +189,10 @@ static enum status find_guest(struct experiment_options *options, char kernel[LA
                                    : "no nettest.elf beside the program: give -kernel FILE");
         guest->kernel = kernel;
     }
+    if (!guest->linux_kernel)
+        guest->far_kernel = guest->kernel;
+    else if (find_file(nettest, ARRAY_LEN(nettest), far, err) == STATUS_OK)
+        guest->far_kernel = far; /* else an experiment with two hosts says what it lacks */
     if (guest->linux_kernel && guest->initrd == NULL) {
         if (find_file(initrds, ARRAY_LEN(initrds), initrd, err) != STATUS_OK)
             return status_fail(err, STATUS_NO_FILE,
@@ -454,7 +458,7 @@ static enum status execute(const struct experiment_options *options, int *exit_s
 int command_experiment(int argc, char **argv)
 {
     struct experiment_options *options = xcalloc(1, sizeof *options);
-    char kernel[LABORATORY_PATH], initrd[LABORATORY_PATH];
+    char kernel[LABORATORY_PATH], initrd[LABORATORY_PATH], far[LABORATORY_PATH];
     struct error err;
     int exit_status = 1;
     options->format = "text";
@@ -472,7 +476,7 @@ int command_experiment(int argc, char **argv)
     if (status == STATUS_OK && form_index(options->format) == ARRAY_LEN(forms))
         status = status_fail(&err, STATUS_BAD_INPUT, "unknown format '%s'", options->format);
     if (status == STATUS_OK)
-        status = find_guest(options, kernel, initrd, &err);
+        status = find_guest(options, kernel, initrd, far, &err);
     if (status != STATUS_OK) {
         free(options);
         return usage_error(&err);

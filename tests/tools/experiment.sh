@@ -30,6 +30,21 @@ valid() { python3 -c 'import json,sys; json.load(open(sys.argv[1]))' "$1" || fai
 
 small="-set total=100k"
 
+# ---- Two hosts ----
+# shellcheck disable=SC2086
+experiment 0 sweep $small -set @2.0-733 -vary far=peer,native-350,optimized-350 -vary mode=send,recv -o far
+says '6 runs, 0 found' err
+[ "$(cut -d , -f 3- far/sweep.csv | sort -u | wc -l)" -eq 7 ] || fail "the far end makes no difference: $(cat far/sweep.csv)"
+python3 -c 'import json,sys
+for run in json.load(open("far/sweep.json"))["runs"]:
+    assert (" -- " in run["command"]) == (run["configuration"]["far"] != "peer"), run["command"]
+    assert run["metrics"]["throughput_mbps"] > 5, run["label"]' || fail "commands of runs with two hosts"
+# shellcheck disable=SC2086
+experiment 1 sweep $small -set @2.0-733 -set far.halt=spin
+says 'far.halt: the other end of the wire is the scripted peer' out
+experiment 2 sweep -set far.frobnicate=1
+says "'frobnicate' is no parameter" err
+
 # ---- Resumption ----
 # shellcheck disable=SC2086
 experiment 0 sweep $small -vary write=1k,4k -o all

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct guest nettest = {.kernel = "nettest.elf"};
+static const struct guest nettest = {.kernel = "nettest.elf", .far_kernel = "far.elf"};
 static const struct guest debian = {.kernel = "vmlinuz", .initrd = "initrd", .linux_kernel = true};
 
 /* The command line of settings, or "!" and the error. */
@@ -15,7 +15,7 @@ static const char *command(const char *settings, const struct guest *guest, char
     struct words words;
     struct error err;
     if (configuration_apply(&configuration, settings, &err) != STATUS_OK ||
-        configuration_words(&configuration, guest, &words, &err) != STATUS_OK) {
+        configuration_words(&configuration, guest, NULL, &words, &err) != STATUS_OK) {
         snprintf(out, size, "!%s", err.text);
         return out;
     }
@@ -60,6 +60,26 @@ Test(configuration, words)
     expect("vmnet.copy=2.5ns", "-cost vmnet.copy=2.5ns");
     expect("insn.MUL=9", "-cost insn.MUL=9");
     expect("@native-350 write=8", "-profile pc-350 -hypervisor none ");
+}
+
+/* The second host's options follow the first one's. */
+Test(configuration, far_host)
+{
+    char text[2048];
+    expect("@2.0-733 far=native-350 total=1M",
+           " -- -m 64 -profile pc-350 -hypervisor none -nic peer -kernel far.elf -append exit=acpi "
+           "ip=10.0.0.2 peer=10.0.0.1 mode=serve total=1M -no-reboot");
+    expect(
+        "mode=recv far=2.0-733 far.switch.cold=1 far.halt=spin",
+        "-hypervisor workstation,halt=spin -cost switch.cold=1 -nic peer -kernel far.elf -append exit=acpi "
+        "ip=10.0.0.2 peer=10.0.0.1 mode=source");
+    cr_expect_null(strstr(command("far=peer", &nettest, text, sizeof text), "--"));
+    command("far.halt=spin", &nettest, text, sizeof text);
+    cr_expect(strstr(text, "!far.halt: the other end") != NULL, "%s", text);
+    command("far=native-350 latency=5", &nettest, text, sizeof text);
+    cr_expect(strstr(text, "!latency is the scripted peer's") != NULL, "%s", text);
+    command("far=frob", &nettest, text, sizeof text);
+    cr_expect(strstr(text, "!no machine is called 'frob'") != NULL, "%s", text);
 }
 
 /* Percentages are of the profile's values; the clock comes first, single costs after `switch`. */

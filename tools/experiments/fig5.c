@@ -9,6 +9,7 @@ const struct experiment experiment_fig5 = {
     .expects =
         "The published segments, since the costs were fitted to them; 17.55 us in the driver, 8.90 us in two "
         "world switches. Twelve I/O instructions and one interrupt per packet, five of them world switches.",
+    .base = TEST_BED_733,
     .variants = {{"2.0", NULL, "@2.0-733"},
                  {"datagrams", "VM/PC-733, version 2.0, UDP", "@2.0-733 mode=udp write=1472"},
                  {0}},

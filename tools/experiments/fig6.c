@@ -7,12 +7,13 @@ const struct experiment experiment_fig6 = {
         "Native fills the link at every size. Version 2.0 is bound by the CPU: 64 Mb/s on the PC-733, 25 on the "
         "PC-350, less with small writes. Optimized fills the link on the PC-733 and more than doubles the "
         "PC-350's.",
+    .base = TEST_BED_733,
     .variants = {{"native-733", NULL, "@native-733"},
-                 {"native-350", NULL, "@native-350"},
+                 {"native-350", NULL, "@native-350 " TEST_BED_350},
                  {"optimized-733", NULL, "@optimized-733"},
                  {"2.0-733", NULL, "@2.0-733"},
-                 {"optimized-350", NULL, "@optimized-350"},
-                 {"2.0-350", NULL, "@2.0-350"},
+                 {"optimized-350", NULL, "@optimized-350 " TEST_BED_350},
+                 {"2.0-350", NULL, "@2.0-350 " TEST_BED_350},
                  {0}},
     .vary = {"write=512:65536:*2"},
     .views = {{VIEW_PIVOT, "Throughput", {{"throughput_mbps", "throughput", 1}, {0}}, "write"},

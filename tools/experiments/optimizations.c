@@ -8,6 +8,7 @@ const struct experiment experiment_optimizations = {
         "I/O in the VMM gains most, as it removes four of five world switches per packet. Send combining "
         "shares the fifth one among packets; without I/O in the VMM it gains little. IRQ notification gains "
         "a little on top of each.",
+    .base = TEST_BED_733,
     .variants = {{"vm", "VM/PC-733", "@2.0-733"}, {0}},
     .vary = {"io-in-vmm=off,on", "send-combining=off,on", "irq-notify=off,on"},
     .views = {{VIEW_RUNS,

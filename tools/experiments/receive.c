@@ -8,12 +8,12 @@ const struct experiment experiment_receive = {
         "The same order: native fills the link, version 2.0 does not, optimized does. Receiving has two copies "
         "in the host's way (kernel to VMApp, VMApp to guest) and no batching by the guest, so version 2.0 is "
         "slower than when it transmits.",
-    .base = "mode=recv",
+    .base = TEST_BED_733 " mode=recv",
     .variants = {{"native-733", NULL, "@native-733"},
                  {"2.0-733", NULL, "@2.0-733"},
                  {"optimized-733", NULL, "@optimized-733"},
-                 {"2.0-350", NULL, "@2.0-350"},
-                 {"optimized-350", NULL, "@optimized-350"},
+                 {"2.0-350", NULL, "@2.0-350 " TEST_BED_350},
+                 {"optimized-350", NULL, "@optimized-350 " TEST_BED_350},
                  {"2.0-733-send", "VM/PC-733, version 2.0, transmitting", "@2.0-733 mode=send"},
                  {0}},
     .views = {{VIEW_RUNS,

@@ -9,6 +9,7 @@ const struct experiment experiment_section4 = {
         "Cheaper PIC virtualization little (it is 2.5 % of VMM time). An ideal NIC much: one OUT instead of "
         "twelve accesses, no transmit interrupt. No copy into the sk_buff: several us per packet of host time. "
         "Bypassing the host most: no mandatory world switch.",
+    .base = TEST_BED_733,
     .variants = {{"optimized", NULL, "@optimized-733 halt=spin"},
                  {"pic", "4.1 cheaper PIC", "@optimized-733 halt=spin pic=cheap"},
                  {"idle-cr3", "4.2 page tables kept when idle", "@optimized-733 halt=spin idle-cr3=keep"},

@@ -8,6 +8,7 @@ const struct experiment experiment_table1 = {
     .expects =
         "Most of it in the VMM, and there in accesses to the Lance that switch worlds. The embedded guest runs "
         "fewer instructions per packet than Linux 2.2, so its own share is smaller and all others are larger.",
+    .base = TEST_BED_733,
     .variants = {{"2.0", NULL, "@2.0-733"}, {0}},
     .views = {{VIEW_METRICS,
                "Shares of all time",

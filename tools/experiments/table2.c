@@ -7,6 +7,7 @@ const struct experiment experiment_table2 = {
     .expects =
         "The link is full and the CPU idle part of the time; accesses that switch worlds are rare; sending via "
         "the VMNet is the largest share of the host's time.",
+    .base = TEST_BED_733,
     .variants = {{"optimized", NULL, "@optimized-733 halt=spin"}, {0}},
     .views = {{VIEW_METRICS,
                "Shares of all time",

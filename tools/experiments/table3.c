@@ -7,6 +7,7 @@ const struct experiment experiment_table3 = {
     .expects =
         "Idle time grows with each one: 0, 2.0, 17.9, 21.7 % of the time, against 86 % on the machine itself. "
         "I/O in the VMM alone gets from the CPU's limit to the link's; send combining gives most idle time.",
+    .base = TEST_BED_733,
     .variants = {{"native", NULL, "@native-733"},
                  {"optimized", NULL, "@optimized-733 halt=spin"},
                  {"no-irq-notify", "optimized without IRQ notification",

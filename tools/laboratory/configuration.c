@@ -12,7 +12,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum way { WAY_RUN, WAY_NIC, WAY_GUEST, WAY_MEASURE, WAY_GROUP, WAY_COST, WAY_HYPERVISOR, WAY_UNKNOWN };
+enum way {
+    WAY_RUN,
+    WAY_NIC,
+    WAY_GUEST,
+    WAY_MEASURE,
+    WAY_GROUP,
+    WAY_FAR,
+    WAY_COST,
+    WAY_HYPERVISOR,
+    WAY_UNKNOWN
+};
+
+/* Before the name of a setting: it is the second host's. */
+static const char FAR_PREFIX[] = "far.";
 
 static const struct parameter {
     const char *name;
@@ -74,8 +87,15 @@ static bool any_has_option(const char *name)
     return false;
 }
 
+static bool is_far(const char *name)
+{
+    return strncmp(name, FAR_PREFIX, strlen(FAR_PREFIX)) == 0;
+}
+
 static enum way way_of(const char *name)
 {
+    if (is_far(name))
+        return WAY_FAR;
     const struct parameter *parameter = parameter_find(name);
     if (parameter != NULL)
         return parameter->way;
@@ -84,6 +104,8 @@ static enum way way_of(const char *name)
 
 enum status configuration_known(const char *name, struct error *err)
 {
+    if (is_far(name))
+        name += strlen(FAR_PREFIX);
     if (way_of(name) != WAY_UNKNOWN)
         return STATUS_OK;
     struct suggestion suggestion = suggestion_start(name);
@@ -151,14 +173,18 @@ enum status configuration_set(struct configuration *configuration, const char *n
     return STATUS_OK;
 }
 
+static enum status apply_machine(struct configuration *configuration, const char *name, struct error *err)
+{
+    for (unsigned i = 0; i < ARRAY_LEN(machines); i++)
+        if (strcmp(machines[i].name, name) == 0)
+            return configuration_apply(configuration, machines[i].settings, err);
+    return status_fail(err, STATUS_BAD_INPUT, "no machine is called '%s' (-help lists them)", name);
+}
+
 static enum status apply_word(struct configuration *configuration, char *word, struct error *err)
 {
-    if (*word == '@') {
-        for (unsigned i = 0; i < ARRAY_LEN(machines); i++)
-            if (strcmp(machines[i].name, word + 1) == 0)
-                return configuration_apply(configuration, machines[i].settings, err);
-        return status_fail(err, STATUS_BAD_INPUT, "no machine is called '%s' (-help lists them)", word + 1);
-    }
+    if (*word == '@')
+        return apply_machine(configuration, word + 1, err);
     char *equals = strchr(word, '=');
     if (equals == NULL)
         return status_fail(err, STATUS_BAD_INPUT, "'%s': expected name=value", word);
@@ -361,7 +387,8 @@ static enum status add_guest(const struct configuration *configuration, const st
     snprintf(text, sizeof text,
              guest->linux_kernel
                  ? "console=ttyS0,115200 panic=-1 quiet cryptomgr.notests noisapnp cp.run=nettest"
-                 : "exit=acpi");
+             : guest->is_far ? "exit=acpi ip=10.0.0.2 peer=10.0.0.1"
+                             : "exit=acpi");
     for (unsigned i = 0; i < configuration->count; i++) {
         const struct setting *setting = &configuration->setting[i];
         const struct parameter *parameter = parameter_find(setting->name);
@@ -387,12 +414,57 @@ static enum status add_guest(const struct configuration *configuration, const st
     return STATUS_OK;
 }
 
-enum status configuration_words(const struct configuration *configuration, const struct guest *guest,
-                                struct words *words, struct error *err)
+/* ---- The second host ---- */
+
+static const char *far_machine(const struct configuration *configuration)
 {
-    *words = (struct words){0};
-    words_add(words, "crosspage");
-    words_add(words, "run");
+    const char *machine = configuration_get(configuration, "far");
+    return machine != NULL && strcmp(machine, "peer") != 0 ? machine : NULL;
+}
+
+/* What its nettest does when the first host's does `mode`. */
+static const char *counterpart(const char *mode)
+{
+    return mode != NULL && strcmp(mode, "recv") == 0 ? "source" : "serve";
+}
+
+/* The second host's configuration, without names' prefix. */
+static enum status far_configuration(const struct configuration *configuration, const char *machine,
+                                     struct configuration *far, struct error *err)
+{
+    static const char *const shared[] = {"total", "write"};
+    *far = (struct configuration){0};
+    TRY(apply_machine(far, machine, err));
+    for (unsigned i = 0; i < ARRAY_LEN(shared); i++)
+        if (configuration_get(configuration, shared[i]) != NULL)
+            TRY(configuration_set(far, shared[i], configuration_get(configuration, shared[i]), err));
+    TRY(configuration_set(far, "mode", counterpart(configuration_get(configuration, "mode")), err));
+    for (unsigned i = 0; i < configuration->count; i++)
+        if (is_far(configuration->setting[i].name))
+            TRY(configuration_set(far, configuration->setting[i].name + strlen(FAR_PREFIX),
+                                  configuration->setting[i].value, err));
+    return STATUS_OK;
+}
+
+static enum status check_far(const struct configuration *configuration, struct error *err)
+{
+    bool host = far_machine(configuration) != NULL;
+    for (unsigned i = 0; i < configuration->count && !host; i++)
+        if (is_far(configuration->setting[i].name))
+            return status_fail(err, STATUS_BAD_INPUT,
+                               "%s: the other end of the wire is the scripted peer (far=MACHINE)",
+                               configuration->setting[i].name);
+    if (host && configuration_get(configuration, "latency") != NULL)
+        return status_fail(err, STATUS_BAD_INPUT, "latency is the scripted peer's, and far=%s is a host",
+                           far_machine(configuration));
+    return STATUS_OK;
+}
+
+/* ---- All of it ---- */
+
+static enum status add_host(const struct configuration *configuration, const struct guest *guest,
+                            struct words *words, struct error *err)
+{
     for (unsigned i = 0; i < configuration->count; i++) {
         const struct parameter *parameter = parameter_find(configuration->setting[i].name);
         if (parameter == NULL || parameter->way != WAY_RUN || strcmp(parameter->name, "hypervisor") == 0)
@@ -400,14 +472,40 @@ enum status configuration_words(const struct configuration *configuration, const
         words_add(words, "-%s", parameter->word);
         words_add(words, "%s", configuration->setting[i].value);
     }
-    enum status status = add_hypervisor(configuration, words, err);
-    if (status == STATUS_OK)
-        status = add_costs(configuration, words, err);
-    if (status == STATUS_OK) {
-        add_network(configuration, words);
-        status = add_guest(configuration, guest, words, err);
-    }
+    TRY(add_hypervisor(configuration, words, err));
+    TRY(add_costs(configuration, words, err));
+    add_network(configuration, words);
+    TRY(add_guest(configuration, guest, words, err));
     words_add(words, "-no-reboot");
+    return STATUS_OK;
+}
+
+static enum status add_far_host(const struct configuration *configuration, const struct guest *guest,
+                                struct words *words, struct error *err)
+{
+    const struct guest embedded = {.kernel = guest->far_kernel, .is_far = true};
+    struct configuration far;
+    if (guest->far_kernel == NULL)
+        return status_fail(err, STATUS_NO_FILE, "far=%s: no nettest.elf beside the program for it",
+                           far_machine(configuration));
+    TRY(far_configuration(configuration, far_machine(configuration), &far, err));
+    words_add(words, "--");
+    return add_host(&far, &embedded, words, err);
+}
+
+enum status configuration_words(const struct configuration *configuration, const struct guest *guest,
+                                const struct words *files, struct words *words, struct error *err)
+{
+    *words = (struct words){0};
+    words_add(words, "crosspage");
+    words_add(words, "run");
+    enum status status = check_far(configuration, err);
+    if (status == STATUS_OK)
+        status = add_host(configuration, guest, words, err);
+    for (unsigned i = 0; files != NULL && i < files->count; i++)
+        words_add(words, "%s", files->word[i]);
+    if (status == STATUS_OK && far_machine(configuration) != NULL)
+        status = add_far_host(configuration, guest, words, err);
     if (status != STATUS_OK)
         words_free(words);
     return status;

@@ -2,6 +2,9 @@
  * or an option of the hypervisor; a value is what the command line of `crosspage run` takes. A cost and
  * `switch` and `cpu_mhz` also take a percentage: of the profile's value.
  *
+ * far=MACHINE (machine.def) puts a second host at the other end of the wire in place of the scripted peer;
+ * far.NAME is the setting NAME of that host.
+ *
  * Equal configurations have equal texts, whatever the order in which they were set. */
 #ifndef CROSSPAGE_TOOLS_LABORATORY_CONFIGURATION_H
 #define CROSSPAGE_TOOLS_LABORATORY_CONFIGURATION_H
@@ -28,6 +31,8 @@ struct configuration {
 struct guest {
     bool linux_kernel; /* a Linux kernel with the initramfs of tools/mkinitramfs, else the embedded guest */
     const char *kernel, *initrd;
+    const char *far_kernel; /* the embedded guest, for a second host; NULL: not found */
+    bool is_far;            /* this is the second host's */
 };
 
 /* NULL when it is not set. */
@@ -43,14 +48,14 @@ const char *configuration_text(const struct configuration *configuration, char t
 /* Is there a parameter, cost or hypervisor option of this name (in any hypervisor)? */
 enum status configuration_known(const char *name, struct error *err) MUST_CHECK;
 
-/* The words of `crosspage run` that the configuration means, without files to write. An option that the
- * hypervisor does not have is an error. */
 struct words {
     unsigned count;
     char *word[192]; /* ends with NULL */
 };
+/* The words of `crosspage run` that the configuration means, with `files` (NULL: none) among the first
+ * host's. An option that the hypervisor does not have is an error. */
 enum status configuration_words(const struct configuration *configuration, const struct guest *guest,
-                                struct words *words, struct error *err) MUST_CHECK;
+                                const struct words *files, struct words *words, struct error *err) MUST_CHECK;
 void words_add(struct words *words, const char *format, ...) PRINTF(2, 3);
 void words_free(struct words *words);
 

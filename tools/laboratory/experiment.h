@@ -93,6 +93,10 @@ struct experiment {
 /* What all runs start from. */
 #define EXPERIMENT_BASE "profile=pc-733 hypervisor=workstation mode=send total=10M write=4096 stop-after=1000"
 
+/* The paper's test bed: one of its two PCs measured, the other one natively at the other end of the wire. */
+#define TEST_BED_733 "far=native-350"
+#define TEST_BED_350 "far=native-733"
+
 /* The variants times the sweeps; what `plan` = NULL does. */
 enum status outcome_plan(struct outcome *outcome, struct error *err) MUST_CHECK;
 /* One run: base, the variant's settings, the user's changes, the chosen values (NULL: none). A label that is

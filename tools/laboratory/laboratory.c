@@ -53,10 +53,12 @@ static enum status hash_file(const char *path, char text[HASH_TEXT], struct erro
 
 static enum status hash_guest(struct laboratory *l, struct error *err)
 {
-    char both[2 * HASH_TEXT] = "";
+    char both[3 * HASH_TEXT] = "";
     TRY(hash_file(l->options.guest.kernel, both, err));
     if (l->options.guest.initrd != NULL)
         TRY(hash_file(l->options.guest.initrd, both + HASH_TEXT, err));
+    if (l->options.guest.far_kernel != NULL)
+        TRY(hash_file(l->options.guest.far_kernel, both + 2 * HASH_TEXT, err));
     hash_text(both, sizeof both, l->guest);
     return STATUS_OK;
 }
@@ -250,20 +252,22 @@ static void fail(struct laboratory *l, struct job *job)
 static enum status start_run(struct laboratory *l, struct job *job, struct error *err)
 {
     char folder[LABORATORY_PATH], errors[LABORATORY_PATH + 16];
-    struct words words;
-    TRY(configuration_words(&job->configuration, &l->options.guest, &words, err));
+    static const char *const names[] = {"trace", "stats"};
+    struct words words, files = {0};
     job_path(l, job, ".d", folder);
+    for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
+        words_add(&files, "-%s", names[i]);
+        words_add(&files, "%s/%s", folder, names[i]);
+    }
+    words_add(&files, "-serial");
+    words_add(&files, "file:%s/%s", folder, RECORD_SERIAL);
+    words_add(&files, "-quiet");
+    enum status status = configuration_words(&job->configuration, &l->options.guest, &files, &words, err);
+    words_free(&files);
+    TRY(status);
     host_folder_remove(folder); /* of a run that was killed */
-    enum status status = host_folder_make(folder, err);
+    status = host_folder_make(folder, err);
     if (status == STATUS_OK) {
-        static const char *const files[] = {"trace", "stats"};
-        for (unsigned i = 0; i < ARRAY_LEN(files); i++) {
-            words_add(&words, "-%s", files[i]);
-            words_add(&words, "%s/%s", folder, files[i]);
-        }
-        words_add(&words, "-serial");
-        words_add(&words, "file:%s/%s", folder, RECORD_SERIAL);
-        words_add(&words, "-quiet");
         snprintf(errors, sizeof errors, "%s/%s", folder, RECORD_ERRORS);
         status = host_process_start(&job->process, words.word, errors, l->signals, err);
     }
@@ -299,7 +303,7 @@ static enum status finish(struct laboratory *l, struct job *job, struct error *e
     struct words words;
     job_path(l, job, ".d", folder);
     identity_of(l, &job->configuration, identity);
-    enum status status = configuration_words(&job->configuration, &l->options.guest, &words, err);
+    enum status status = configuration_words(&job->configuration, &l->options.guest, NULL, &words, err);
     if (status == STATUS_OK) {
         join(&words, command);
         words_free(&words);
