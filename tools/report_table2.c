@@ -66,28 +66,50 @@ static enum table2_row halted_row(const struct report *report, unsigned step)
     return row == TABLE2_VMNET_TX || row == TABLE2_VMNET_RX || row == TABLE2_LANCE_TX ? row : TABLE2_IDLE_IRQ;
 }
 
+void table2_cells(const struct report *report, tick_t from, tick_t to, uint64_t *cells)
+{
+    unsigned steps = report->receipts.step_count;
+    uint64_t *ticks = xcalloc(steps, sizeof *ticks), *halted = xcalloc(steps, sizeof *halted);
+    analysis_sum(&report->analysis, from, to, ticks);
+    sum_halted(report, from, to, halted);
+    for (unsigned i = 0; i < steps; i++) {
+        cells[row_of_category[category_of(report, i)] * steps + i] += ticks[i] - halted[i];
+        cells[halted_row(report, i) * steps + i] += halted[i];
+    }
+    free(ticks);
+    free(halted);
+}
+
 void table2_make(const struct report *report, tick_t from, tick_t to, struct table2 *table)
 {
     unsigned steps = report->receipts.step_count;
-    uint64_t *ticks = xcalloc(steps, sizeof *ticks), *halted = xcalloc(steps, sizeof *halted),
+    uint64_t *cells = xcalloc((size_t)TABLE2_COUNT * steps, sizeof *cells),
              *counts = xcalloc(steps, sizeof *counts);
     *table = (struct table2){.length = to - from};
-    analysis_sum(&report->analysis, from, to, ticks);
+    table2_cells(report, from, to, cells);
     analysis_count(&report->analysis, from, to, counts);
-    sum_halted(report, from, to, halted);
-    for (unsigned i = 0; i < steps; i++) {
-        enum table2_row row = row_of_category[category_of(report, i)];
-        table->ticks[row] += ticks[i] - halted[i];
-        table->ticks[halted_row(report, i)] += halted[i];
-        if (counts[i] > table->counts[row]) /* an event of a row is its most frequent step */
-            table->counts[row] = counts[i];
-    }
     for (unsigned row = 0; row < TABLE2_COUNT; row++)
-        if (table2_rows[row].half == HALF_VMM)
+        for (unsigned i = 0; i < steps; i++) {
+            table->ticks[row] += cells[row * steps + i];
+            /* an event of a row is its most frequent step */
+            if (row == row_of_category[category_of(report, i)] && counts[i] > table->counts[row])
+                table->counts[row] = counts[i];
+        }
+    for (unsigned row = 0; row < TABLE2_COUNT; row++)
+        if (table2_is_vmm((enum table2_row)row))
             table->vmm += table->ticks[row];
-    free(ticks);
-    free(halted);
+    free(cells);
     free(counts);
+}
+
+bool table2_is_vmm(enum table2_row row)
+{
+    return table2_rows[row].half == HALF_VMM;
+}
+
+const char *table2_row_name(enum table2_row row)
+{
+    return table2_rows[row].name;
 }
 
 double table2_percent(const struct table2 *table, enum table2_row row)
@@ -101,7 +123,7 @@ const char *table2_row_id(enum table2_row row)
     return table2_rows[row].id;
 }
 
-static const struct published *published(const char *group, enum table2_row row)
+const struct published *table2_published(const char *group, enum table2_row row)
 {
     char metric[64];
     snprintf(metric, sizeof metric, "%s.%s", group, table2_rows[row].id);
@@ -111,7 +133,8 @@ static const struct published *published(const char *group, enum table2_row row)
 static void print_row(const struct report *report, const struct table2 *table, enum table2_row row,
                       bool compare, FILE *out)
 {
-    const struct published *percent = published("table2_percent", row), *us = published("table2_us", row);
+    const struct published *percent = table2_published("table2_percent", row),
+                           *us = table2_published("table2_us", row);
     if (table->ticks[row] == 0 && percent == NULL)
         return;
     fprintf(out, "  %-42s %6.2f %%", table2_rows[row].name, table2_percent(table, row));

@@ -1,7 +1,7 @@
 /* The text report: whole run by layer, the transfer in the shape of the paper's Table 1, one packet in the
  * shape of its Figure 5, the receipt of the mean packet, and how often things happened per packet. Published
  * figures stand beside ours, marked as such. */
-#include "tools/published.h"
+#include "tools/report_published.h"
 #include "tools/table2.h"
 #include "tools/transfer.h"
 
@@ -49,39 +49,11 @@ static void print_run(const struct report *report, FILE *out)
 
 /* ---- The transfer ---- */
 
-/* Which of the paper's tables a run may be compared with: they are of one machine, in two versions. */
-enum published_run { RUN_NONE, RUN_VERSION_2_0, RUN_OPTIMIZED, RUN_OTHER };
-
-static enum published_run published_run(const struct report *report)
-{
-    const char *text = trace_description(report->analysis.trace);
-    if (strstr(text, "\"hypervisor\":\"workstation\"") == NULL)
-        return RUN_NONE;
-    if (strstr(text, "\"hypervisor_options\":\"\"") != NULL)
-        return RUN_VERSION_2_0;
-    bool optimized = strstr(text, "\"hypervisor_options\":\"version=optimized\"") != NULL ||
-                     strstr(text, "\"hypervisor_options\":\"version=optimized,halt=spin\"") != NULL;
-    return optimized && strstr(text, "\"profile\":\"pc-733\"") != NULL ? RUN_OPTIMIZED : RUN_OTHER;
-}
-
-static const struct published *published_category(const char *table, const char *group,
-                                                  enum category category)
-{
-    static const char *const ids[] = {
-#define CATEGORY(id, table, name) #id,
-#include "traces/category.def"
-#undef CATEGORY
-    };
-    char metric[64];
-    snprintf(metric, sizeof metric, "%s.%s", group, ids[category]);
-    return table ? published_find(table, metric) : NULL;
-}
-
 static void print_category(const struct report *report, enum category category,
                            const struct category_sum *sum, uint64_t whole, const char *table, FILE *out)
 {
-    const struct published *percent = published_category(table, "category_percent", category),
-                           *us = published_category(table, "category_us", category);
+    const struct published *percent = report_published_category(table, "category_percent", category),
+                           *us = report_published_category(table, "category_us", category);
     fprintf(out, "  %-42s %6.2f %%", category_name(category),
             whole ? 100.0 * (double)sum->ticks / (double)whole : 0);
     if (sum->count)
@@ -100,7 +72,7 @@ static void print_tables(const struct report *report, const struct transfer *tra
     struct category_sum sums[CATEGORY_COUNT];
     transfer_categories(report, transfer, sums);
     uint64_t length = transfer_length(transfer), vmm = transfer_vmm(sums);
-    enum published_run run = transfer->receives ? RUN_NONE : published_run(report);
+    enum published_run run = transfer->receives ? RUN_NONE : report_published_run(report);
     const char *table = run == RUN_VERSION_2_0 ? "Table 1" : NULL;
     if (run == RUN_OPTIMIZED || run == RUN_OTHER) {
         struct table2 table2;
@@ -221,7 +193,7 @@ static void print_figure5(const struct report *report, FILE *out)
                 report_us(report, begin - middle->out));
     }
     fprintf(out, "  %-18s %9.3f us\n", "total", report_us(report, middle->resume - middle->out));
-    if (published_run(report) != RUN_NONE)
+    if (report_published_run(report) != RUN_NONE)
         print_published_figure5(out);
 }
 

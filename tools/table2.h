@@ -2,6 +2,7 @@
 #ifndef CROSSPAGE_TOOLS_TABLE2_H
 #define CROSSPAGE_TOOLS_TABLE2_H
 
+#include "tools/published.h"
 #include "tools/report.h"
 
 enum table2_row {
@@ -20,9 +21,15 @@ struct table2 {
 
 /* Of the transfer in [from, to). */
 void table2_make(const struct report *report, tick_t from, tick_t to, struct table2 *table);
+/* The same cell by cell: ticks of each step in each row, added to cells[TABLE2_COUNT][step count]. */
+void table2_cells(const struct report *report, tick_t from, tick_t to, uint64_t *cells);
 /* Of all time or of VMM time, by the half of the table. */
 double table2_percent(const struct table2 *table, enum table2_row row);
 const char *table2_row_id(enum table2_row row);
+const char *table2_row_name(enum table2_row row);
+bool table2_is_vmm(enum table2_row row);
+/* `group`: table2_percent or table2_us. NULL: the paper has no such figure. */
+const struct published *table2_published(const char *group, enum table2_row row);
 /* `compare`: with the published figures. */
 void table2_text(const struct report *report, const struct table2 *table, bool compare, FILE *out);
 

@@ -177,12 +177,10 @@ static enum visit_part next_part(enum visit_part part, enum layer layer)
     }
 }
 
-void report_visit_parts(const struct report *report, const struct receipt *receipt,
-                        uint64_t parts[VISIT_PART_COUNT])
+void report_visit_cells(const struct report *report, const struct receipt *receipt, uint64_t *cells)
 {
     const struct analysis *a = &report->analysis;
     enum visit_part part = VISIT_OUT;
-    memset(parts, 0, VISIT_PART_COUNT * sizeof *parts);
     if (receipt->resume <= receipt->out)
         return;
     for (size_t i = analysis_span_at(a, receipt->out);
@@ -191,6 +189,20 @@ void report_visit_parts(const struct report *report, const struct receipt *recei
         tick_t end = i + 1 < a->span_count ? a->span_begin[i + 1] : a->end;
         end = end < receipt->resume ? end : receipt->resume;
         part = next_part(part, trace_step(a->trace, a->span_step[i])->layer);
-        parts[part] += end - begin;
+        cells[part * report->receipts.step_count + a->span_step[i]] += end - begin;
     }
+}
+
+void report_visit_parts(const struct report *report, const struct receipt *receipt,
+                        uint64_t parts[VISIT_PART_COUNT])
+{
+    unsigned steps = report->receipts.step_count;
+    uint64_t *cells = xcalloc((size_t)VISIT_PART_COUNT * steps, sizeof *cells);
+    report_visit_cells(report, receipt, cells);
+    for (unsigned part = 0; part < VISIT_PART_COUNT; part++) {
+        parts[part] = 0;
+        for (unsigned i = 0; i < steps; i++)
+            parts[part] += cells[part * steps + i];
+    }
+    free(cells);
 }

@@ -63,5 +63,7 @@ const char *visit_part_name(enum visit_part part);
 const struct receipt *report_median_visit(const struct report *report);
 void report_visit_parts(const struct report *report, const struct receipt *receipt,
                         uint64_t parts[VISIT_PART_COUNT]);
+/* The same cell by cell: ticks of each step in each part, added to cells[VISIT_PART_COUNT][step count]. */
+void report_visit_cells(const struct report *report, const struct receipt *receipt, uint64_t *cells);
 
 #endif
