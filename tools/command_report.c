@@ -20,6 +20,7 @@ struct report_form {
 
 static const struct report_form forms[] = {
     {"text", report_text, "breakdown, receipts, published figures beside ours"},
+    {"html", report_html, "one page for a browser: charts, time lines, receipts, where each cost comes from"},
     {"csv", report_csv, "one row per transmitted packet"},
     {"json", report_json, "totals and receipts"},
     {"summary", report_summary, "one number per name, as JSON: what experiments compare"},
@@ -43,7 +44,7 @@ static enum status set_trace(void *target, const char *arg, struct error *err)
 }
 
 static const struct option report_option_table[] = {
-    {"format", "text|csv|json|summary|chrome|perfetto|folded", NULL, "form of the report (default text)",
+    {"format", "text|html|csv|json|summary|chrome|perfetto|folded", NULL, "form of the report (default text)",
      offsetof(struct report_options, format)},
     {"o", "FILE", NULL, "write to a file instead of standard output",
      offsetof(struct report_options, output)},

@@ -24,7 +24,8 @@ static inline double report_cycles(const struct report *report, uint64_t ticks)
 }
 
 void report_text(const struct report *report, FILE *out);
-void report_csv(const struct report *report, FILE *out); /* a row per packet */
+void report_html(const struct report *report, FILE *out); /* one page, with all of it */
+void report_csv(const struct report *report, FILE *out);  /* a row per packet */
 void report_json(const struct report *report, FILE *out);
 void report_summary(const struct report *report, FILE *out); /* a number per name, as JSON */
 /* What is worth exporting event by event: the transfer if there is one, else all. */
