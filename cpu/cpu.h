@@ -65,7 +65,6 @@ struct cpu {
                       make it look at interrupts, invalidated code or a new deadline first */
     unsigned mode; /* enum cpu_mode, derived from s */
     uint8_t cpl;   /* derived: s.seg[SS] DPL, 3 in V86, 0 in real mode */
-    bool long64;   /* derived: EFER.LMA and CS.L */
     /* Derived, bit per segment: no check but paging is needed to read (flat) or write (flat_write) through
      * it: limit 4 GB or 64-bit mode, present, type fits, no alignment checking. The base need not be 0. */
     uint8_t flat, flat_write;
@@ -73,6 +72,9 @@ struct cpu {
     uint8_t debug_enabled; /* derived: bit n = breakpoint n is enabled in DR7 */
     bool debug_code;       /* derived: an instruction breakpoint is enabled */
     bool skip_step;        /* set by a handler that settles its own single-step trap; run loop clears */
+    /* Derived: EFER.LMA and CS.L. Not beside `mode`: a compiler that loads both at once, right after they
+     * were stored one by one, makes the host wait for the stores. */
+    bool long64;
     uint64_t seg_base[SREG_COUNT]; /* derived: base that linear addresses are made with */
     /* Derived, outside 64-bit mode, [0] to read and [1] to write: what plus offset and size - 1 is negative
      * when the access needs no check but paging. */

@@ -240,11 +240,12 @@ static bool lower_push_sreg(struct x64_unit *x)
 /* Segment register `n`; 0: done. The frame is told what enter would tell it. */
 static ALWAYS_INLINE uint64_t load_segment(struct cpu *cpu, unsigned n, uint64_t selector)
 {
-    struct xlat_frame *frame = cpu_engine_room(cpu);
     if (!segment_load_quick(cpu, n, (uint16_t)selector))
         return 1;
-    if (n == FS || n == GS)
+    if (n == FS || n == GS) {
+        struct xlat_frame *frame = cpu_engine_room(cpu);
         frame->not_flat[n - FS] = (cpu->flat & cpu->flat_write & 1 << n) == 0;
+    }
     return 0;
 }
 
