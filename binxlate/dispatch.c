@@ -354,7 +354,7 @@ unsigned translator_run(void *ctx, struct block *block)
 {
     struct translator *t = ctx;
     struct cpu *cpu = t->cpu;
-    if (!code_open(cpu))
+    if (!code_open(cpu) || cpu->timing != NULL)
         return RUN_DECLINED;
     struct translation_unit *unit = unit_of(t, block);
     if (unit == NULL || cpu->s.clock + unit->cost >= cpu->limit || !can_resume(t, unit))

@@ -140,6 +140,15 @@ void block_build_crossing(struct cpu *cpu, gpa_t phys, gpa_t tail, struct block 
 /* INSN_MAX_BYTES from `phys` on, the rest of them from the start of page `tail`. */
 void block_copy_crossing(const struct guest_memory *memory, gpa_t phys, gpa_t tail, uint8_t *bytes);
 
+/* Fetch an instruction, as far as that takes time, and run its handler; s.rip, s.clock and s.instructions
+ * stand before it. */
+static ALWAYS_INLINE enum exec insn_execute(struct cpu *cpu, const struct insn *insn)
+{
+    if (UNLIKELY(cpu->timing != NULL))
+        timing_fetch(cpu, insn->length);
+    return insn->exec(cpu, insn);
+}
+
 /* Act on what a handler returned; s.rip, s.clock and s.instructions stand before `insn` (cpu/run.c). */
 void insn_finish(struct cpu *cpu, const struct insn *insn, enum exec result);
 /* The block to run next, or NULL when one instruction was run (or its fault delivered) without one. */

@@ -56,6 +56,13 @@ struct cpu *cpu_create(const struct cpu_config *config, struct guest_memory *mem
                 cpu->config.cost[level][class] = 1;
     cpu->tables = insn_tables_create(cpu_model_features(cpu->model), cpu->config.cost);
     tlb_init(&cpu->tlb);
+    cpu->maps[false] = &cpu->tlb.map[false];
+    cpu->maps[true] = &cpu->tlb.map[true];
+    if (config->timing != NULL) {
+        cpu->timing = timing_create(config->timing);
+        cpu->maps[false] = cpu->maps[true] = tlb_map_create_empty();
+    }
+    cpu->config.timing = NULL; /* the caller's */
     cpu->blocks = block_cache_create(cpu);
     memory->changed = memory_changed;
     memory->changed_ctx = cpu;
@@ -72,6 +79,9 @@ void cpu_destroy(struct cpu *cpu)
     cpu->memory->changed = NULL;
     block_cache_destroy(cpu->blocks);
     insn_tables_destroy(cpu->tables);
+    if (cpu->timing != NULL)
+        tlb_map_destroy(cpu->maps[false]);
+    timing_destroy(cpu->timing);
     tlb_destroy(&cpu->tlb);
     host_tables_destroy((uint8_t *)cpu - ENGINE_STACK_BYTES, room_bytes(&cpu->config));
 }
@@ -81,6 +91,8 @@ void cpu_reset(struct cpu *cpu, bool power_on)
     if (log_wants(cpu->log, LOG_CPU_RESET) && cpu->log->file != NULL)
         cpu_dump(cpu, cpu->log->file);
     cpu_reset_state(cpu, power_on);
+    if (power_on)
+        timing_reset(cpu);
     cpu_state_changed(cpu);
 }
 
@@ -95,6 +107,7 @@ void cpu_drop_caches(struct cpu *cpu)
 {
     cpu_sync(cpu);
     tlb_recheck_all(&cpu->tlb);
+    timing_forget_filter(cpu);
     block_cache_drop(cpu->blocks);
 }
 
@@ -123,6 +136,7 @@ void cpu_set_a20(struct cpu *cpu, bool enabled)
     cpu->s.a20 = enabled;
     cpu_update_paging(cpu);
     tlb_flush(&cpu->tlb);
+    timing_flush_tlbs(cpu, true);
     cpu_attend(cpu);
 }
 
@@ -142,7 +156,7 @@ uint64_t cpu_state_hash(struct cpu *cpu, uint64_t seed)
         hash = (hash ^ word) * UINT64_C(0xFF51AFD7ED558CCD);
         hash ^= hash >> 32;
     }
-    return hash;
+    return cpu->timing != NULL ? timing_hash(cpu->timing, hash) : hash;
 }
 
 bool cpu_peek(struct cpu *cpu, gva_t addr, void *to, size_t size)

@@ -12,6 +12,7 @@
 #include "cpu/engine.h"
 #include "cpu/insn.h"
 #include "cpu/state.h"
+#include "cpu/timing.h"
 
 /* A CPU model is data: cpu/models.def. */
 struct cpu_model;
@@ -30,6 +31,7 @@ struct cpu_config {
     uint64_t random_seed;               /* where RDRAND and RDSEED start at power-on */
     bool fast_paths;                    /* off: only the reference handlers (tests) */
     bool no_apic;                       /* the board has no local APIC: the model's is not there */
+    const struct timing_config *timing; /* caches and branch prediction take time; NULL: they do not */
     size_t engine_bytes; /* room behind struct cpu for a translator, which addresses it from there */
 };
 
@@ -81,8 +83,10 @@ struct cpu {
     int64_t seg_reach[2][SREG_COUNT];
     uint64_t linear_mask;    /* derived: 32 bits outside 64-bit mode */
     uint64_t code_bound;     /* derived: the highest offset that code in CS may reach */
-    struct tlb_map *tlb_map; /* derived: the TLB's map for this CPL */
-    struct paging paging;    /* derived from CR0, CR3, CR4, EFER */
+    struct tlb_map *tlb_map; /* derived: maps[] for this CPL */
+    /* The TLB's maps, [user]; with a cache model, which has to see every access, an empty one. */
+    struct tlb_map *maps[2];
+    struct paging paging; /* derived from CR0, CR3, CR4, EFER */
     /* Lazy arithmetic flags: valid instead of s.rflags' arithmetic bits when op != 0 (cpu/flags.h). */
     struct lazy_flags lazy;
     struct fault fault; /* set by a handler that returns EXEC_FAULT */
@@ -97,6 +101,8 @@ struct cpu {
     const struct cpu_engine *engine; /* NULL: interpret everything */
     struct log *log;
     struct cpu_config config;
+    struct timing *timing; /* the cache model, or NULL */
+    struct timing_filter filter;
     struct tlb tlb; /* large, so at the end */
 };
 

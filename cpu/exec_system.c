@@ -132,7 +132,18 @@ enum exec exec_invd(struct cpu *cpu, const struct insn *insn)
     if (cpu->cpl != 0)
         return cpu_fault_code(cpu, VEC_GP, 0);
     cpu_exit(cpu, CPU_EXIT_CACHE, 0);
+    timing_flush_caches(cpu);
     return EXEC_NEXT;
+}
+
+/* To the cache model. The operand has just been translated. */
+static void flush_operand(struct cpu *cpu, const struct insn *insn)
+{
+    uint64_t linear = mem_linear(cpu, insn->seg, insn_ea(cpu, insn));
+    const struct tlb_entry *entry = tlb_find(&cpu->tlb, cpu->cpl == 3, linear);
+    const uint8_t *frame = entry != NULL ? memory_frame(cpu->memory, entry->page) : NULL;
+    if (frame != NULL)
+        timing_flush_lines(cpu, frame + (linear & PAGE_MASK), 1);
 }
 
 enum exec exec_clflush(struct cpu *cpu, const struct insn *insn)
@@ -141,6 +152,8 @@ enum exec exec_clflush(struct cpu *cpu, const struct insn *insn)
         return EXEC_FAULT;
     if (cpu->cpl < 3)
         cpu_exit(cpu, CPU_EXIT_CACHE, 0);
+    if (cpu->timing != NULL)
+        flush_operand(cpu, insn);
     return EXEC_NEXT;
 }
 

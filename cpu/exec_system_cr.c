@@ -16,6 +16,7 @@ void cpu_invalidate_all(struct cpu *cpu, bool global)
         tlb_flush(&cpu->tlb);
     else
         tlb_flush_nonglobal(&cpu->tlb);
+    timing_flush_tlbs(cpu, global);
     if (cpu->bus->invalidate != NULL)
         cpu->bus->invalidate(cpu->bus->ctx, NULL, global);
 }
@@ -228,6 +229,7 @@ enum exec exec_invlpg(struct cpu *cpu, const struct insn *insn)
     uint64_t linear = mem_linear(cpu, insn->seg, insn_ea(cpu, insn));
     cpu_exit(cpu, CPU_EXIT_INVLPG, linear);
     tlb_flush_page(&cpu->tlb, linear);
+    timing_flush_page(cpu, linear);
     if (cpu->bus->invalidate != NULL) {
         gva_t addr = gva(linear);
         cpu->bus->invalidate(cpu->bus->ctx, &addr, true);

@@ -19,6 +19,7 @@
 #include "cpu/cpu_priv.h"
 #include "cpu/exec.h"
 #include "cpu/protect.h"
+#include "cpu/timing_priv.h"
 
 /* ---- Segments ---- */
 
@@ -151,6 +152,7 @@ static struct tlb_entry *walk(struct cpu *cpu, uint64_t linear, enum access acce
     } else {
         /* The fault itself drops what the TLB has for the page (SDM vol. 3, 4.10.4.1). */
         tlb_flush_page(tlb, linear);
+        timing_flush_page(cpu, linear);
         cpu_fault_page(cpu, linear, code);
     }
     if (tlb_code_epoch(tlb) != epoch)
@@ -172,12 +174,28 @@ static struct tlb_entry *translate(struct cpu *cpu, uint64_t linear, enum access
 struct piece {
     gpa_t addr;
     unsigned size;
+    struct timing_page page;
 };
 
 struct span {
     struct piece piece[2];
     unsigned count;
 };
+
+/* To the cache model: the access is going to be made. */
+static void span_touch(struct cpu *cpu, const struct span *span, enum access access)
+{
+    for (unsigned n = 0; n < span->count; n++) {
+        const struct piece *piece = &span->piece[n];
+        const uint8_t *frame = memory_frame(cpu->memory, piece->addr);
+        const struct timing_piece touched = {
+            .page = piece->page,
+            .host = frame != NULL ? frame + (piece->addr.v & PAGE_MASK) : NULL,
+            .size = piece->size,
+        };
+        timing_data(cpu, &touched, access == ACCESS_WRITE);
+    }
+}
 
 static bool span_resolve(struct cpu *cpu, uint64_t linear, unsigned size, enum access access, bool user,
                          struct span *span)
@@ -192,12 +210,16 @@ static bool span_resolve(struct cpu *cpu, uint64_t linear, unsigned size, enum a
         if (entry == NULL)
             return false;
         map_entry(cpu, entry);
-        span->piece[span->count++] = (struct piece){gpa(entry->page.v | (linear & PAGE_MASK)), part};
+        span->piece[span->count++] = (struct piece){.addr = gpa(entry->page.v | (linear & PAGE_MASK)),
+                                                    .size = part,
+                                                    .page = timing_page_of(cpu, linear, entry)};
         linear += part;
         if (!(cpu->s.efer & EFER_LMA))
             linear = (uint32_t)linear;
         size -= part;
     }
+    if (UNLIKELY(cpu->timing != NULL))
+        span_touch(cpu, span, access);
     return true;
 }
 
@@ -284,7 +306,7 @@ static bool linear_write_bytes(struct cpu *cpu, uint64_t linear, unsigned size, 
 static ALWAYS_INLINE uint8_t *mapped(const struct cpu *cpu, uint64_t linear, unsigned size,
                                      enum access access, bool user)
 {
-    return cpu->config.fast_paths ? tlb_hit(&cpu->tlb.map[user], linear, size, access) : NULL;
+    return cpu->config.fast_paths ? tlb_hit(cpu->maps[user], linear, size, access) : NULL;
 }
 
 bool linear_read(struct cpu *cpu, uint64_t linear, unsigned size, bool user, uint64_t *value)

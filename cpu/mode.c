@@ -142,7 +142,7 @@ static void derive_privilege(struct cpu *cpu, unsigned cpl, unsigned real, unsig
     cpu->mode = code | cpl << MODE_CPL_SHIFT | real | guarded;
     cpu->linear_mask = cpu->long64 ? UINT64_MAX : UINT32_MAX;
     cpu->align_check = cpl == 3 && (s->cr0 & CR0_AM) != 0 && (s->rflags & FLAG_AC) != 0;
-    cpu->tlb_map = &cpu->tlb.map[cpl == 3];
+    cpu->tlb_map = cpu->maps[cpl == 3];
 }
 
 static void tell_cpl(struct cpu *cpu, unsigned old_cpl)
@@ -218,6 +218,7 @@ void cpu_update_paging(struct cpu *cpu)
 void cpu_update_all(struct cpu *cpu)
 {
     tlb_flush(&cpu->tlb);
+    timing_flush_tlbs(cpu, true);
     cpu_update_paging(cpu);
     debug_update(cpu);
     cpu_update_mode(cpu);

@@ -54,6 +54,13 @@ void predictor_destroy(struct predictor *predictor)
     predictor->entry = NULL;
 }
 
+void predictor_clear(struct predictor *predictor)
+{
+    memset(predictor->entry, 0, entries(predictor) * sizeof *predictor->entry);
+    memset(predictor->return_stack, 0, sizeof predictor->return_stack);
+    predictor->top = 0;
+}
+
 /* ---- The buffer ---- */
 
 static struct predictor_entry *set_of(const struct predictor *predictor, uint64_t address)

@@ -69,6 +69,8 @@ struct predictor {
 enum status predictor_check(const struct predictor_config *config, struct error *err) MUST_CHECK;
 void predictor_init(struct predictor *predictor, const struct predictor_config *config);
 void predictor_destroy(struct predictor *predictor);
+/* It knows nothing; counts stay. */
+void predictor_clear(struct predictor *predictor);
 
 /* A branch was executed: cycles lost. */
 uint32_t predictor_branch(struct predictor *predictor, const struct branch *branch);

@@ -75,7 +75,7 @@ static bool run_steps(struct cpu *cpu, const struct block *block)
     for (unsigned i = 0; i < block->count; i++) {
         const struct insn *insn = &block->insn[i];
         uint64_t epoch = tlb_code_epoch(&cpu->tlb);
-        enum exec result = insn->exec(cpu, insn);
+        enum exec result = insn_execute(cpu, insn);
         insn_finish(cpu, insn, result);
         if (result != EXEC_NEXT || cpu->s.clock >= cpu->limit || tlb_code_epoch(&cpu->tlb) != epoch)
             return false;
@@ -105,7 +105,7 @@ static enum exec step_uncached(struct cpu *cpu)
         block_fault(cpu);
         return EXEC_FAULT;
     }
-    enum exec result = insn.exec(cpu, &insn);
+    enum exec result = insn_execute(cpu, &insn);
     insn_finish(cpu, &insn, result);
     return result;
 }
@@ -121,7 +121,7 @@ static enum exec step_cached(struct cpu *cpu)
     case BLOCK_FAULT: block_fault(cpu); return EXEC_FAULT;
     }
     const struct insn *insn = &block->insn[0];
-    enum exec result = insn->exec(cpu, insn);
+    enum exec result = insn_execute(cpu, insn);
     insn_finish(cpu, insn, result);
     return result;
 }
@@ -189,7 +189,7 @@ static ALWAYS_INLINE unsigned run_engine(struct cpu *cpu, struct block *block)
 
 static void run_blocks(struct cpu *cpu)
 {
-    bool trace = log_wants(cpu->log, LOG_EXEC), fast = cpu->config.fast_paths;
+    bool trace = log_wants(cpu->log, LOG_EXEC), fast = cpu->config.fast_paths && cpu->timing == NULL;
     uint32_t chain = trace || cpu->engine != NULL ? 1 : CHAIN_BLOCKS;
     struct block *block = next_block(cpu);
     while (block != NULL) {

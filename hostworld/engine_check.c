@@ -71,6 +71,13 @@ static bool cpus_equal(struct check *check)
     return check->stop[0] == check->stop[1] && memcmp(&a->s, &b->s, sizeof a->s) == 0;
 }
 
+/* With -timing cache: all that is in timing_hash(). */
+static bool caches_equal(const struct check *check)
+{
+    const struct timing *a = cpu_of(check, 0)->timing, *b = cpu_of(check, 1)->timing;
+    return a == NULL || b == NULL ? a == b : timing_equal(a, b);
+}
+
 static bool pages_equal(const struct guest_memory *a, const struct guest_memory *b, uint64_t page)
 {
     const uint8_t *left = memory_frame(a, gpa(page << PAGE_SHIFT));
@@ -85,12 +92,14 @@ static bool devices_equal(struct device *a, struct device *b)
     return memcmp(device_state(a), device_state(b), a->cls->state_size) == 0;
 }
 
-/* Memory and devices, byte for byte: all that is in vm_state_hash() beside the CPU. */
+/* Caches, memory and devices, byte for byte: all that is in vm_state_hash() beside the CPU. */
 static bool rest_equal(struct check *check)
 {
     const struct guest_memory *left = cpu_of(check, 0)->memory, *right = cpu_of(check, 1)->memory;
     struct board_pc *a = vm_board(lab_vm(check->lab[0])), *b = vm_board(lab_vm(check->lab[1]));
     check->whole_stops++;
+    if (!caches_equal(check))
+        return false;
     for (uint64_t page = 0; page < left->pages; page++)
         if (!pages_equal(left, right, page))
             return false;
@@ -199,6 +208,12 @@ static void show_instructions(struct check *check, cycle_t end)
     free(line);
 }
 
+static void show_caches(const struct check *check)
+{
+    if (cpu_of(check, 0)->timing != NULL)
+        timing_diff(check->config->report, cpu_of(check, 0)->timing, cpu_of(check, 1)->timing);
+}
+
 static void show_memory(const struct check *check)
 {
     const struct guest_memory *a = cpu_of(check, 0)->memory, *b = cpu_of(check, 1)->memory;
@@ -245,7 +260,8 @@ static enum status report(struct check *check, const struct engine_check_result 
     cpu_sync(cpu_of(check, 1));
     if (cpu_state_diff(file, check->config->name[0], &cpu_of(check, 0)->s, check->config->name[1],
                        &cpu_of(check, 1)->s) == 0)
-        fprintf(file, "registers are equal, memory or devices differ:\n");
+        fprintf(file, "registers are equal, caches, memory or devices differ:\n");
+    show_caches(check);
     show_memory(check);
     show_devices(check);
     return STATUS_OK;

@@ -25,6 +25,7 @@ struct lab_config {
     const char *kernel, *initrd, *cmdline;
     struct board_config board;
     bool no_reboot, fast_paths;
+    bool caches;          /* -timing cache */
     uint64_t random_seed; /* of the guest's RDRAND and RDSEED */
     bool translate;       /* by `translator`, else interpret */
     struct translator_config translator;

@@ -66,15 +66,40 @@ static json_t *exits_json(const struct host *host)
     return exits;
 }
 
+static json_t *caches_json(const struct timing *timing)
+{
+    const struct timing_spent *spent = &timing->spent;
+    const struct predictor_counts *branches = &timing->predictor.count;
+    json_t *caches = json_object();
+    for (unsigned n = 0; n < LEVEL_COUNT; n++)
+        json_object_set_new(caches, hierarchy_level_name((enum hierarchy_level)n),
+                            json_pack("{s:I, s:I}", "hits", (json_int_t)timing->hierarchy.count[n].hits,
+                                      "misses", (json_int_t)timing->hierarchy.count[n].misses));
+    json_object_set_new(caches, "branches",
+                        json_pack("{s:I, s:I, s:I, s:I}", "mispredicted", (json_int_t)branches->mispredicted,
+                                  "mispredicted_indirect", (json_int_t)branches->indirect,
+                                  "mispredicted_returns", (json_int_t)branches->returns, "decoded",
+                                  (json_int_t)branches->decoded));
+    json_object_set_new(caches, "cycles",
+                        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "fetch", (json_int_t)spent->fetch, "load",
+                                  (json_int_t)spent->load, "store", (json_int_t)spent->store, "fetch_walk",
+                                  (json_int_t)spent->fetch_walk, "data_walk", (json_int_t)spent->data_walk,
+                                  "branch", (json_int_t)spent->branch));
+    return caches;
+}
+
 static json_t *host_json(struct host *host, struct vm *vm, const char *end, double host_seconds)
 {
     char hash[32];
     snprintf(hash, sizeof hash, "%016" PRIx64, vm_state_hash(vm));
-    return json_pack("{s:I, s:I, s:s, s:s, s:f, s:f, s:o, s:o, s:o}", "cycles", (json_int_t)host_now(host),
-                     "instructions", (json_int_t)host->cpu->s.instructions, "state_hash", hash, "end", end,
-                     "simulated_seconds", (double)host_now(host) / (double)host->hz, "host_seconds",
-                     host_seconds, "layers", layers_json(host), "exits", exits_json(host), "steps",
-                     steps_json(host));
+    json_t *stats = json_pack(
+        "{s:I, s:I, s:s, s:s, s:f, s:f, s:o, s:o, s:o}", "cycles", (json_int_t)host_now(host), "instructions",
+        (json_int_t)host->cpu->s.instructions, "state_hash", hash, "end", end, "simulated_seconds",
+        (double)host_now(host) / (double)host->hz, "host_seconds", host_seconds, "layers", layers_json(host),
+        "exits", exits_json(host), "steps", steps_json(host));
+    if (host->cpu->timing != NULL)
+        json_object_set_new(stats, "caches", caches_json(host->cpu->timing));
+    return stats;
 }
 
 static char *to_text(json_t *stats)

@@ -107,6 +107,7 @@ static enum status create_vm(struct site *site, struct error *err)
         .cmdline = from->cmdline,
         .no_reboot = from->no_reboot,
         .fast_paths = from->fast_paths,
+        .caches = from->caches,
         .random_seed = from->random_seed,
         .translator = from->translate ? &from->translator : NULL,
     };

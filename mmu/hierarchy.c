@@ -45,10 +45,11 @@ enum status hierarchy_check(const struct hierarchy_config *config, struct error 
         if (ways < 2 || ways > HIERARCHY_WAYS_MAX)
             return status_fail(err, STATUS_BAD_INPUT, "%s: ways must be 2 to %d", names[n],
                                HIERARCHY_WAYS_MAX);
-        if (!is_power_of_two(sets) || sets > most_sets(config, n))
+        uint32_t least = n < LEVEL_ITLB ? CACHE_SETS_LEAST : 1, most = most_sets(config, n);
+        if (!is_power_of_two(sets) || sets < least || sets > most)
             return status_fail(err, STATUS_BAD_INPUT,
-                               "%s: the number of sets must be a power of two, at most %u", names[n],
-                               most_sets(config, n));
+                               "%s: the number of sets must be a power of two from %u to %u", names[n], least,
+                               most);
     }
     return STATUS_OK;
 }
@@ -130,6 +131,12 @@ uint32_t hierarchy_line(struct hierarchy *hierarchy, enum touch touch, uint64_t 
                                                         : hierarchy->config.from_memory[touch];
 }
 
+bool hierarchy_line_is_first(const struct hierarchy *hierarchy, enum touch touch, uint64_t address)
+{
+    uint64_t number = address >> hierarchy->config.line_shift;
+    return set_of(hierarchy, hierarchy_level1(touch), number)[0] == number + 1;
+}
+
 uint32_t hierarchy_line_price(const struct hierarchy *hierarchy, enum touch touch, uint64_t address)
 {
     uint64_t number = address >> hierarchy->config.line_shift;
@@ -156,6 +163,14 @@ uint32_t hierarchy_page(struct hierarchy *hierarchy, enum touch touch, uint64_t 
     if (set_of(hierarchy, level, number)[0] != tag)
         drop(hierarchy, level, number, other); /* the page has become global, or no longer is */
     return use(hierarchy, level, number, tag) ? 0 : hierarchy->config.walk[touch];
+}
+
+bool hierarchy_page_is_first(const struct hierarchy *hierarchy, enum touch touch, uint64_t linear,
+                             unsigned page_shift, bool global)
+{
+    uint64_t number = linear >> page_shift;
+    return set_of(hierarchy, hierarchy_tlb(touch, page_shift), number)[0] ==
+           tlb_tag(number, page_shift, global);
 }
 
 uint32_t hierarchy_page_price(const struct hierarchy *hierarchy, enum touch touch, uint64_t linear,
@@ -220,6 +235,12 @@ void hierarchy_flush_line(struct hierarchy *hierarchy, uint64_t address)
     uint64_t number = address >> hierarchy->config.line_shift;
     for (unsigned level = LEVEL_L1I; level <= LEVEL_L2; level++)
         drop(hierarchy, (enum hierarchy_level)level, number, number + 1);
+}
+
+void hierarchy_place(struct hierarchy *hierarchy, uint64_t address)
+{
+    uint64_t number = address >> hierarchy->config.line_shift;
+    (void)use(hierarchy, LEVEL_L2, number, number + 1);
 }
 
 /* ---- As a whole ---- */

@@ -37,7 +37,13 @@ enum touch { TOUCH_FETCH, TOUCH_LOAD, TOUCH_STORE, TOUCH_COUNT };
 
 /* A cache's way is at most a page, so that the set follows from the offset in the page; a TLB is limited
  * alike. */
-enum { HIERARCHY_SETS_MAX = 1 << 14, HIERARCHY_WAYS_MAX = 64, LEVEL1_SETS_MAX = 256, TLB_SETS_MAX = 256 };
+enum {
+    HIERARCHY_SETS_MAX = 1 << 14,
+    HIERARCHY_WAYS_MAX = 64,
+    LEVEL1_SETS_MAX = 256,
+    CACHE_SETS_LEAST = 16, /* neighbouring lines do not share a set */
+    TLB_SETS_MAX = 64,
+};
 
 struct hierarchy_config {
     struct {
@@ -96,6 +102,11 @@ uint32_t hierarchy_line_price(const struct hierarchy *hierarchy, enum touch touc
 uint32_t hierarchy_page_price(const struct hierarchy *hierarchy, enum touch touch, uint64_t linear,
                               unsigned page_shift, bool global);
 
+/* Is it first in its set, so that wanting it would change nothing? */
+bool hierarchy_line_is_first(const struct hierarchy *hierarchy, enum touch touch, uint64_t address);
+bool hierarchy_page_is_first(const struct hierarchy *hierarchy, enum touch touch, uint64_t linear,
+                             unsigned page_shift, bool global);
+
 /* All translations, or all but global ones. */
 void hierarchy_flush_tlbs(struct hierarchy *hierarchy, bool global);
 /* The translation of a linear address, of any size. */
@@ -104,6 +115,9 @@ void hierarchy_flush_page(struct hierarchy *hierarchy, uint64_t linear);
 void hierarchy_flush_caches(struct hierarchy *hierarchy);
 /* The line of a machine address, from all caches. */
 void hierarchy_flush_line(struct hierarchy *hierarchy, uint64_t address);
+
+/* The second level gets the line of a machine address; nobody waits. */
+void hierarchy_place(struct hierarchy *hierarchy, uint64_t address);
 
 uint64_t hierarchy_hash(const struct hierarchy *hierarchy, uint64_t seed);
 bool hierarchy_equal(const struct hierarchy *a, const struct hierarchy *b);

@@ -140,13 +140,30 @@ static void no_large_pages(struct tlb *tlb, bool global)
 
 /* ---- Entering ---- */
 
+static void map_clear(struct tlb_map *map)
+{
+    for (unsigned slot = 0; slot < TLB_SLOTS; slot++) {
+        map->read_key[slot] = map->write_key[slot] = tlb_key_invalid(slot);
+        map->addend[slot] = 0;
+    }
+}
+
+struct tlb_map *tlb_map_create_empty(void)
+{
+    struct tlb_map *map = host_tables_create(sizeof *map);
+    map_clear(map);
+    return map;
+}
+
+void tlb_map_destroy(struct tlb_map *map)
+{
+    host_tables_destroy(map, sizeof *map);
+}
+
 void tlb_init(struct tlb *tlb)
 {
-    for (unsigned user = 0; user < 2; user++)
-        for (unsigned slot = 0; slot < TLB_SLOTS; slot++) {
-            tlb->map[user].read_key[slot] = tlb->map[user].write_key[slot] = tlb_key_invalid(slot);
-            tlb->map[user].addend[slot] = 0;
-        }
+    map_clear(&tlb->map[false]);
+    map_clear(&tlb->map[true]);
     for (unsigned i = 0; i < TLB_CODE_SLOTS; i++)
         tlb->code[i] = (struct tlb_code){.key = UINT64_MAX};
     tlb->code_epoch[false] = tlb->code_epoch[true] = 0;

@@ -121,6 +121,9 @@ struct tlb {
 
 void tlb_init(struct tlb *tlb);
 void tlb_destroy(struct tlb *tlb);
+/* A map that holds nothing and stays so: whoever looks into it has to ask the TLB proper. */
+struct tlb_map *tlb_map_create_empty(void);
+void tlb_map_destroy(struct tlb_map *map);
 
 /* What a walk found. */
 struct tlb_walked {

@@ -55,6 +55,27 @@ static void print_row(bool csv, const char *name, const char *unit, const char *
                cost_status_name(value->status), value->source);
 }
 
+/* What -timing cache knows of the processor. */
+static void print_timing(const struct cost_table *table, bool csv)
+{
+    for (unsigned i = 0; i < TIMING_COUNT; i++) {
+        enum timing_id id = (enum timing_id)i;
+        const struct cost_value *value = &table->timing[i];
+        if (!table->timing_given[i])
+            continue;
+        if (timing_unit(id) == TIMING_UNIT_CYCLES)
+            print_row(csv, timing_name(id), "event", "guest", value, table->cpu_hz, timing_description(id));
+        else if (csv)
+            printf("%s,%" PRIu64 ",,count,guest,%s,\"%s\",\"%s\"\n", timing_name(id),
+                   value->milli_cycles / 1000, cost_status_name(value->status), value->source,
+                   timing_description(id));
+        else
+            printf("%-26s %11" PRIu64 " %-20s %-9s %-13s %-10s %s\n", timing_name(id),
+                   value->milli_cycles / 1000, "", "count", "guest", cost_status_name(value->status),
+                   value->source);
+    }
+}
+
 static void print_costs(const struct cost_table *table, bool csv)
 {
     static const char *const texts[] = {
@@ -77,6 +98,7 @@ static void print_costs(const struct cost_table *table, bool csv)
         snprintf(name, sizeof name, "insn.%s", cost_class_name((enum cost_class)i));
         print_row(csv, name, "insn", "guest", &table->insn[i], table->cpu_hz, texts[i]);
     }
+    print_timing(table, csv);
 }
 
 int command_costs(int argc, char **argv)

@@ -154,8 +154,11 @@ static enum status set_fast_paths(void *target, const char *arg, struct error *e
 
 static enum status set_timing(void *target, const char *arg, struct error *err)
 {
-    (void)target;
-    return only("table", arg, err);
+    static const char *const names[] = {"table", "cache"};
+    unsigned index;
+    TRY(one_of(arg, names, ARRAY_LEN(names), &index, err));
+    ((struct run_options *)target)->lab.caches = index == 1;
+    return STATUS_OK;
 }
 
 static enum status set_display(void *target, const char *arg, struct error *err)
@@ -487,7 +490,8 @@ const struct option run_option_table[] = {
     {"profile", "NAME|FILE", NULL, "cost profile ('help' lists them; default pc-733)",
      offsetof(struct run_options, lab.profile)},
     {"cost", "NAME=VALUE", add_cost, "override one cost of the profile"},
-    {"timing", "table", set_timing, "instruction timing"},
+    {"timing", "table|cache", set_timing,
+     "instructions cost averages, or caches, TLBs and branches are modelled"},
     {"engine", "interp|translate|check[,cache=SIZE,threshold=N,off=PATH...,every=N,points=N]", set_engine,
      "execution engine (default: translate, where the host can); check: both, compared every N cycles or N times"},
     {"fast-paths", "on|off", set_fast_paths, "specialised handlers of the interpreter (off: reference only)"},

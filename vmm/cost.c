@@ -4,6 +4,7 @@
  *
  *     [profile]     first; description, cpu_mhz, memory_mb, cpu_model, base, base_scale
  *     [insn]        CLASS = VALUE UNIT | STATUS | SOURCE, for each class of cpu/cost_class.def
+ *     [cache]       key = VALUE UNIT | STATUS | SOURCE, for each "cache.key" of timing.def, or none of them
  *     [SECTION]     key = VALUE UNIT | STATUS | SOURCE, for each cost "section.key" of cost.def
  *
  * Numbers are decimal with up to six places and never pass through floating point, so a profile means the
@@ -46,6 +47,30 @@ static const char *const class_names[COST_CLASS_COUNT] = {
 #include "cpu/cost_class.def"
 #undef COST_CLASS
 };
+
+static const struct {
+    const char *name, *description;
+    enum timing_unit unit;
+} timings[TIMING_COUNT] = {
+#define TIMING(id, name, unit, description) {name, description, TIMING_UNIT_##unit},
+#include "vmm/timing.def"
+#undef TIMING
+};
+
+const char *timing_name(enum timing_id id)
+{
+    return timings[id].name;
+}
+
+const char *timing_description(enum timing_id id)
+{
+    return timings[id].description;
+}
+
+enum timing_unit timing_unit(enum timing_id id)
+{
+    return timings[id].unit;
+}
 
 const char *cost_name(enum cost_id id)
 {
@@ -220,31 +245,48 @@ struct loader {
     unsigned depth;
     bool has_base;
     uint64_t scale_milli;
-    bool seen[COST_ID_COUNT], seen_insn[COST_CLASS_COUNT];
+    bool seen[COST_ID_COUNT], seen_insn[COST_CLASS_COUNT], seen_timing[TIMING_COUNT];
     enum status status; /* of the first line that failed */
     struct error error;
 };
 
 static enum status load(struct cost_table *table, const char *profile, unsigned depth, struct error *err);
 
-/* The slot of cost or class "section.key", NULL if there is none. */
-static struct cost_value *find_value(struct cost_table *table, const char *name, bool *seen, bool *seen_insn,
-                                     bool **flag)
+/* Where a value is kept, and what says that it was given. */
+struct slot {
+    struct cost_value *value; /* NULL: there is no such name */
+    bool *seen;               /* by this loader; NULL without one */
+    bool *given;              /* by anybody; NULL where everything must be */
+    bool is_count;
+};
+
+/* The slot of cost, class or geometry "section.key". */
+static struct slot find_slot(struct cost_table *table, struct loader *loader, const char *name)
 {
-    if (strncmp(name, "insn.", 5) == 0) {
-        for (unsigned i = 0; i < COST_CLASS_COUNT; i++)
-            if (strcmp(name + 5, class_names[i]) == 0) {
-                *flag = seen_insn ? &seen_insn[i] : NULL;
-                return &table->insn[i];
-            }
-        return NULL;
-    }
-    for (unsigned i = 0; i < COST_ID_COUNT; i++)
-        if (strcmp(name, costs[i].name) == 0) {
-            *flag = seen ? &seen[i] : NULL;
-            return &table->value[i];
-        }
-    return NULL;
+    bool is_insn = strncmp(name, "insn.", 5) == 0;
+    for (unsigned i = 0; is_insn && i < COST_CLASS_COUNT; i++)
+        if (strcmp(name + 5, class_names[i]) == 0)
+            return (struct slot){&table->insn[i], loader ? &loader->seen_insn[i] : NULL, NULL, false};
+    for (unsigned i = 0; !is_insn && i < COST_ID_COUNT; i++)
+        if (strcmp(name, costs[i].name) == 0)
+            return (struct slot){&table->value[i], loader ? &loader->seen[i] : NULL, NULL, false};
+    for (unsigned i = 0; !is_insn && i < TIMING_COUNT; i++)
+        if (strcmp(name, timings[i].name) == 0)
+            return (struct slot){&table->timing[i], loader ? &loader->seen_timing[i] : NULL,
+                                 &table->timing_given[i], timings[i].unit == TIMING_UNIT_COUNT};
+    return (struct slot){NULL, NULL, NULL, false};
+}
+
+/* Does it fit there? */
+static enum status check_slot(const struct slot *slot, const struct cost_value *value, const char *name,
+                              struct error *err)
+{
+    if (strncmp(name, "insn.", 5) == 0 && value->milli_cycles > (uint64_t)INSN_COST_MAX * 1000)
+        return status_fail(err, STATUS_BAD_INPUT, "'%s': an instruction takes at most %d cycles", name,
+                           INSN_COST_MAX);
+    if (slot->is_count && (value->picoseconds != 0 || value->milli_cycles % 1000 != 0))
+        return status_fail(err, STATUS_BAD_INPUT, "'%s': not a whole number", name);
+    return STATUS_OK;
 }
 
 static enum status unknown_cost(const char *name, struct error *err)
@@ -257,27 +299,37 @@ static enum status unknown_cost(const char *name, struct error *err)
         snprintf(full[i], sizeof full[i], "insn.%s", class_names[i]);
         suggestion_offer(&suggestion, full[i]);
     }
+    for (unsigned i = 0; i < TIMING_COUNT; i++)
+        suggestion_offer(&suggestion, timings[i].name);
     return status_fail(err, STATUS_BAD_INPUT, "unknown cost '%s'%s", name,
                        suggestion_text(&suggestion, hint, sizeof hint));
+}
+
+static void take_over(struct cost_value *to, const struct cost_value *from, const char *profile,
+                      uint64_t scale_milli)
+{
+    to->milli_cycles = from->milli_cycles * scale_milli / 1000;
+    to->picoseconds = 0;
+    to->status = COST_ASSUMED;
+    snprintf(to->source, sizeof to->source, "cycles of %.60s: %.80s", profile, from->source);
 }
 
 /* Take every value over from another profile, in cycles. */
 static enum status inherit(struct loader *loader, const char *base, struct error *err)
 {
-    struct cost_table *other = malloc(sizeof *other);
+    struct cost_table *table = loader->table, *other = malloc(sizeof *other);
     if (other == NULL)
         return status_fail(err, STATUS_NO_MEMORY, "no memory for a cost profile");
     enum status status = load(other, base, loader->depth + 1, err);
     if (status == STATUS_OK) {
         loader->has_base = true;
-        for (unsigned i = 0; i < COST_ID_COUNT + COST_CLASS_COUNT; i++) {
-            bool insn = i >= COST_ID_COUNT;
-            const struct cost_value *from = insn ? &other->insn[i - COST_ID_COUNT] : &other->value[i];
-            struct cost_value *to = insn ? &loader->table->insn[i - COST_ID_COUNT] : &loader->table->value[i];
-            to->milli_cycles = insn ? from->milli_cycles : from->milli_cycles * loader->scale_milli / 1000;
-            to->picoseconds = 0;
-            to->status = COST_ASSUMED;
-            snprintf(to->source, sizeof to->source, "cycles of %.60s: %.80s", other->profile, from->source);
+        for (unsigned i = 0; i < COST_ID_COUNT; i++)
+            take_over(&table->value[i], &other->value[i], other->profile, loader->scale_milli);
+        for (unsigned i = 0; i < COST_CLASS_COUNT; i++)
+            take_over(&table->insn[i], &other->insn[i], other->profile, 1000);
+        for (unsigned i = 0; i < TIMING_COUNT; i++) {
+            take_over(&table->timing[i], &other->timing[i], other->profile, 1000);
+            table->timing_given[i] = other->timing_given[i];
         }
     }
     free(other);
@@ -323,20 +375,21 @@ static enum status take_line(struct loader *loader, const char *section, const c
                              struct error *err)
 {
     char name[96];
-    bool *seen = NULL;
+    struct cost_value value;
     if (strcmp(section, "profile") == 0)
         return profile_key(loader, key, text, err);
     snprintf(name, sizeof name, "%s.%s", section, key);
-    struct cost_value *value = find_value(loader->table, name, loader->seen, loader->seen_insn, &seen);
-    if (value == NULL)
+    const struct slot slot = find_slot(loader->table, loader, name);
+    if (slot.value == NULL)
         return unknown_cost(name, err);
-    if (*seen)
+    if (*slot.seen)
         return status_fail(err, STATUS_BAD_INPUT, "'%s' is given twice", name);
-    *seen = true;
-    TRY(parse_value(text, loader->table->cpu_hz, value, err));
-    if (strcmp(section, "insn") == 0 && value->milli_cycles > (uint64_t)INSN_COST_MAX * 1000)
-        return status_fail(err, STATUS_BAD_INPUT, "'%s': an instruction takes at most %d cycles", name,
-                           INSN_COST_MAX);
+    *slot.seen = true;
+    TRY(parse_value(text, loader->table->cpu_hz, &value, err));
+    TRY(check_slot(&slot, &value, name, err));
+    *slot.value = value;
+    if (slot.given != NULL)
+        *slot.given = true;
     return STATUS_OK;
 }
 
@@ -453,6 +506,13 @@ enum status cost_table_load(struct cost_table *table, const char *profile, struc
 
 /* ---- Overrides ---- */
 
+/* What was given as time stays that time. */
+static void follow_clock(struct cost_value *value, uint64_t hz)
+{
+    if (value->picoseconds != 0)
+        value->milli_cycles = milli_from_picoseconds(value->picoseconds, hz);
+}
+
 static enum status override_clock(struct cost_table *table, const char *text, struct error *err)
 {
     const char *end;
@@ -461,15 +521,15 @@ static enum status override_clock(struct cost_table *table, const char *text, st
         return status_fail(err, STATUS_BAD_INPUT, "cpu_mhz: '%s' is not a clock rate in MHz", text);
     table->cpu_hz = hz;
     for (unsigned i = 0; i < COST_ID_COUNT; i++)
-        if (table->value[i].picoseconds != 0)
-            table->value[i].milli_cycles = milli_from_picoseconds(table->value[i].picoseconds, hz);
+        follow_clock(&table->value[i], hz);
+    for (unsigned i = 0; i < TIMING_COUNT; i++)
+        follow_clock(&table->timing[i], hz);
     return STATUS_OK;
 }
 
 enum status cost_table_override(struct cost_table *table, const char *assignment, struct error *err)
 {
     char name[96];
-    bool *seen = NULL;
     const char *equals = strchr(assignment, '='), *end;
     if (equals == NULL || (size_t)(equals - assignment) >= sizeof name)
         return status_fail(err, STATUS_BAD_INPUT, "-cost '%s': expected name=value", assignment);
@@ -478,18 +538,19 @@ enum status cost_table_override(struct cost_table *table, const char *assignment
     if (strcmp(name, "cpu_mhz") == 0) {
         TRY(override_clock(table, equals + 1, err));
     } else {
-        struct cost_value *slot = find_value(table, name, NULL, NULL, &seen), value = {0};
-        if (slot == NULL)
+        const struct slot slot = find_slot(table, NULL, name);
+        struct cost_value value = {0};
+        if (slot.value == NULL)
             return unknown_cost(name, err);
         TRY(parse_amount(equals + 1, &end, table->cpu_hz, &value, err));
         if (*end != '\0')
             return status_fail(err, STATUS_BAD_INPUT, "-cost '%s': unexpected '%s'", assignment, end);
-        if (strncmp(name, "insn.", 5) == 0 && value.milli_cycles > (uint64_t)INSN_COST_MAX * 1000)
-            return status_fail(err, STATUS_BAD_INPUT, "-cost '%s': an instruction takes at most %d cycles",
-                               assignment, INSN_COST_MAX);
+        TRY(check_slot(&slot, &value, assignment, err));
         value.status = COST_OVERRIDDEN;
         snprintf(value.source, sizeof value.source, "-cost %s", assignment);
-        *slot = value;
+        *slot.value = value;
+        if (slot.given != NULL)
+            *slot.given = true;
     }
     fill_steps(table);
     return STATUS_OK;

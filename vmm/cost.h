@@ -6,7 +6,8 @@
  * in the section of its name. UNIT is cycles, ns or us, meant per event, per byte or per page as cost.def
  * says. Values are kept in milli-cycles so that per-byte costs need no rounding until they are charged
  * (rounded up to whole cycles per charge). A profile may start from another one ("base"): what it does not
- * give is taken over in cycles, as assumed. */
+ * give is taken over in cycles, as assumed. Section [cache] describes the processor's caches for -timing
+ * cache (timing.def); a profile may do without. */
 #ifndef CROSSPAGE_VMM_COST_H
 #define CROSSPAGE_VMM_COST_H
 
@@ -32,6 +33,16 @@ enum cost_id {
 #include "vmm/cost.def"
 #undef COST
     COST_ID_COUNT
+};
+
+/* What -timing cache wants to know: vmm/timing.def. */
+enum timing_unit { TIMING_UNIT_COUNT, TIMING_UNIT_CYCLES };
+
+enum timing_id {
+#define TIMING(id, name, unit, description) TIMING_ID_##id,
+#include "vmm/timing.def"
+#undef TIMING
+    TIMING_COUNT
 };
 
 /* Some host work is done on behalf of different guest accesses, and the paper counts it in the row of the
@@ -68,6 +79,8 @@ struct cost_table {
     struct cost_value value[COST_ID_COUNT];
     cycle_t cycles[COST_ID_COUNT];            /* of one event, byte or page: rounded up */
     struct cost_value insn[COST_CLASS_COUNT]; /* guest instruction classes, [insn] section */
+    struct cost_value timing[TIMING_COUNT];   /* [cache] section; counts as so many cycles */
+    bool timing_given[TIMING_COUNT];          /* a profile may do without */
     uint16_t variant[COST_ID_COUNT];          /* first variant's step of a BY_CAUSE cost; 0 = none */
     struct step_info steps[COST_STEP_COUNT];
 };
@@ -95,6 +108,9 @@ void cost_table_cpu(const struct cost_table *table, unsigned kernel_milli,
 const char *cost_profile_name(unsigned index);
 const char *cost_name(enum cost_id id);
 const char *cost_class_name(enum cost_class cls);
+const char *timing_name(enum timing_id id);
+const char *timing_description(enum timing_id id);
+enum timing_unit timing_unit(enum timing_id id);
 const char *cost_unit_name(enum cost_unit unit);
 const char *cost_status_name(enum cost_status status);
 

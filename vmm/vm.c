@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "vmm/firmware_cpu.h"
 #include "vmm/loader.h"
+#include "vmm/timing.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -256,9 +257,24 @@ static void on_dma_read(void *ctx, gpa_t addr, void *to, size_t size)
                  (unsigned long long)addr.v);
 }
 
+/* Memory is written beside the CPU's caches, which see it and drop their lines; or by the host's CPU for the
+ * device that it emulates, whose price contains that, and which leaves the lines in the second level. */
+static void snoop(struct vm *vm, gpa_t addr, size_t size)
+{
+    while (vm->cpu->timing != NULL && size > 0) {
+        size_t room = PAGE_SIZE - (size_t)(addr.v & PAGE_MASK), part = size < room ? size : room;
+        const uint8_t *frame = memory_frame(&vm->memory, addr);
+        if (frame != NULL)
+            timing_written(vm->cpu, frame + (addr.v & PAGE_MASK), part, vm->host->world == WORLD_HOST);
+        addr.v += part;
+        size -= part;
+    }
+}
+
 static void on_dma_write(void *ctx, gpa_t addr, const void *from, size_t size)
 {
     struct vm *vm = ctx;
+    snoop(vm, addr, size);
     if (!memory_write(&vm->memory, addr, from, size))
         log_line(vm->log, LOG_GUEST_ERROR, "DMA write of %zu bytes at 0x%llx: no memory there", size,
                  (unsigned long long)addr.v);
@@ -371,7 +387,14 @@ static enum status create_cpu(struct vm *vm, struct error *err)
                                 .random_seed = vm->config.random_seed,
                                 .no_apic = vm->config.board.no_apic};
     unsigned kernel_milli = vm->hv->kernel_cost_milli ? vm->hv->kernel_cost_milli(vm->hv_ctx) : 1000;
-    cost_table_cpu(vm->host->costs, kernel_milli, config.cost);
+    struct timing_config timing = {.machine = vm->machine.base};
+    if (vm->config.caches) {
+        TRY(timing_from_costs(vm->host->costs, &timing, err));
+        timing_cost_cpu(vm->host->costs, kernel_milli, config.cost);
+        config.timing = &timing;
+    } else {
+        cost_table_cpu(vm->host->costs, kernel_milli, config.cost);
+    }
     if (vm->config.translator != NULL)
         config.engine_bytes = translator_room();
     vm->cpu = cpu_create(&config, &vm->memory, &vm->bus, vm->log);

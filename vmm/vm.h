@@ -34,6 +34,7 @@ struct vm_config {
     bool no_reboot;
     uint64_t random_seed;                       /* of RDRAND and RDSEED */
     bool fast_paths;                            /* interpreter's specialised handlers */
+    bool caches;                                /* -timing cache, as host->costs say */
     const struct translator_config *translator; /* NULL: interpret */
 };
 

@@ -216,7 +216,32 @@ void harness_reset(struct harness *h, enum harness_mode mode)
     cpu_state_changed(h->cpu);
 }
 
-struct harness *harness_create(const char *model, enum harness_mode mode, bool fast_paths)
+static const struct timing_config small_caches = {
+    .hierarchy = {.level = {[LEVEL_L1I] = {16, 2},
+                            [LEVEL_L1D] = {16, 2},
+                            [LEVEL_L2] = {64, 2},
+                            [LEVEL_ITLB] = {2, 2},
+                            [LEVEL_ITLB_LARGE] = {1, 2},
+                            [LEVEL_DTLB] = {2, 2},
+                            [LEVEL_DTLB_LARGE] = {1, 2}},
+                  .line_shift = 5,
+                  .from_l2 = {TIMED_L2_FETCH, TIMED_L2_LOAD, TIMED_L2_STORE},
+                  .from_memory = {TIMED_MEMORY_FETCH, TIMED_MEMORY_LOAD, TIMED_MEMORY_STORE},
+                  .walk = {TIMED_WALK_FETCH, TIMED_WALK_DATA, TIMED_WALK_DATA}},
+    .predictor =
+        {.sets = 16, .ways = 2, .returns = 4, .mispredicted = TIMED_MISPREDICTED, .decoded = TIMED_DECODED},
+};
+
+void harness_timing_clear(struct harness *h)
+{
+    struct timing *timing = h->cpu->timing;
+    timing_reset(h->cpu);
+    memset(timing->hierarchy.count, 0, sizeof timing->hierarchy.count);
+    timing->predictor.count = (struct predictor_counts){0};
+    timing->spent = (struct timing_spent){0};
+}
+
+static struct harness *create(const char *model, enum harness_mode mode, bool fast_paths, bool timed)
 {
     struct harness *h = xcalloc(1, sizeof *h);
     struct error err;
@@ -244,9 +269,23 @@ struct harness *harness_create(const char *model, enum harness_mode mode, bool f
         config.cost[0][class] = (uint16_t)(1 + class % 7);
         config.cost[1][class] = (uint16_t)(2 + class % 5);
     }
+    struct timing_config timing = small_caches;
+    timing.machine = h->machine.base;
+    if (timed)
+        config.timing = &timing;
     h->cpu = cpu_create(&config, &h->memory, &h->bus, &h->log);
     harness_reset(h, mode);
     return h;
+}
+
+struct harness *harness_create(const char *model, enum harness_mode mode, bool fast_paths)
+{
+    return create(model, mode, fast_paths, false);
+}
+
+struct harness *harness_create_timed(const char *model, enum harness_mode mode, bool fast_paths)
+{
+    return create(model, mode, fast_paths, true);
 }
 
 void harness_destroy(struct harness *h)

@@ -44,6 +44,21 @@ enum {
     HARNESS_SEL_SPARE = 0x38,
 };
 
+/* The timed harness: lines of 32 bytes; L1 of 16 sets of two, L2 of 64 of two; TLBs of two sets of two, for
+ * large pages one; branch target buffer of 16 sets of two, return stack of four. */
+enum harness_timing {
+    TIMED_L2_FETCH = 7,
+    TIMED_L2_LOAD = 5,
+    TIMED_L2_STORE = 3,
+    TIMED_MEMORY_FETCH = 61,
+    TIMED_MEMORY_LOAD = 53,
+    TIMED_MEMORY_STORE = 37,
+    TIMED_WALK_FETCH = 29,
+    TIMED_WALK_DATA = 23,
+    TIMED_MISPREDICTED = 13,
+    TIMED_DECODED = 4,
+};
+
 struct harness_io {
     bool write, mmio;
     uint64_t addr, value, clock;
@@ -62,6 +77,10 @@ struct harness {
 };
 
 struct harness *harness_create(const char *model, enum harness_mode mode, bool fast_paths);
+/* The same with a small cache model: see harness_timing. */
+struct harness *harness_create_timed(const char *model, enum harness_mode mode, bool fast_paths);
+/* Empty, and nothing counted. */
+void harness_timing_clear(struct harness *h);
 void harness_destroy(struct harness *h);
 
 /* Bring registers, segments, control registers and the tables back to their first state; memory is kept. */

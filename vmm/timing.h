@@ -1,0 +1,15 @@
+/* From a profile's section [cache] to the configuration of the cache model (cpu/timing.h). */
+#ifndef CROSSPAGE_VMM_TIMING_H
+#define CROSSPAGE_VMM_TIMING_H
+
+#include "cpu/timing.h"
+#include "vmm/cost.h"
+
+/* All but config->machine. An error if the profile gives no or an impossible geometry. */
+enum status timing_from_costs(const struct cost_table *table, struct timing_config *config,
+                              struct error *err) MUST_CHECK;
+/* Prices of instructions, in place of cost_table_cpu()'s. */
+void timing_cost_cpu(const struct cost_table *table, unsigned kernel_milli,
+                     uint16_t cost[2][COST_CLASS_COUNT]);
+
+#endif
