@@ -4,6 +4,7 @@
 #include "base/host_file.h"
 
 #include "base/check.h"
+#include "base/hash.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -151,4 +152,47 @@ enum status host_file_load(const char *path, uint64_t max, uint8_t **bytes, size
         *bytes = NULL;
     }
     return status;
+}
+
+/* ---- Digest ---- */
+
+enum { DIGEST_PIECE = 64 * 1024 };
+
+/* The first byte at or after `offset` that may be other than zero. */
+static uint64_t next_data(const struct host_file *file, uint64_t offset)
+{
+    off_t data = lseek(file->fd, (off_t)offset, SEEK_DATA);
+    if (data >= 0)
+        return (uint64_t)data;
+    return errno == ENXIO ? file->size : offset;
+}
+
+/* Pieces of zeros count as nothing, so that a hole and zeros that were written are the same. */
+static bool digest_piece(const struct host_file *file, uint64_t offset, uint8_t *piece, uint64_t *hash)
+{
+    uint64_t left = file->size - offset;
+    size_t size = left < DIGEST_PIECE ? (size_t)left : DIGEST_PIECE;
+    if (!host_file_read(file, offset, piece, size))
+        return false;
+    if (piece[0] != 0 || memcmp(piece, piece + 1, size - 1) != 0)
+        *hash = hash_bytes(piece, size, *hash ^ offset);
+    return true;
+}
+
+enum status host_file_digest(const char *path, uint64_t *size, uint64_t *hash, struct error *err)
+{
+    struct host_file file;
+    TRY(host_file_open(&file, path, false, err));
+    uint8_t *piece = xcalloc(DIGEST_PIECE, 1);
+    bool read = true;
+    *size = *hash = file.size;
+    for (uint64_t at = 0; read && at < file.size; at += DIGEST_PIECE) {
+        uint64_t data = next_data(&file, at);
+        at = data - data % DIGEST_PIECE;
+        if (at < file.size)
+            read = digest_piece(&file, at, piece, hash);
+    }
+    free(piece);
+    host_file_close(&file);
+    return read ? STATUS_OK : status_fail(err, STATUS_NO_FILE, "cannot read '%s'", path);
 }

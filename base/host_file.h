@@ -38,4 +38,8 @@ enum status host_file_open_plain(int *fd, uint64_t *size, const char *path, stru
 enum status host_file_load(const char *path, uint64_t max, uint8_t **bytes, size_t *size,
                            struct error *err) MUST_CHECK;
 
+/* Size and a 64-bit hash of the contents of a file or block device, as large as it may be; holes cost
+ * nothing. */
+enum status host_file_digest(const char *path, uint64_t *size, uint64_t *hash, struct error *err) MUST_CHECK;
+
 #endif

@@ -16,8 +16,9 @@
 enum { CTRL_A = 1 };
 
 static const struct chardev_ops *const kinds[] = {
-    &chardev_stdio, &chardev_stdio_monitor, &chardev_file, &chardev_tcp, &chardev_pty, &chardev_null,
+    &chardev_stdio, &chardev_stdio_monitor, &chardev_file, &chardev_tcp, &chardev_pty, &chardev_null, NULL,
 };
+static const struct chardev_ops *const output_kinds[] = {&chardev_stdout, &chardev_file, &chardev_null, NULL};
 
 void chardev_disconnect(struct chardev *chardev)
 {
@@ -178,27 +179,23 @@ struct char_backend chardev_backend(struct chardev *chardev)
     return (struct char_backend){.ops = &ops, .ctx = chardev};
 }
 
-static const struct chardev_ops *find_kind(const char *spec, const char **rest)
+/* Of a list that ends with NULL. */
+static const struct chardev_ops *find_kind(const struct chardev_ops *const *list, const char *spec,
+                                           const char **rest)
 {
-    for (unsigned i = 0; i < ARRAY_LEN(kinds); i++) {
-        size_t length = strlen(kinds[i]->prefix);
-        if (strncmp(spec, kinds[i]->prefix, length) == 0 && (!kinds[i]->exact || spec[length] == '\0')) {
+    for (; *list != NULL; list++) {
+        size_t length = strlen((*list)->prefix);
+        if (strncmp(spec, (*list)->prefix, length) == 0 && (!(*list)->exact || spec[length] == '\0')) {
             *rest = spec + length;
-            return kinds[i];
+            return *list;
         }
     }
     return NULL;
 }
 
-enum status chardev_open(struct chardev **out, const char *spec, struct error *err)
+static enum status open_kind(struct chardev **out, const struct chardev_ops *ops, const char *rest,
+                             struct error *err)
 {
-    const char *rest;
-    const struct chardev_ops *ops = find_kind(spec, &rest);
-    *out = NULL;
-    if (ops == NULL)
-        return status_fail(err, STATUS_BAD_INPUT,
-                           "unknown character device '%s' (stdio, file:PATH, tcp:HOST:PORT, pty or null)",
-                           spec);
     struct chardev *chardev = xcalloc(1, sizeof *chardev);
     chardev->ops = ops;
     chardev->in = chardev->out = chardev->extra = -1;
@@ -209,6 +206,31 @@ enum status chardev_open(struct chardev **out, const char *spec, struct error *e
     }
     *out = chardev;
     return STATUS_OK;
+}
+
+enum status chardev_open(struct chardev **out, const char *spec, struct error *err)
+{
+    const char *rest;
+    const struct chardev_ops *ops = find_kind(kinds, spec, &rest);
+    *out = NULL;
+    return ops != NULL
+               ? open_kind(out, ops, rest, err)
+               : status_fail(err, STATUS_BAD_INPUT,
+                             "unknown character device '%s' (stdio, file:PATH, tcp:HOST:PORT, pty or null)",
+                             spec);
+}
+
+enum status chardev_open_output(struct chardev **out, const char *spec, struct error *err)
+{
+    const char *rest;
+    const struct chardev_ops *ops = find_kind(output_kinds, spec, &rest);
+    *out = NULL;
+    return ops != NULL
+               ? open_kind(out, ops, rest, err)
+               : status_fail(err, STATUS_BAD_INPUT,
+                             "character device '%s' can take input; for output alone there are stdio, "
+                             "file:PATH and null",
+                             spec);
 }
 
 enum status chardev_close(struct chardev *chardev, struct error *err)
@@ -234,7 +256,7 @@ void chardev_wait(struct chardev *chardev)
 
 bool chardev_is_stdio(const struct chardev *chardev)
 {
-    return chardev->ops->escapes;
+    return chardev->ops->escapes || chardev->ops == &chardev_stdout;
 }
 
 const char *chardev_notice(const struct chardev *chardev)

@@ -16,6 +16,8 @@
 struct chardev;
 
 enum status chardev_open(struct chardev **chardev, const char *spec, struct error *err) MUST_CHECK;
+/* The same without a way in: stdio (standard output), file: and null. */
+enum status chardev_open_output(struct chardev **chardev, const char *spec, struct error *err) MUST_CHECK;
 /* Writes out what is left; reports output that was lost. NULL is nothing to do. */
 enum status chardev_close(struct chardev *chardev, struct error *err) MUST_CHECK;
 
@@ -31,7 +33,7 @@ void chardev_flush(struct chardev *chardev); /* only write out */
 /* Input has been fetched that the port is not ready for: poll again soon. */
 bool chardev_input_waits(const struct chardev *chardev);
 
-/* The guest's console is on our standard output. */
+/* The guest's console is on our standard output (and input). */
 bool chardev_is_stdio(const struct chardev *chardev);
 
 /* What the user has to know to connect ("pseudo-terminal /dev/pts/3"), or NULL. */

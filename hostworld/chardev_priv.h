@@ -35,7 +35,7 @@ struct chardev {
 };
 
 extern const struct chardev_ops chardev_stdio, chardev_stdio_monitor, chardev_file, chardev_tcp, chardev_pty,
-    chardev_null;
+    chardev_null, chardev_stdout;
 
 /* The other side is gone: forget the connection. */
 void chardev_disconnect(struct chardev *chardev);

@@ -38,6 +38,18 @@ const struct chardev_ops chardev_stdio_monitor = {
     .close = stdio_close,
 };
 
+/* Standard output alone. */
+static enum status stdout_open(struct chardev *chardev, const char *rest, struct error *err)
+{
+    (void)rest;
+    (void)err;
+    chardev->out = STDOUT_FILENO;
+    return STATUS_OK;
+}
+
+const struct chardev_ops chardev_stdout = {
+    .prefix = "stdio", .exact = true, .lossless = true, .open = stdout_open, .close = stdio_close};
+
 static enum status null_open(struct chardev *chardev, const char *rest, struct error *err)
 {
     (void)chardev;

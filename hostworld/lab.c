@@ -25,7 +25,10 @@ struct lab {
     enum vm_stop second_stop;
     struct pcapng *pcap;
     unsigned pcap_wire, pcap_nic; /* its interfaces */
-    struct event poll;
+    struct look {
+        struct event event;
+        struct lab *lab;
+    } look[2]; /* at the outside, per host */
 };
 
 void lab_config_default(struct lab_config *config)
@@ -174,15 +177,52 @@ static enum status common_ticks(const struct lab *lab, uint64_t *hz, struct erro
 
 /* ---- Life ---- */
 
-static void poll_due(struct event *event, tick_t late)
+/* Its deadline follows from when it runs, not from when it was due: the same in every engine (E2). */
+static void look_outside(struct event *event, tick_t late)
 {
     enum { CHARACTER_US = 100 }; /* about a character at 115200 baud */
-    struct lab *lab = CONTAINER_OF(event, struct lab, poll);
-    struct event_queue *queue = &lab->site[0].queue;
-    bool soon = lab->config.poll(lab->config.poll_ctx);
-    tick_t pause =
-        soon ? ticks_from(queue, CHARACTER_US, 1000000) : ticks_from(queue, lab->config.poll_ms, 1000);
-    event_schedule(queue, event, queue->now - late + pause);
+    struct look *look = CONTAINER_OF(event, struct look, event);
+    struct lab *lab = look->lab;
+    unsigned host = (unsigned)(look - lab->look);
+    struct site *site = &lab->site[host];
+    inputs_begin(site->inputs);
+    bool soon = lab->config.poll != NULL && lab->config.poll(lab->config.poll_ctx, host);
+    soon = inputs_end(site->inputs, soon);
+    tick_t pause = soon ? ticks_from(&site->queue, CHARACTER_US, 1000000)
+                        : ticks_from(&site->queue, lab->config.poll_ms, 1000);
+    event_schedule(&site->queue, event, site->queue.now - late + pause);
+}
+
+static void start_looking(struct lab *lab)
+{
+    if (lab->config.poll == NULL && lab->config.replay == NULL)
+        return;
+    for (unsigned i = 0; i < lab->site_count; i++) {
+        struct look *look = &lab->look[i];
+        struct event_queue *queue = &lab->site[i].queue;
+        look->lab = lab;
+        event_init(&look->event, "lab.look", EVENT_ORDER_LAST, look_outside);
+        event_schedule(queue, &look->event, ticks_from(queue, lab->config.poll_ms, 1000));
+    }
+}
+
+static void replayed_stop(void *ctx)
+{
+    lab_ask_stop(ctx);
+}
+
+static void create_inputs(struct lab *lab, unsigned host)
+{
+    const struct inputs_config config = {
+        .host = &lab->site[host].host,
+        .number = host,
+        .record = lab->config.record,
+        .replay = lab->config.replay,
+        .rule = lab->config.replay_rule,
+        .stop = replayed_stop,
+        .stop_ctx = lab,
+    };
+    lab->site[host].inputs = inputs_create(&config);
 }
 
 static enum status load_sites(struct lab *lab, struct error *err)
@@ -197,8 +237,10 @@ static enum status load_sites(struct lab *lab, struct error *err)
         lab->site_count = 2;
     }
     TRY(common_ticks(lab, &hz, err));
-    for (unsigned i = 0; i < lab->site_count; i++)
+    for (unsigned i = 0; i < lab->site_count; i++) {
         TRY(site_create_host(&lab->site[i], hz, &lab->next_frame_id, err));
+        create_inputs(lab, i);
+    }
     return STATUS_OK;
 }
 
@@ -224,10 +266,7 @@ static enum status assemble(struct lab *lab, struct error *err)
         create_horizon(lab);
     else if (lab->wire != NULL)
         create_peer(lab);
-    event_init(&lab->poll, "lab.poll", EVENT_ORDER_LAST, poll_due);
-    if (lab->config.poll != NULL)
-        event_schedule(&lab->site[0].queue, &lab->poll,
-                       ticks_from(&lab->site[0].queue, lab->config.poll_ms, 1000));
+    start_looking(lab);
     return STATUS_OK;
 }
 
@@ -268,6 +307,32 @@ enum status lab_destroy(struct lab *lab, struct error *err)
 enum vm_stop lab_run(struct lab *lab, cycle_t limit)
 {
     return vm_run(lab->site[0].vm, limit);
+}
+
+void lab_ask_stop(struct lab *lab)
+{
+    inputs_note_stop(lab->site[0].inputs);
+    vm_ask_stop(lab->site[0].vm);
+}
+
+uint64_t lab_tick_hz(const struct lab *lab)
+{
+    return lab->site[0].queue.hz;
+}
+
+unsigned lab_host_count(const struct lab *lab)
+{
+    return lab->site_count;
+}
+
+struct inputs_counts lab_inputs(const struct lab *lab, unsigned host)
+{
+    return inputs_counts(lab->site[host].inputs);
+}
+
+const char *lab_counterfactual(const struct lab *lab)
+{
+    return lab->config.counterfactual;
 }
 
 struct vm *lab_vm(struct lab *lab)

@@ -8,6 +8,7 @@
 #ifndef CROSSPAGE_HOSTWORLD_LAB_H
 #define CROSSPAGE_HOSTWORLD_LAB_H
 
+#include "hostworld/inputs.h"
 #include "hostworld/peer.h"
 #include "vmm/vm.h"
 
@@ -42,12 +43,18 @@ struct lab_config {
     const struct lab_config *other;
     const char *command_line; /* for the trace header */
     struct log *log;          /* may be NULL */
-    /* Called every `poll_ms` of simulated time (input, progress), and sooner while it returns true: input
-     * waits for a port that takes one character at a time. Must not change the simulation unless there is
-     * input. */
-    bool (*poll)(void *ctx);
+    /* Called for each host every `poll_ms` of its simulated time (input, progress), and sooner while it
+     * returns true: input waits for a port that takes one character at a time. Must not change the simulation
+     * unless there is input. */
+    bool (*poll)(void *ctx, unsigned host);
     void *poll_ctx;
     unsigned poll_ms;
+    /* Inputs of all hosts (hostworld/inputs.h); the first host's. At most one of the two. */
+    struct recording_writer *record; /* begun and ended by its owner */
+    const struct recording *replay;
+    enum replay_rule replay_rule;
+    const char
+        *counterfactual; /* what a counterfactual replay has otherwise, for the trace header, or NULL */
 };
 
 struct lab;
@@ -59,6 +66,15 @@ enum status lab_destroy(struct lab *lab, struct error *err) MUST_CHECK;
 
 /* Run until `limit` cycles (UINT64_MAX: until the guest ends). */
 enum vm_stop lab_run(struct lab *lab, cycle_t limit);
+
+/* The user ends the run: at the next instruction boundary. From `poll`. */
+void lab_ask_stop(struct lab *lab);
+
+/* Ticks per second of all hosts; how many there are; a replay's inputs. */
+uint64_t lab_tick_hz(const struct lab *lab);
+unsigned lab_host_count(const struct lab *lab);
+struct inputs_counts lab_inputs(const struct lab *lab, unsigned host);
+const char *lab_counterfactual(const struct lab *lab); /* of the configuration */
 
 struct vm *lab_vm(struct lab *lab);
 struct host *lab_host(struct lab *lab);

@@ -88,6 +88,18 @@ static json_t *caches_json(const struct timing *timing)
     return caches;
 }
 
+/* Only of a counterfactual replay, so that an exact one says what the recorded run said. */
+static void put_replay(const struct lab *lab, unsigned host, json_t *stats)
+{
+    const char *text = lab_counterfactual(lab);
+    struct inputs_counts counts = lab_inputs(lab, host);
+    if (text != NULL)
+        json_object_set_new(stats, "counterfactual",
+                            json_pack("{s:s, s:I, s:I, s:I}", "changed", text, "inputs",
+                                      (json_int_t)counts.all, "given", (json_int_t)counts.given, "impatient",
+                                      (json_int_t)counts.impatient));
+}
+
 static json_t *host_json(struct host *host, struct vm *vm, const char *end, double host_seconds)
 {
     char hash[32];
@@ -114,6 +126,7 @@ char *lab_stats(struct lab *lab, enum vm_stop stop, double host_seconds)
 {
     json_t *stats = host_json(lab_host(lab), lab_vm(lab), stop_name(stop), host_seconds);
     const struct peer_counters *peer = lab_peer_counters(lab);
+    put_replay(lab, 0, stats);
     if (peer != NULL)
         json_object_set_new(
             stats, "peer",
@@ -127,6 +140,8 @@ char *lab_stats(struct lab *lab, enum vm_stop stop, double host_seconds)
 char *lab_second_stats(struct lab *lab, double host_seconds)
 {
     struct lab_second second = lab_second(lab);
-    return to_text(
-        host_json(second.host, second.vm, second.ended ? stop_name(second.stop) : "running", host_seconds));
+    json_t *stats =
+        host_json(second.host, second.vm, second.ended ? stop_name(second.stop) : "running", host_seconds);
+    put_replay(lab, 1, stats);
+    return to_text(stats);
 }

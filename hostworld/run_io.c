@@ -17,11 +17,11 @@ struct run_io {
     bool terminal;
 };
 
-static enum status open_char(struct run_io *io, unsigned index, const char *spec,
+static enum status open_char(struct run_io *io, unsigned index, const char *spec, bool output_only,
                              struct char_backend *backend, struct error *err)
 {
     struct chardev *chardev;
-    TRY(chardev_open(&chardev, spec, err));
+    TRY(output_only ? chardev_open_output(&chardev, spec, err) : chardev_open(&chardev, spec, err));
     io->chars[index] = chardev;
     *backend = chardev_backend(chardev);
     if (!chardev_is_stdio(chardev))
@@ -59,9 +59,10 @@ enum status run_io_create(struct run_io **out, const struct run_io_options *opti
         TRY(open_drive(io, i, options, &config->board, err));
     /* The terminal last: once it is in raw mode an error message would look odd. */
     for (unsigned i = 0; i < options->serial_count; i++)
-        TRY(open_char(io, i, options->serial[i], &config->board.serial[i], err));
+        TRY(open_char(io, i, options->serial[i], options->output_only, &config->board.serial[i], err));
     if (options->debug_console != NULL)
-        TRY(open_char(io, CHAR_DEBUG, options->debug_console, &config->board.debug_console, err));
+        TRY(open_char(io, CHAR_DEBUG, options->debug_console, options->output_only,
+                      &config->board.debug_console, err));
     return STATUS_OK;
 }
 

@@ -15,7 +15,8 @@ struct run_io_options {
     unsigned serial_count;
     const char *debug_console; /* or NULL */
     struct run_drive drive[BOARD_DRIVES];
-    bool snapshot; /* for all disks */
+    bool snapshot;    /* for all disks */
+    bool output_only; /* nothing comes in: stdio is standard output, nobody can connect */
 };
 
 struct run_io;

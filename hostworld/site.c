@@ -32,6 +32,8 @@ static char *describe(const struct site *site)
                   site->config.cpu_model ? site->config.cpu_model : site->costs.cpu_model, "memory",
                   (json_int_t)site->config.board.ram_bytes, "command_line", site->config.command_line,
                   "costs", overrides);
+    if (site->config.counterfactual != NULL)
+        json_object_set_new(run, "counterfactual", json_string(site->config.counterfactual));
     char *text = json_dumps(run, JSON_COMPACT);
     json_decref(run);
     CHECK(text != NULL);
@@ -95,9 +97,12 @@ static enum status create_vm(struct site *site, struct error *err)
     const struct cpu_model *model = cpu_model_find(name);
     if (model == NULL)
         return status_fail(err, STATUS_BAD_INPUT, "unknown CPU model '%s' (-cpu help lists them)", name);
+    struct board_config board = from->board;
+    for (unsigned i = 0; i < BOARD_SERIAL_PORTS; i++)
+        inputs_connect(site->inputs, i, &board.serial[i]);
     const struct vm_config config = {
         .host = &site->host,
-        .board = from->board,
+        .board = board,
         .model = model,
         .services = site->hosted ? hosted_services(site->hosted) : NULL,
         .hypervisor = from->hypervisor,
@@ -160,6 +165,7 @@ void site_destroy_vm(struct site *site)
 enum status site_destroy(struct site *site, struct error *err)
 {
     enum status status = site->recorder ? recorder_close(site->recorder, err) : STATUS_OK;
+    inputs_destroy(site->inputs);
     recorder_destroy(site->recorder);
     event_queue_destroy(&site->queue);
     return status;

@@ -23,6 +23,7 @@ struct site {
     struct net_tap tap;    /* on the guest's NIC, if `seen` is set */
     net_tap_fn *seen;
     void *seen_ctx;
+    struct inputs *inputs; /* from outside; made by the lab between the host and the rest */
 };
 
 /* The costs of its profile, with overrides. */

@@ -8,6 +8,7 @@
 #include "hostworld/run_io.h"
 #include "tools/check_engines.h"
 #include "tools/progress.h"
+#include "tools/run_replay.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -22,29 +23,40 @@ struct run {
     struct run_io *io, *second_io;
     struct progress progress;
     struct lab *lab;
-    char *command_line;
+    struct words_of_run words; /* of the command line */
+    char *joined;              /* the same without -record */
+    const char *command_line;  /* for the trace's header */
+    bool second_quits;         /* the user of the second host's console; the first one ends the run */
+    struct run_record record;
+    struct run_replay replay;
 };
 
-static bool poll_run(void *ctx)
+static bool poll_run(void *ctx, unsigned number)
 {
     struct run *run = ctx;
     struct host *host = lab_host(run->lab);
-    if (run_io_poll(run->io))
-        vm_ask_stop(lab_vm(run->lab));
-    if (run->second_io != NULL)
-        run_io_poll(run->second_io);
+    if (number == 1) {
+        run->second_quits |= run_io_poll(run->second_io);
+        return run_io_input_waits(run->second_io);
+    }
+    if (run_io_poll(run->io) || run->second_quits)
+        lab_ask_stop(run->lab);
+    if (run->second_io != NULL && lab_second(run->lab).ended)
+        run_io_flush(run->second_io); /* nobody looks there any more */
     progress_update(&run->progress, (double)host_now(host) / (double)host->hz, host->cpu->s.instructions);
     return run_io_input_waits(run->io);
 }
 
-static char *join(int argc, char **argv)
+static char *join(const struct words_of_run *words)
 {
+    struct words_of_run rest = recorded_run_without_record(words);
     size_t size = 16;
-    for (int i = 0; i < argc; i++)
-        size += strlen(argv[i]) + 3;
+    for (int i = 0; i < rest.count; i++)
+        size += strlen(rest.word[i]) + 3;
     char *text = xcalloc(size, 1), *to = stpcpy(text, "crosspage run");
-    for (int i = 0; i < argc; i++)
-        to += sprintf(to, strpbrk(argv[i], " \"'$") ? " '%s'" : " %s", argv[i]);
+    for (int i = 0; i < rest.count; i++)
+        to += sprintf(to, strpbrk(rest.word[i], " \"'$") ? " '%s'" : " %s", rest.word[i]);
+    free(rest.word);
     return text;
 }
 
@@ -155,6 +167,11 @@ static enum status execute(struct run *run, int *exit_code, struct error *err)
     config->poll = poll_run;
     config->poll_ctx = run;
     TRY(open_log(run, err));
+    if (run->options.record != NULL) {
+        struct run_options *const options[] = {&run->options, &run->second};
+        TRY(run_record_open(&run->record, options, run->two_hosts ? 2 : 1, &run->words, run->command_line,
+                            err));
+    }
     TRY(run_io_create(&run->io, &run->options.io, config, err));
     print_notices(run->io);
     run_io_wait(run->io);
@@ -164,6 +181,8 @@ static enum status execute(struct run *run, int *exit_code, struct error *err)
     run->log.stamp = &lab_host(run->lab)->queue->now;
     if (run->two_hosts)
         run->second_log.stamp = &lab_second(run->lab).host->queue->now;
+
+    run_record_begin(&run->record, run->lab);
 
     double hz = (double)lab_host(run->lab)->hz, started = host_clock_seconds();
     cycle_t limit = run->options.stop_after > 0 ? (cycle_t)(run->options.stop_after * hz) : UINT64_MAX;
@@ -183,60 +202,114 @@ static enum status execute(struct run *run, int *exit_code, struct error *err)
     const struct translator *translator = vm_translator(lab_vm(run->lab));
     if (translator != NULL && log_wants(&run->log, LOG_JIT_STATS))
         translator_print_stats(translator, run->log.file);
-    return write_stats(run, stop, seconds, err);
+    TRY(write_stats(run, stop, seconds, err));
+    run_record_finish(&run->record, run->lab, stop);
+    return run_replay_finish(&run->replay, &run->options, run->lab, stop, err);
+}
+
+/* ---- The command line ---- */
+
+static enum status parse_words(struct run *run, const struct words_of_run *words, struct error *err)
+{
+    int first = 0;
+    while (first < words->count && strcmp(words->word[first], "--") != 0)
+        first++;
+    run->two_hosts = first < words->count;
+    run_options_default(&run->options);
+    run_options_default_second(&run->second);
+    TRY(options_parse(run_option_table, &run->options, first, words->word, NULL, err));
+    return run->two_hosts ? options_parse(run_option_table, &run->second, words->count - first - 1,
+                                          words->word + first + 1, NULL, err)
+                          : STATUS_OK;
+}
+
+static enum status finish_options(struct run *run, bool *printed, struct error *err)
+{
+    if (run->options.help) {
+        puts("usage: crosspage run -kernel FILE [OPTIONS] [-- -kernel FILE [OPTIONS of a second host]]\n"
+             "       crosspage run -replay FILE [OPTIONS]\n");
+        options_print_help(run_option_table);
+        *printed = true;
+        return STATUS_OK;
+    }
+    TRY(run_options_finish(&run->options, printed, err));
+    return run->two_hosts && !*printed ? run_options_finish_second(&run->second, &run->options, printed, err)
+                                       : STATUS_OK;
+}
+
+/* The recorded run's words are put before the ones given. */
+static enum status open_replay(struct run *run, struct error *err)
+{
+    const char *spec = run->options.replay;
+    if (run->options.record != NULL)
+        return status_fail(err, STATUS_BAD_INPUT, "-record and -replay: one of the two");
+    TRY(run_replay_open(&run->replay, spec, &run->words, err));
+    return parse_words(run, &run->replay.words, err);
+}
+
+static enum status start_replay(struct run *run, struct error *err)
+{
+    struct run_options *const options[] = {&run->options, &run->second};
+    return run_replay_start(&run->replay, options, run->two_hosts ? 2 : 1, &run->command_line, err);
+}
+
+/* *failure: the exit status if it fails. */
+static enum status prepare(struct run *run, bool *printed, int *failure, struct error *err)
+{
+    *failure = 2;
+    TRY(parse_words(run, &run->words, err));
+    bool replay = run->options.replay != NULL && !run->options.help;
+    *failure = replay ? 1 : 2;
+    if (replay)
+        TRY(open_replay(run, err));
+    TRY(finish_options(run, printed, err));
+    return replay && !*printed ? start_replay(run, err) : STATUS_OK;
+}
+
+static void keep_first(enum status *status, struct error *err, enum status closed,
+                       const struct error *closing)
+{
+    if (*status == STATUS_OK && closed != STATUS_OK) {
+        *status = closed;
+        *err = *closing;
+    }
+}
+
+/* Everything is closed; the first error counts. */
+static enum status finish(struct run *run, enum status status, struct error *err)
+{
+    struct error closing;
+    enum status closed = lab_destroy(run->lab, &closing);
+    keep_first(&status, err, closed, &closing);
+    closed = run_io_destroy(run->io, &closing);
+    keep_first(&status, err, closed, &closing);
+    closed = run_io_destroy(run->second_io, &closing);
+    keep_first(&status, err, closed, &closing);
+    closed = run_record_close(&run->record, &closing);
+    keep_first(&status, err, closed, &closing);
+    return status;
 }
 
 int command_run(int argc, char **argv)
 {
     struct run *run = xcalloc(1, sizeof *run);
-    struct error err, closing;
+    struct error err;
     bool printed = false;
-    int exit_code = 0;
-    run_options_default(&run->options);
-    run_options_default_second(&run->second);
-    int first = 0;
-    while (first < argc && strcmp(argv[first], "--") != 0)
-        first++;
-    run->two_hosts = first < argc;
-    enum status status = options_parse(run_option_table, &run->options, first, argv, NULL, &err);
-    if (status == STATUS_OK && run->two_hosts)
-        status =
-            options_parse(run_option_table, &run->second, argc - first - 1, argv + first + 1, NULL, &err);
-    if (status == STATUS_OK && run->options.help) {
-        puts("usage: crosspage run -kernel FILE [OPTIONS] [-- -kernel FILE [OPTIONS of a second host]]\n");
-        options_print_help(run_option_table);
-        printed = true;
-    } else if (status == STATUS_OK) {
-        status = run_options_finish(&run->options, &printed, &err);
-        if (status == STATUS_OK && run->two_hosts && !printed)
-            status = run_options_finish_second(&run->second, &run->options, &printed, &err);
-    }
-    if (status != STATUS_OK) {
-        free(run);
-        return usage_error(&err);
-    }
-    if (!printed) {
-        run->command_line = join(argc, argv);
+    int exit_code = 0, failure;
+    run->words = (struct words_of_run){argc, argv};
+    run->command_line = run->joined = join(&run->words);
+    enum status status = prepare(run, &printed, &failure, &err);
+    if (status == STATUS_OK && !printed) {
+        failure = 1;
         status = (run->options.check ? execute_check : execute)(run, &exit_code, &err);
-        enum status closed = lab_destroy(run->lab, &closing);
-        if (status == STATUS_OK && closed != STATUS_OK) {
-            status = closed;
-            err = closing;
-        }
-        struct run_io *const ios[] = {run->io, run->second_io};
-        for (size_t i = 0; i < ARRAY_LEN(ios); i++) {
-            closed = run_io_destroy(ios[i], &closing);
-            if (status == STATUS_OK && closed != STATUS_OK) {
-                status = closed;
-                err = closing;
-            }
-        }
-        if (status != STATUS_OK)
-            fprintf(stderr, "crosspage: %s\n", err.text);
-        if (run->log.file != NULL && run->log.file != stderr)
-            fclose(run->log.file);
-        free(run->command_line);
+        status = finish(run, status, &err);
     }
+    if (status != STATUS_OK)
+        fprintf(stderr, "crosspage: %s\n", err.text);
+    if (run->log.file != NULL && run->log.file != stderr)
+        fclose(run->log.file);
+    run_replay_close(&run->replay);
+    free(run->joined);
     free(run);
-    return status == STATUS_OK ? exit_code : 1;
+    return status == STATUS_OK ? exit_code : failure;
 }

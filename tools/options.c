@@ -25,6 +25,16 @@ static const struct option *find(const struct option *options, const char *name,
     return NULL;
 }
 
+const struct option *options_find(const struct option *options, const char *word, const char **value)
+{
+    if (word[0] != '-' || word[1] == '\0')
+        return NULL;
+    const char *name = word + 1 + (word[1] == '-');
+    const char *equals = word[1] == '-' ? strchr(name, '=') : NULL;
+    *value = equals ? equals + 1 : NULL;
+    return find(options, name, equals ? (size_t)(equals - name) : strlen(name));
+}
+
 static enum status unknown(const struct option *options, const char *word, struct error *err)
 {
     const char *names[NAMES_MAX];
@@ -57,19 +67,17 @@ enum status options_parse(const struct option *options, void *target, int argc, 
             TRY(positional(target, word, err));
             continue;
         }
-        const char *name = word + 1 + (word[1] == '-');
-        const char *equals = word[1] == '-' ? strchr(name, '=') : NULL;
-        const struct option *option = find(options, name, equals ? (size_t)(equals - name) : strlen(name));
+        const char *arg;
+        const struct option *option = options_find(options, word, &arg);
         if (option == NULL)
             return unknown(options, word, err);
-        const char *arg = NULL;
-        if (option->value == NULL && equals != NULL)
+        if (option->value == NULL && arg != NULL)
             return status_fail(err, STATUS_BAD_INPUT, "-%s takes no value", option->name);
-        if (option->value != NULL) {
-            if (equals == NULL && i + 1 >= argc)
+        if (option->value != NULL && arg == NULL) {
+            if (i + 1 >= argc)
                 return status_fail(err, STATUS_BAD_INPUT, "-%s needs a value (%s)", option->name,
                                    option->value);
-            arg = equals ? equals + 1 : argv[++i];
+            arg = argv[++i];
         }
         if (option->apply == NULL) {
             option_store(option, target, arg);

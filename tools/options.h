@@ -23,6 +23,9 @@ struct option {
  * with a NULL name. */
 enum status options_parse(const struct option *options, void *target, int argc, char **argv,
                           option_fn *positional, struct error *err) MUST_CHECK;
+/* The option that a word of a command line names, or NULL; *value is set if the word has its value, too
+ * (--name=value). */
+const struct option *options_find(const struct option *options, const char *word, const char **value);
 void options_print_help(const struct option *options);
 
 /* "name=value,name=value" (also "name" alone: value ""). Calls `apply` per pair; a doubled comma is a comma,

@@ -8,6 +8,7 @@
 #include "base/check.h"
 
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,9 +34,20 @@ static void print_layers(const struct report *report, const uint64_t *ticks, tic
             (int64_t)(sum - length));
 }
 
+/* Numbers of a run that never was: first of all. */
+static void print_counterfactual(const struct report *report, FILE *out)
+{
+    json_t *run = json_loads(trace_description(report->analysis.trace), 0, NULL);
+    const char *changed = json_string_value(json_object_get(run, "counterfactual"));
+    if (changed != NULL)
+        fprintf(out, "COUNTERFACTUAL replay of a recorded run: %s\n", changed);
+    json_decref(run);
+}
+
 static void print_run(const struct report *report, FILE *out)
 {
     const struct analysis *a = &report->analysis;
+    print_counterfactual(report, out);
     uint64_t *ticks = xcalloc(report->receipts.step_count, sizeof *ticks);
     tick_t start = trace_start(a->trace);
     analysis_sum(a, start, a->end, ticks);

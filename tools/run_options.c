@@ -499,6 +499,11 @@ const struct option run_option_table[] = {
     {"pcap", "FILE", NULL, "write a pcapng capture of the wire", offsetof(struct run_options, lab.pcap)},
     {"stats", "FILE", NULL, "write statistics as JSON at exit ('-': standard output)",
      offsetof(struct run_options, stats)},
+    {"record", "FILE", NULL, "write down what comes from outside (serial input, the end by Ctrl-A X)",
+     offsetof(struct run_options, record)},
+    {"replay", "FILE[,inputs=answer|time]", NULL,
+     "the recorded run again, without an outside; with other costs or another hypervisor: counterfactual",
+     offsetof(struct run_options, replay)},
     {"stop-after", "SECONDS", set_stop_after, "end the run at this simulated time"},
     {"d", "ITEMS", set_log, "log: in_asm,int,exec,io,mmu,net,guest_errors,unimp,cpu_reset,out_asm,jit-stats"},
     {"D", "FILE", NULL, "log file (default: standard error)", offsetof(struct run_options, log_file)},
@@ -572,6 +577,8 @@ enum status run_options_finish(struct run_options *options, bool *printed, struc
     *printed = false;
     if (options->lab.kernel == NULL)
         return status_fail(err, STATUS_BAD_INPUT, "nothing to boot: give -kernel FILE");
+    if (options->check && options->record != NULL)
+        return status_fail(err, STATUS_BAD_INPUT, "-engine check takes no input that could be recorded");
     if (options->nographic && options->io.serial_count == 0)
         options->io.serial[options->io.serial_count++] = "stdio";
     options->lab.board.serial_count = options->io.serial_count ? options->io.serial_count : 1;
@@ -589,6 +596,8 @@ enum status run_options_finish_second(struct run_options *options, struct run_op
         {options->log_mask != 0, "d"},
         {options->log_file != NULL, "D"},
         {options->stop_after > 0, "stop-after"},
+        {options->record != NULL, "record"},
+        {options->replay != NULL, "replay"},
         {options->check || first->check, "engine check"},
     };
     TRY(run_options_finish(options, printed, err));

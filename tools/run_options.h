@@ -12,6 +12,7 @@ struct run_options {
     struct run_io_options io;
     const char *stats; /* file, or "-" */
     const char *log_file;
+    const char *record, *replay; /* files, or NULL; the second with its properties (run_replay.h) */
     unsigned log_mask;
     bool nographic, help, quiet;
     bool check;                /* -engine check */

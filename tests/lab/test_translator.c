@@ -13,8 +13,9 @@ struct watch {
 
 /* Is any mapping writable and executable? Also counts the mappings that hold translated code, so that the
  * test would notice if they were not there to look at. */
-static bool look_at_maps(void *ctx)
+static bool look_at_maps(void *ctx, unsigned host)
 {
+    (void)host;
     struct watch *watch = ctx;
     FILE *maps = fopen("/proc/self/maps", "r");
     char line[512], perms[5];
