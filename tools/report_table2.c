@@ -1,10 +1,11 @@
 /* The transfer in the shape of the paper's Table 2 (Sugerman 2001), which counts the time of a halted guest
  * as VMM time and tells idling from what interrupted it.
  *
- * The time inside HLT is that of the visits with this exit. In it, idle steps are "Guest idle"; the transmit
- * and receive paths keep their own rows; all the rest, world switches and handlers included, is "Host IRQ
- * processing while guest idle". This holds for a guest that halts in the VMM (option halt=spin, which is how
- * the paper measured) and for one whose VMApp blocks in select().
+ * The time inside HLT is that of the visits with this exit. In it, idle steps are "Guest idle"; what the host
+ * does in its own world keeps its rows, as in Table 1, where handling host IRQs is no VMM time either; all
+ * the rest, world switches included, is "Host IRQ processing while guest idle". This holds for a guest that
+ * halts in the VMM (option halt=spin, which is how the paper measured) and for one whose VMApp blocks in
+ * select().
  *
  * Every tick of the transfer is in exactly one row, so the rows of the upper half and VMM time add up to it.
  */
@@ -63,7 +64,7 @@ static enum table2_row halted_row(const struct report *report, unsigned step)
     enum table2_row row = row_of_category[category_of(report, step)];
     if (trace_step(report->analysis.trace, step)->layer == LAYER_IDLE)
         return TABLE2_IDLE;
-    return row == TABLE2_VMNET_TX || row == TABLE2_VMNET_RX || row == TABLE2_LANCE_TX ? row : TABLE2_IDLE_IRQ;
+    return table2_rows[row].half == HALF_TOTAL ? row : TABLE2_IDLE_IRQ;
 }
 
 void table2_cells(const struct report *report, tick_t from, tick_t to, uint64_t *cells)

@@ -44,6 +44,8 @@ struct config {
     uint32_t exit_ways;         /* EXIT_ bits */
     uint32_t tx_ring;           /* transmit descriptors in use at a time, 1 to 16 */
     uint32_t wide;              /* nonzero: 32-bit descriptors (SWSTYLE 2), zero: 16-bit ones */
+    uint32_t path;              /* mean cycles of net_path() per packet sent or received */
+    uint32_t path_is_even;      /* nonzero: the same for every packet */
     uint32_t idle_keeps_tables; /* nonzero: the idle task runs on the page tables of the process before it */
     enum mode mode;
 };

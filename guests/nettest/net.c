@@ -43,6 +43,7 @@ struct net {
     bool resolved;
     uint16_t ip_id;
     uint32_t wait_until; /* ticks, for net_resolve */
+    uint32_t path_random;
 };
 
 static struct net net;
@@ -130,6 +131,41 @@ uint32_t net_pseudo_sum(uint8_t protocol, uint32_t length)
     return checksum_join(sum, (uint32_t)be16((uint16_t)length) + be16(protocol));
 }
 
+/* How often PATH_ROUND cycles are to be spent on this packet. A real path is never twice as long: caches,
+ * timers, other interrupts. Without that, sender and receiver lock into patterns in which interrupts always
+ * meet or never do. So each packet's is drawn evenly between none and twice the mean, the same in every run.
+ */
+static uint32_t path_turns(void)
+{
+    enum { PATH_ROUND = 9 };
+    uint32_t twice = 2 * net.config.path / PATH_ROUND;
+    if (net.config.path_is_even)
+        return twice / 2;
+    net.path_random = net.path_random * 1664525 + 1013904223; /* Knuth, TAOCP 3.3.4, table 1 */
+    return (uint32_t)((uint64_t)(twice + 1) * (net.path_random >> 8) >> 24);
+}
+
+/* What Linux 2.2 does for a packet and we have no use for: sk_buffs and their clones, route cache, firewall,
+ * queueing discipline, taps, timers, socket locks. Loads and stores over a page; the words path=CYCLES and
+ * path-spread=on|off say how many, in the cycles of profiles/pc-733.ini. */
+static void net_path(void)
+{
+    static uint32_t page[1024];
+    uint32_t turns = path_turns(), at = 0, value;
+    if (turns == 0)
+        return;
+    __asm__ volatile("1: movl (%3,%1), %2\n\t"
+                     "addl %0, %2\n\t"
+                     "movl %2, (%3,%1)\n\t"
+                     "addl $32, %1\n\t"
+                     "andl $4092, %1\n\t"
+                     "decl %0\n\t"
+                     "jnz 1b"
+                     : "+r"(turns), "+r"(at), "=&r"(value)
+                     : "r"(page)
+                     : "memory", "cc");
+}
+
 static void ip_send(struct packet *packet, const uint8_t *to, uint32_t target, uint8_t protocol,
                     uint32_t length)
 {
@@ -145,6 +181,7 @@ static void ip_send(struct packet *packet, const uint8_t *to, uint32_t target, u
     ip->source = be32(net.config.ip);
     ip->target = be32(target);
     ip->checksum = checksum_fold(checksum_add(ip, IP_HEADER, 0));
+    net_path();
     ethernet_send(packet, to, TYPE_IP, IP_HEADER + length);
 }
 
@@ -175,6 +212,7 @@ static void ip_receive(struct packet *packet)
         (be16(ip->fragment) & IP_FRAGMENT_MASK) != 0 || ip->target != be32(net.config.ip) ||
         checksum_fold(checksum_add(ip, IP_HEADER, 0)) != 0)
         return;
+    net_path();
     if (ip->protocol == IP_ICMP)
         icmp_receive(packet, length - IP_HEADER);
     else if (ip->protocol == IP_TCP && ip->source == be32(net.config.peer))

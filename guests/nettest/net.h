@@ -9,6 +9,10 @@
 
 enum { IP_TCP = 6, IP_UDP = 17, IP_ICMP = 1 };
 
+/* Cycles, see net_path(): with it, PC-733 is idle for as long as Sugerman 2001's Table 3 says (calibrated;
+ * docs/cost-model.md). */
+enum { NET_PATH = 2400 };
+
 void net_init(const struct config *config);
 const struct config *net_config(void);
 

@@ -3,6 +3,7 @@
  * (binary multiples). */
 #include "options.h"
 #include "console.h"
+#include "net.h"
 #include "text.h"
 
 struct word {
@@ -113,6 +114,12 @@ static bool parse_idle(const struct word *word, struct config *config)
     return parse_choice(word, ways, 2, &config->idle_keeps_tables);
 }
 
+static bool parse_spread(const struct word *word, struct config *config)
+{
+    static const struct choice ways[] = {{"on", 0}, {"off", 1}};
+    return parse_choice(word, ways, 2, &config->path_is_even);
+}
+
 /* False for a bad value; *known tells whether the key exists. */
 static bool option_apply(const struct word *word, struct config *config, bool *known)
 {
@@ -135,6 +142,10 @@ static bool option_apply(const struct word *word, struct config *config, bool *k
         return parse_limited(word, 1, 16, &config->tx_ring);
     if (equal(word->key, word->key_length, "descriptors"))
         return parse_descriptors(word, config);
+    if (equal(word->key, word->key_length, "path"))
+        return parse_limited(word, 0, 1000000, &config->path);
+    if (equal(word->key, word->key_length, "path-spread"))
+        return parse_spread(word, config);
     if (equal(word->key, word->key_length, "idle-cr3"))
         return parse_idle(word, config);
     *known = false;
@@ -187,6 +198,7 @@ bool options_parse(const char *line, struct config *config)
         .exit_ways = EXIT_ISA_DEBUG | EXIT_ACPI,
         .tx_ring = 16,
         .wide = 1,
+        .path = NET_PATH,
         .mode = MODE_SEND,
     };
     while (word_next(&line, &word)) {

@@ -155,7 +155,7 @@ assert swing == sorted(swing, reverse=True)
 END
 experiment 0 fig5 -set total=100k -format csv
 [ "$(wc -l <out)" -eq 3 ] || fail "fig5 as CSV: $(cut -c 1-100 out)"
-experiment 1 fig6 -vary write=4096 -set total=100k -set cpu_mhz=1500 -strict # it expects 64 Mb/s
+experiment 1 fig6 -vary write=4096 -set total=1M -set cpu_mhz=3000 -strict # it expects 64 Mb/s
 says 'no .* 64 Mb/s on the PC-733' out
 # Nothing is left behind, also when nobody reads the table.
 mkdir temporary

@@ -2,6 +2,7 @@
 #include "tools/laboratory/result.h"
 
 #include "base/check.h"
+#include "tools/laboratory/bounds.h"
 #include "tools/report_diff.h"
 
 #include <math.h>
@@ -118,6 +119,7 @@ void published_text(const json_t *rows, FILE *out)
     print_set(rows, "calibration", "Calibration set: costs were fitted to these, agreement says nothing",
               out);
     print_set(rows, "validation", "Validation set: nothing was fitted to these", out);
+    bounds_text(rows, out);
 }
 
 /* ---- The rest ---- */
