@@ -8,6 +8,7 @@
 #include "binxlate/priv.h"
 
 #include "cpu/flags.h"
+#include "cpu/probe.h"
 #include "cpu/sse.h"
 
 /* ---- Time ---- */
@@ -165,6 +166,8 @@ static struct translation_unit *unit_of(struct translator *t, struct block *bloc
     for (struct translation_unit *unit = block->unit; unit != NULL; unit = unit->next)
         if (unit->rip == cpu->s.rip)
             return unit;
+    if (UNLIKELY(block->probed))
+        return NULL; /* the run loop has to see it */
     if (block->unit == NULL && !block_is_warm(block, t->engine.threshold)) {
         block->heat++;
         return NULL;
@@ -193,8 +196,11 @@ enum where {
 };
 
 /* One instruction in a shadow, as the run loop would step it. */
-static enum where step_in_shadow(struct cpu *cpu, const struct insn *insn, uint8_t shadow)
+static enum where step_in_shadow(struct cpu *cpu, const struct block *block, uint8_t shadow)
 {
+    const struct insn *insn = &block->insn[0];
+    if (UNLIKELY(block->probed))
+        probe_arrived(cpu);
     enum exec result = insn->exec(cpu, insn);
     insn_finish(cpu, insn, result);
     if (result != EXEC_FAULT)
@@ -222,7 +228,7 @@ static enum where follow(struct translator *t, uint32_t n, enum site_kind kind, 
     struct translation_unit *unit = unit_of(t, block);
     if (unit == NULL) {
         t->count[COUNT_COLD]++;
-        return shadow != 0 ? step_in_shadow(cpu, &block->insn[0], shadow) : WHERE_LOOKUP;
+        return shadow != 0 ? step_in_shadow(cpu, block, shadow) : WHERE_LOOKUP;
     }
     if (kind == SITE_LINK && can_link(t, block) &&
         t->count[COUNT_REGIONS] + t->count[COUNT_FLUSHES] == regions)
@@ -240,7 +246,7 @@ static enum where follow(struct translator *t, uint32_t n, enum site_kind kind, 
         log_unit(t, unit);
         return WHERE_FOUND;
     }
-    return shadow != 0 ? step_in_shadow(cpu, &block->insn[0], shadow) : WHERE_LOOKUP;
+    return shadow != 0 ? step_in_shadow(cpu, block, shadow) : WHERE_LOOKUP;
 }
 
 /* The same after the checks, which are made as the run loop makes them. */

@@ -180,6 +180,19 @@ void block_cache_page_changed(struct block_cache *blocks, ppn_t page)
     (void)forget_tails(blocks, &blocks->page[page.v], whole_page);
 }
 
+void block_cache_forget_offset(struct block_cache *blocks, unsigned offset)
+{
+    const struct extent extent = {offset, offset};
+    for (uint64_t n = 0; n < blocks->pages; n++) {
+        struct code_page *page = &blocks->page[n];
+        if ((page->lines >> (offset >> CODE_LINE_SHIFT) & 1) == 0)
+            continue;
+        (void)forget_heads(blocks, page, extent);
+        if (!has_code(page))
+            guest_memory_unwatch(blocks->cpu->memory, (ppn_t){n}, WATCH_CODE);
+    }
+}
+
 void block_cache_drop(struct block_cache *blocks)
 {
     blocks->drop_pending = true;

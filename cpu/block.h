@@ -22,6 +22,7 @@ struct block {
     uint8_t count;    /* instructions; insn[count] is a sentinel */
     bool stale;       /* its bytes were written: must not be entered any more */
     uint8_t patience; /* it is warm when it ran so many powers of two more often than others: see code_page */
+    bool probed;      /* somebody may want to know before it is entered: see cpu/probe.h */
     uint32_t lines;   /* bit per 128 bytes of the page that it covers */
     struct block *bucket_next, *page_next;
     struct block
@@ -70,6 +71,10 @@ void block_cache_destroy(struct block_cache *blocks);
 void block_cache_drop(struct block_cache *blocks);
 /* Do what block_cache_drop() asked for; at a boundary, outside any block. */
 void block_cache_flush(struct block_cache *blocks);
+
+/* Blocks begin at this offset of every page from now on (cpu/probe.h): forget those that have its byte. At an
+ * instruction boundary, outside any block. */
+void block_cache_forget_offset(struct block_cache *blocks, unsigned offset);
 
 /* The frame behind a page may have changed: forget what was decoded from it. */
 void block_cache_page_changed(struct block_cache *blocks, ppn_t page);

@@ -1,13 +1,15 @@
 /* Forming a block: decode from an address on until control can leave the straight line.
  *
  * A block ends after an instruction with ATTR_END or one whose decoding already faults, before an instruction
- * that does not fit in the page, and at limits of size. Its sentinel, insn[count], holds the totals. The
- * instruction that does not fit makes a block of its own: whether its second half may be fetched, and from
- * where, has to be known before it runs, but not before those in front of it do. */
+ * that does not fit in the page, before and after one at a probe's offset, and at limits of size. Its
+ * sentinel, insn[count], holds the totals. The instruction that does not fit makes a block of its own:
+ * whether its second half may be fetched, and from where, has to be known before it runs, but not before
+ * those in front of it do. */
 #include "cpu/block.h"
 
 #include "base/check.h"
 #include "cpu/disasm.h"
+#include "cpu/probe.h"
 
 static bool ends_block(const struct insn *insn)
 {
@@ -70,9 +72,12 @@ bool block_build(struct cpu *cpu, gpa_t phys, struct block *block)
     unsigned room = PAGE_SIZE - (unsigned)(phys.v & PAGE_MASK);
     *block = (struct block){.phys = phys.v, .mode = cpu->mode, .tail = BLOCK_NO_TAIL};
     unsigned most = block_room(cpu->blocks, phys);
+    block->probed = probe_at_offset(cpu, phys.v);
+    if (block->probed)
+        most = 1;
     while (block->count < most && block->bytes < room &&
            add_insn(cpu, block, bytes + block->bytes, room - block->bytes))
-        if (ends_block(&block->insn[block->count - 1]))
+        if (ends_block(&block->insn[block->count - 1]) || probe_at_offset(cpu, phys.v + block->bytes))
             break;
     if (block->count == 0)
         return false;
@@ -93,6 +98,7 @@ void block_build_crossing(struct cpu *cpu, gpa_t phys, gpa_t tail, struct block 
     uint8_t bytes[INSN_MAX_BYTES];
     block_copy_crossing(cpu->memory, phys, tail, bytes);
     *block = (struct block){.phys = phys.v, .mode = cpu->mode, .tail = tail.v & ~PAGE_MASK};
+    block->probed = probe_at_offset(cpu, phys.v);
     CHECK(add_insn(cpu, block, bytes, sizeof bytes));
     finish(cpu, block, bytes);
 }

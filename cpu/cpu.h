@@ -55,6 +55,7 @@ struct lazy_flags {
 };
 
 struct block_cache; /* cpu/block.c */
+struct cpu_probes;  /* cpu/probe.h */
 struct block;       /* cpu/block.h */
 
 struct cpu {
@@ -99,6 +100,7 @@ struct cpu {
     uint32_t block_cost;             /* its cycles */
     uint32_t chain;                  /* how many more blocks may follow before the run loop wants control */
     const struct cpu_engine *engine; /* NULL: interpret everything */
+    struct cpu_probes *probes;       /* NULL: none */
     struct log *log;
     struct cpu_config config;
     struct timing *timing; /* the cache model, or NULL */

@@ -20,6 +20,7 @@
 #include "cpu/block.h"
 #include "cpu/cpu_priv.h"
 #include "cpu/flags.h"
+#include "cpu/probe.h"
 
 enum { SHADOW_INTR = 1, SHADOW_DEBUG = 2, CHAIN_BLOCKS = 16 };
 
@@ -105,6 +106,8 @@ static enum exec step_uncached(struct cpu *cpu)
         block_fault(cpu);
         return EXEC_FAULT;
     }
+    if (UNLIKELY(cpu->probes != NULL))
+        probe_arrived(cpu);
     enum exec result = insn_execute(cpu, &insn);
     insn_finish(cpu, &insn, result);
     return result;
@@ -121,6 +124,8 @@ static enum exec step_cached(struct cpu *cpu)
     case BLOCK_FAULT: block_fault(cpu); return EXEC_FAULT;
     }
     const struct insn *insn = &block->insn[0];
+    if (UNLIKELY(block->probed))
+        probe_arrived(cpu);
     enum exec result = insn_execute(cpu, insn);
     insn_finish(cpu, insn, result);
     return result;
@@ -145,7 +150,7 @@ static struct block *follow_slow(struct cpu *cpu, struct block *block, unsigned 
     struct block *next = next_block(cpu);
     if (next == NULL || cpu->blocks->used < used)
         return next; /* `block` is gone when the arena started over */
-    if (exit <= EXEC_JUMP && cpu->blocks->code_linear == page && !block_crosses(next))
+    if (exit <= EXEC_JUMP && cpu->blocks->code_linear == page && !block_crosses(next) && !next->probed)
         block->link[exit] = next;
     else
         block->guess = next;
@@ -180,7 +185,7 @@ static ALWAYS_INLINE struct block *follow(struct cpu *cpu, unsigned exit)
 static ALWAYS_INLINE unsigned run_engine(struct cpu *cpu, struct block *block)
 {
     const struct cpu_engine *engine = cpu->engine;
-    if (engine == NULL)
+    if (engine == NULL || UNLIKELY(block->probed))
         return RUN_DECLINED;
     if (block->unit == NULL && (block->heat++, !block_is_warm(block, engine->threshold)))
         return RUN_DECLINED;
@@ -193,6 +198,8 @@ static void run_blocks(struct cpu *cpu)
     uint32_t chain = trace || cpu->engine != NULL ? 1 : CHAIN_BLOCKS;
     struct block *block = next_block(cpu);
     while (block != NULL) {
+        if (UNLIKELY(block->probed))
+            probe_arrived(cpu); /* may make `block` stale, but its instruction runs, and limit is 0 then */
         unsigned ran = run_engine(cpu, block);
         if (ran == RUN_LEAVE)
             return;
