@@ -28,6 +28,8 @@ static void add_span(struct analysis *a, const struct trace_record *record)
 {
     if (record->counted)
         add_event(a, record);
+    if (record->step == STEP_GUEST_USER)
+        calls_note_user(&a->calls, record->begin);
     if (record->begin == record->end)
         return;
     a->span_begin = grow(a->span_begin, a->span_count, sizeof *a->span_begin);
@@ -87,6 +89,7 @@ enum status analysis_load(struct analysis *a, const char *path, struct error *er
         case TRACE_SPAN: add_span(a, &record); break;
         case TRACE_VISIT: add_visit(a, &record); break;
         case TRACE_PACKET: add_mark(a, &record); break;
+        case TRACE_GUEST: status = calls_note(&a->calls, &record, err); break;
         case TRACE_END: a->end = record.begin; break;
         }
     }
@@ -94,6 +97,7 @@ enum status analysis_load(struct analysis *a, const char *path, struct error *er
         analysis_free(a);
         return status;
     }
+    calls_finish(&a->calls, a->end);
     if (a->visit_count && a->visits[a->visit_count - 1].end == TICK_NEVER)
         a->visits[a->visit_count - 1].end = a->end;
     return STATUS_OK;
@@ -108,6 +112,7 @@ void analysis_free(struct analysis *a)
     free(a->packets);
     free(a->event_when);
     free(a->event_step);
+    calls_free(&a->calls);
     *a = (struct analysis){0};
 }
 

@@ -4,7 +4,7 @@
 #ifndef CROSSPAGE_TRACES_ANALYSIS_H
 #define CROSSPAGE_TRACES_ANALYSIS_H
 
-#include "traces/reader.h"
+#include "traces/calls.h"
 
 struct visit {
     tick_t begin, end;
@@ -31,6 +31,7 @@ struct analysis {
     size_t event_count;     /* counted happenings of steps (recorder_count), in order */
     tick_t *event_when;
     uint16_t *event_step;
+    struct calls calls; /* of the guest's functions */
 };
 
 enum status analysis_load(struct analysis *analysis, const char *path, struct error *err) MUST_CHECK;

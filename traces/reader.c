@@ -21,6 +21,8 @@ struct trace_reader {
     struct trace_step *steps;
     char **exits;
     char *description;
+    char **names; /* of the guest's code, [0] is none's */
+    uint32_t name_count;
     uint64_t packet; /* id of the last packet record */
     bool in_run;     /* of `run` more words as expected, then one that is not, or only in its value */
     bool only_value;
@@ -111,12 +113,13 @@ static enum status read_header_json(struct trace_reader *reader, json_t *header,
 
 static enum status read_header(struct trace_reader *reader, struct error *err)
 {
-    static const char magic[] = TRACE_MAGIC;
+    static const char magic[] = TRACE_MAGIC, guest_magic[] = TRACE_MAGIC_GUEST;
+    _Static_assert(sizeof magic == sizeof guest_magic, "they differ in the number");
     enum { NUMBER = sizeof magic - 3, SIZE = sizeof magic - 1 }; /* of the digit; without the final 0 */
     char found[SIZE];
     if (gzread(reader->file, found, SIZE) != SIZE || memcmp(found, magic, NUMBER) != 0)
         return damaged(reader, err, "it does not start like one");
-    if (memcmp(found, magic, SIZE) != 0)
+    if (memcmp(found, magic, SIZE) != 0 && memcmp(found, guest_magic, SIZE) != 0)
         return damaged(reader, err, "it is of another version of the format; run the guest again");
     uint64_t size;
     TRY(get_varint(reader, &size, err));
@@ -138,6 +141,8 @@ enum status trace_open(struct trace_reader **out, const char *path, struct error
     struct trace_reader *reader = xcalloc(1, sizeof *reader);
     reader->path = xstrdup(path);
     words_init(&reader->words);
+    reader->names = xcalloc(1, sizeof *reader->names);
+    reader->names[reader->name_count++] = xstrdup("");
     int fd;
     uint64_t size;
     enum status status = host_file_open_plain(&fd, &size, path, err);
@@ -169,6 +174,9 @@ void trace_close(struct trace_reader *reader)
     }
     for (unsigned i = 0; i < reader->exit_count; i++)
         free(reader->exits[i]);
+    for (uint32_t i = 0; i < reader->name_count; i++)
+        free(reader->names[i]);
+    free(reader->names);
     free(reader->steps);
     free(reader->exits);
     free(reader->description);
@@ -238,6 +246,63 @@ static enum status get_visit(struct trace_reader *reader, uint64_t head, struct 
     return STATUS_OK;
 }
 
+/* One piece of a name; `more`: another one follows. */
+static enum status get_piece(struct trace_reader *reader, uint64_t head, char *text, size_t *bytes,
+                             bool *more, struct error *err)
+{
+    uint32_t count = head >> TRACE_VALUE_SHIFT & (TRACE_NAME_LIMIT - 1);
+    *more = head >> TRACE_STACK_SHIFT != 0;
+    if (count > TRACE_PIECE_BYTES || *bytes + count > TRACE_NAME_BYTES || (*more && count == 0))
+        return damaged(reader, err, "a name is too long");
+    for (uint32_t at = 0; at < count; at += 8) {
+        uint64_t word;
+        TRY(get_word(reader, &word, err));
+        memcpy(text + *bytes + at, &word, count - at < 8 ? count - at : 8);
+    }
+    *bytes += count;
+    return STATUS_OK;
+}
+
+static enum status get_name(struct trace_reader *reader, uint64_t head, struct error *err)
+{
+    enum { NAMES_MAX = 1 << 18, KIND = (1 << TRACE_VALUE_SHIFT) - 1 };
+    char text[TRACE_NAME_BYTES + 1] = "";
+    size_t bytes = 0;
+    bool more;
+    TRY(get_piece(reader, head, text, &bytes, &more, err));
+    while (more) {
+        uint64_t next;
+        TRY(get_word(reader, &next, err));
+        if (((head ^ next) & KIND & ~(uint64_t)TRACE_RESUMED) != 0)
+            return damaged(reader, err, "a name breaks off");
+        TRY(get_piece(reader, next, text, &bytes, &more, err));
+    }
+    if (reader->name_count == NAMES_MAX)
+        return damaged(reader, err, "it has too many names");
+    for (size_t i = 0; i < bytes; i++)
+        if (text[i] < ' ' || text[i] > '~' || text[i] == ';' || text[i] == '"' || text[i] == '\\')
+            text[i] = '?'; /* fit for every form of report */
+    reader->names = xrealloc(reader->names, (reader->name_count + 1) * sizeof *reader->names);
+    reader->names[reader->name_count++] = xstrdup(text);
+    return STATUS_OK;
+}
+
+static enum status get_guest(struct trace_reader *reader, uint64_t head, unsigned mark,
+                             struct trace_record *record, struct error *err)
+{
+    record->tag = TRACE_GUEST;
+    TRY(check_index(reader, mark, GUEST_MARK_COUNT, err));
+    record->guest = (enum guest_mark)mark;
+    if (mark == GUEST_NAME) {
+        record->name = reader->name_count;
+        record->stack = 0;
+        return get_name(reader, head, err);
+    }
+    record->name = head >> TRACE_VALUE_SHIFT & (TRACE_NAME_LIMIT - 1);
+    record->stack = (uint32_t)(head >> TRACE_STACK_SHIFT);
+    return check_index(reader, record->name, reader->name_count, err);
+}
+
 enum status trace_next(struct trace_reader *reader, struct trace_record *record, struct error *err)
 {
     uint64_t head = 0, total = 0;
@@ -261,6 +326,8 @@ enum status trace_next(struct trace_reader *reader, struct trace_record *record,
         TRY(check_index(reader, index, reader->exit_count, err));
         return get_visit(reader, head, record, err);
     case TRACE_PACKET:
+        if (head & TRACE_OF_GUEST)
+            return get_guest(reader, head, index, record, err);
         record->mark = (enum packet_mark)index;
         record->size = (uint32_t)value;
         TRY(check_index(reader, index, PACKET_MARK_COUNT, err));
@@ -269,6 +336,7 @@ enum status trace_next(struct trace_reader *reader, struct trace_record *record,
         TRY(get_word(reader, &total, err));
         return total == reader->now ? STATUS_OK
                                     : damaged(reader, err, "its spans do not add up to its length");
+    case TRACE_GUEST: break; /* two bits hold none */
     }
     return damaged(reader, err, "it has an unknown kind of record");
 }
@@ -306,6 +374,16 @@ unsigned trace_exit_count(const struct trace_reader *reader)
 const char *trace_exit_name(const struct trace_reader *reader, unsigned exit)
 {
     return reader->exits[exit];
+}
+
+const char *trace_name(const struct trace_reader *reader, uint32_t name)
+{
+    return reader->names[name];
+}
+
+uint32_t trace_name_count(const struct trace_reader *reader)
+{
+    return reader->name_count;
 }
 
 const char *trace_description(const struct trace_reader *reader)

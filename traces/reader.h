@@ -28,6 +28,8 @@ struct trace_record {
     enum packet_mark mark;
     tick_t when;
     uint32_t size;
+    enum guest_mark guest; /* GUEST */
+    uint32_t name, stack;  /* numbers; GUEST_NAME: of the new one */
 };
 
 enum status trace_open(struct trace_reader **reader, const char *path, struct error *err) MUST_CHECK;
@@ -44,6 +46,10 @@ unsigned trace_step_count(const struct trace_reader *reader);
 const struct trace_step *trace_step(const struct trace_reader *reader, unsigned step);
 unsigned trace_exit_count(const struct trace_reader *reader);
 const char *trace_exit_name(const struct trace_reader *reader, unsigned exit);
+/* The guest's name with this number, which a record had. */
+const char *trace_name(const struct trace_reader *reader, uint32_t name);
+/* How many there are so far, and number 0, which is none. */
+uint32_t trace_name_count(const struct trace_reader *reader);
 /* The run's description as compact JSON text. */
 const char *trace_description(const struct trace_reader *reader);
 

@@ -28,6 +28,7 @@ struct recorder {
     tick_t span_ticks;
     uint64_t resumed;     /* TRACE_RESUMED: the guest goes on after it */
     uint64_t last_packet; /* id */
+    uint32_t names;       /* given so far */
 };
 
 static const struct step_info built_in[RECORDER_FIRST_COST] = {
@@ -194,7 +195,8 @@ enum status recorder_open(struct recorder *recorder, const char *path, struct er
     json_decref(json);
     CHECK(header != NULL);
     recorder->span = recorder->span_ticks = recorder->resumed = recorder->last_packet = 0;
-    enum status status = word_writer_create(&recorder->gate, path, header, err);
+    enum status status = word_writer_create(
+        &recorder->gate, path, recorder->config.guest_code ? TRACE_MAGIC_GUEST : TRACE_MAGIC, header, err);
     free(header);
     return status;
 }
@@ -286,6 +288,43 @@ void recorder_packet(struct recorder *recorder, uint64_t id, enum packet_mark ma
     *out++ = zigzag((int64_t)(when - recorder->now));
     word_writer_end(&recorder->gate, out);
     recorder->last_packet = id;
+}
+
+/* ---- The guest's code ---- */
+
+static void put_guest(struct recorder *recorder, enum guest_mark mark, uint32_t name, uint32_t stack,
+                      const char *text, size_t bytes)
+{
+    uint64_t value = name | (uint64_t)stack << (TRACE_STACK_SHIFT - TRACE_VALUE_SHIFT);
+    uint64_t *out =
+        put_head(recorder, record_begin(recorder), TRACE_PACKET, TRACE_OF_GUEST, (unsigned)mark, value);
+    for (size_t at = 0; at < bytes; at += sizeof *out) {
+        *out = 0;
+        memcpy(out++, text + at, bytes - at < sizeof *out ? bytes - at : sizeof *out);
+    }
+    word_writer_end(&recorder->gate, out);
+}
+
+uint32_t recorder_name(struct recorder *recorder, const char *name)
+{
+    size_t bytes = strnlen(name, TRACE_NAME_BYTES), at = 0;
+    if (recorder->names + 1 >= TRACE_NAME_LIMIT)
+        return 0;
+    while (traced(recorder)) {
+        size_t piece = bytes - at < TRACE_PIECE_BYTES ? bytes - at : TRACE_PIECE_BYTES;
+        put_guest(recorder, GUEST_NAME, (uint32_t)piece, at + piece < bytes, name + at, piece);
+        at += piece;
+        if (at == bytes)
+            break;
+    }
+    return ++recorder->names;
+}
+
+void recorder_guest(struct recorder *recorder, enum guest_mark mark, uint32_t name, uint32_t stack)
+{
+    DCHECK(recorder->config.guest_code && name < TRACE_NAME_LIMIT && stack < TRACE_NAME_LIMIT);
+    if (traced(recorder))
+        put_guest(recorder, mark, name, stack, NULL, 0);
 }
 
 tick_t recorder_now(const struct recorder *recorder)

@@ -13,12 +13,16 @@
  * the time from one guest instruction that exits until the next guest instruction; visits have a cause (exit
  * kind and detail) and may be nested in nothing.
  *
+ * The guest's own functions can be recorded, too: calls and returns of some, on the stack on which they
+ * happened, and samples (vmm/probe.h). They cut spans in the trace and change nothing else.
+ *
  * Units: time is ticks of the lab (base/types.h); one host, one recorder. */
 #ifndef CROSSPAGE_TRACES_RECORDER_H
 #define CROSSPAGE_TRACES_RECORDER_H
 
 #include "base/status.h"
 #include "base/types.h"
+#include "traces/format.h"
 
 enum layer {
 #define LAYER(id, name, description) LAYER_##id,
@@ -72,6 +76,7 @@ struct recorder_config {
     const char *const *exit_names;
     uint64_t hz; /* ticks per second */
     uint64_t ticks_per_cycle;
+    bool guest_code;         /* recorder_guest() will be used */
     const char *description; /* JSON object: configuration of the run, stored in the trace header */
 };
 
@@ -99,6 +104,11 @@ void recorder_resume(struct recorder *recorder);
  * from its first mark on; `size` is the frame's size in bytes. */
 void recorder_packet(struct recorder *recorder, uint64_t id, enum packet_mark mark, tick_t when,
                      uint32_t size);
+
+/* A number for a name of the guest's, to be used in recorder_guest(); 0: there are too many. */
+uint32_t recorder_name(struct recorder *recorder, const char *name);
+/* Something about the guest's code, now. */
+void recorder_guest(struct recorder *recorder, enum guest_mark mark, uint32_t name, uint32_t stack);
 
 struct step_total {
     uint64_t ticks, count;

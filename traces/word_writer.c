@@ -41,8 +41,8 @@ static void put_varint(struct word_writer *writer, uint64_t value)
     writer->buffer[writer->used++] = (uint8_t)value;
 }
 
-enum status word_writer_create(struct word_gate *gate, const char *path, const char *header,
-                               struct error *err)
+enum status word_writer_create(struct word_gate *gate, const char *path, const char *magic,
+                               const char *header, struct error *err)
 {
     gzFile file = gzopen(path, "wb1");
     if (file == NULL)
@@ -50,7 +50,7 @@ enum status word_writer_create(struct word_gate *gate, const char *path, const c
     struct word_writer *writer = xcalloc(1, sizeof *writer);
     writer->file = file;
     words_init(&writer->words);
-    gzwrite(file, TRACE_MAGIC, sizeof TRACE_MAGIC - 1);
+    gzwrite(file, magic, (unsigned)strlen(magic));
     put_varint(writer, strlen(header));
     flush(writer);
     if (gzwrite(file, header, (unsigned)strlen(header)) <= 0)

@@ -20,9 +20,9 @@ struct word_gate {
     struct word_writer *writer;
 };
 
-/* A file that starts with TRACE_MAGIC and the header. */
-enum status word_writer_create(struct word_gate *gate, const char *path, const char *header,
-                               struct error *err) MUST_CHECK;
+/* A file that starts with `magic`, which is one of format.h, and the header. */
+enum status word_writer_create(struct word_gate *gate, const char *path, const char *magic,
+                               const char *header, struct error *err) MUST_CHECK;
 /* Packs what waits, closes and frees; the status of all that was written. */
 enum status word_writer_close(struct word_gate *gate, struct error *err) MUST_CHECK;
 

@@ -163,6 +163,10 @@ static void expect_equal(const struct trace_record *is, const struct trace_recor
                       is->size == want->size,
                   "mark %zu", n);
         break;
+    case TRACE_GUEST:
+        cr_assert(is->guest == want->guest && is->name == want->name && is->stack == want->stack, "guest %zu",
+                  n);
+        break;
     case TRACE_END: break;
     }
 }
