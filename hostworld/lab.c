@@ -46,6 +46,7 @@ void lab_config_default(struct lab_config *config)
         .coalesce_ns = 1000000, /* eight full frames at 100 Mb/s */
         .wire_delay_ns = 500,   /* 100 m of cable */
         .command_line = "",
+        .probe = {.functions = ""},
         .poll_ms = 10,
     };
     peer_config_default(&config->peer);

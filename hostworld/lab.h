@@ -38,6 +38,7 @@ struct lab_config {
     uint64_t coalesce_ns;
     struct peer_config peer;
     const char *trace, *pcap; /* files to write, or NULL */
+    struct probe_config probe;
     /* A second PC at the far end of the wire, in place of the peer; NULL: the peer. Wire, peer, capture and
      * polling are the first's. */
     const struct lab_config *other;

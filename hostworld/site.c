@@ -53,6 +53,7 @@ enum status site_create_host(struct site *site, uint64_t tick_hz, uint64_t *next
         .exit_names = vm_exit_names,
         .hz = tick_hz,
         .ticks_per_cycle = ticks_per_cycle,
+        .guest_code = probe_wanted(&site->config.probe),
         .description = description,
     };
     site->recorder = recorder_create(&recording);
@@ -115,6 +116,7 @@ static enum status create_vm(struct site *site, struct error *err)
         .caches = from->caches,
         .random_seed = from->random_seed,
         .translator = from->translate ? &from->translator : NULL,
+        .probe = &from->probe,
     };
     return vm_create(&site->vm, &config, err);
 }

@@ -134,6 +134,13 @@ static void print_notices(const struct run_io *io)
         fprintf(stderr, "crosspage: %s\n", text);
 }
 
+static void print_probe_notices(const struct vm *vm)
+{
+    char text[PROBE_NOTICE];
+    for (unsigned i = 0; vm != NULL && vm_probes(vm) != NULL && probes_notice(vm_probes(vm), i, text); i++)
+        fprintf(stderr, "crosspage: %s\n", text);
+}
+
 /* exit_status() for -engine check. */
 static enum status execute_check(struct run *run, int *exit_code, struct error *err)
 {
@@ -196,6 +203,8 @@ static enum status execute(struct run *run, int *exit_code, struct error *err)
     /* Why the status is not 0, one wants to know always. */
     if (!run->options.quiet || stop == VM_STOP_SHUTDOWN || stop == VM_STOP_DEAD)
         print_summary(run, stop, seconds);
+    print_probe_notices(lab_vm(run->lab));
+    print_probe_notices(lab_second(run->lab).vm);
     if (stop == VM_STOP_SHUTDOWN)
         cpu_dump(lab_host(run->lab)->cpu, stderr);
     *exit_code = exit_status(stop, vm_exit_value(lab_vm(run->lab)));

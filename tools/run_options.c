@@ -454,6 +454,28 @@ static enum status set_rtc(void *target, const char *arg, struct error *err)
     return options_parse_pairs(arg, rtc_pair, target, err);
 }
 
+/* ---- Probes ---- */
+
+static enum status set_sample(void *target, const char *arg, struct error *err)
+{
+    uint64_t value;
+    TRY(options_parse_size(arg, 1, &value, err));
+    if (value < 100 || value > UINT64_C(1) << 40)
+        return status_fail(err, STATUS_BAD_INPUT, "samples are 100 to 1T cycles apart");
+    ((struct run_options *)target)->lab.probe.sample = value;
+    return STATUS_OK;
+}
+
+static enum status set_probe_stack(void *target, const char *arg, struct error *err)
+{
+    uint64_t value;
+    TRY(options_parse_size(arg, 1, &value, err));
+    if (value < 512 || value > 1 << 24 || (value & (value - 1)) != 0)
+        return status_fail(err, STATUS_BAD_INPUT, "a stack is a power of two, 512 to 16M bytes");
+    ((struct run_options *)target)->lab.probe.stack_bytes = (uint32_t)value;
+    return STATUS_OK;
+}
+
 const struct option run_option_table[] = {
     {"kernel", "FILE", NULL, "bzImage or Multiboot kernel", offsetof(struct run_options, lab.kernel)},
     {"initrd", "FILE", NULL, "initial RAM disk (Multiboot: modules, comma separated)",
@@ -496,6 +518,15 @@ const struct option run_option_table[] = {
      "execution engine (default: translate, where the host can); check: both, compared every N cycles or N times"},
     {"fast-paths", "on|off", set_fast_paths, "specialised handlers of the interpreter (off: reference only)"},
     {"trace", "FILE", NULL, "write a trace for 'crosspage report'", offsetof(struct run_options, lab.trace)},
+    {"probe", "FUNCTION|0xADDRESS[,...]", NULL,
+     "record calls of these functions of the guest's kernel in the trace",
+     offsetof(struct run_options, lab.probe.functions)},
+    {"sample", "CYCLES", set_sample, "record which of its functions the guest's kernel is in, so often"},
+    {"symbols", "FILE", NULL,
+     "names of the guest's functions: ELF, System.map, /proc/kallsyms (default: the kernel's own)",
+     offsetof(struct run_options, lab.probe.symbols)},
+    {"probe-stack", "BYTES", set_probe_stack,
+     "size and alignment of the guest's kernel stacks (default: 8K, in 64-bit code 16K)"},
     {"pcap", "FILE", NULL, "write a pcapng capture of the wire", offsetof(struct run_options, lab.pcap)},
     {"stats", "FILE", NULL, "write statistics as JSON at exit ('-': standard output)",
      offsetof(struct run_options, stats)},
@@ -553,6 +584,18 @@ static void list_hypervisor_options(const struct hypervisor_ops *hypervisor)
     printf(hypervisor->option_count ? "  (the first word is the default)\n" : "  no options\n");
 }
 
+/* Calls and samples go to the trace; two engines that are compared may have probes without one. */
+static enum status check_probes(const struct run_options *options, struct error *err)
+{
+    const struct probe_config *probe = &options->lab.probe;
+    if (!probe_wanted(probe) && (probe->symbols != NULL || probe->stack_bytes != 0))
+        return status_fail(err, STATUS_BAD_INPUT, "%s is for -probe and -sample: give one of them",
+                           probe->symbols != NULL ? "-symbols" : "-probe-stack");
+    if (probe_wanted(probe) && options->lab.trace == NULL && !options->check)
+        return status_fail(err, STATUS_BAD_INPUT, "-probe and -sample write to the trace: give -trace FILE");
+    return STATUS_OK;
+}
+
 enum status run_options_finish(struct run_options *options, bool *printed, struct error *err)
 {
     *printed = true;
@@ -579,6 +622,7 @@ enum status run_options_finish(struct run_options *options, bool *printed, struc
         return status_fail(err, STATUS_BAD_INPUT, "nothing to boot: give -kernel FILE");
     if (options->check && options->record != NULL)
         return status_fail(err, STATUS_BAD_INPUT, "-engine check takes no input that could be recorded");
+    TRY(check_probes(options, err));
     if (options->nographic && options->io.serial_count == 0)
         options->io.serial[options->io.serial_count++] = "stdio";
     options->lab.board.serial_count = options->io.serial_count ? options->io.serial_count : 1;

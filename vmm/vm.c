@@ -22,6 +22,7 @@ struct vm {
     struct log *log;
     struct cpu *cpu;
     struct translator *translator; /* NULL: interpret */
+    struct probes *probes;         /* NULL: none */
     struct cpu_bus bus;
     struct machine_memory machine;
     struct guest_memory memory;
@@ -399,9 +400,11 @@ static enum status create_cpu(struct vm *vm, struct error *err)
         config.engine_bytes = translator_room();
     vm->cpu = cpu_create(&config, &vm->memory, &vm->bus, vm->log);
     vm->host->cpu = vm->cpu;
-    if (vm->config.translator == NULL)
+    if (vm->config.translator != NULL)
+        TRY(translator_create(&vm->translator, vm->cpu, vm->config.translator, err));
+    if (vm->config.probe == NULL || !probe_wanted(vm->config.probe))
         return STATUS_OK;
-    return translator_create(&vm->translator, vm->cpu, vm->config.translator, err);
+    return probes_create(&vm->probes, vm->config.probe, vm->host, &vm->machine, vm->config.kernel, err);
 }
 
 enum status vm_create(struct vm **out, const struct vm_config *config, struct error *err)
@@ -458,6 +461,7 @@ void vm_destroy(struct vm *vm)
         board_destroy(vm->board);
     }
     if (vm->cpu != NULL) {
+        probes_destroy(vm->probes);
         translator_destroy(vm->translator);
         cpu_destroy(vm->cpu);
     }
@@ -489,6 +493,11 @@ enum status vm_boot(struct vm *vm, struct error *err)
 const struct translator *vm_translator(const struct vm *vm)
 {
     return vm->translator;
+}
+
+const struct probes *vm_probes(const struct vm *vm)
+{
+    return vm->probes;
 }
 
 static bool frame_is_zero(const uint8_t *frame)
@@ -531,6 +540,8 @@ uint64_t vm_state_hash(struct vm *vm)
 static bool restart(struct vm *vm)
 {
     struct error err;
+    if (vm->probes != NULL)
+        probes_reset(vm->probes);
     board_reset(vm->board);
     cpu_reset(vm->cpu, true);
     if (vm_boot(vm, &err) == STATUS_OK)
@@ -591,6 +602,8 @@ static void take_host_interrupts(struct vm *vm)
 static cycle_t next_deadline(const struct vm *vm, cycle_t limit)
 {
     tick_t next = event_queue_next(vm->queue);
+    if (vm->probes != NULL && probes_due(vm->probes) < limit)
+        limit = probes_due(vm->probes);
     if (next == TICK_NEVER)
         return limit;
     cycle_t cycle = next / vm->host->ticks_per_cycle + (next % vm->host->ticks_per_cycle != 0);
@@ -610,6 +623,8 @@ enum vm_stop vm_run(struct vm *vm, cycle_t limit)
         if (host_now(vm->host) >= limit)
             return VM_STOP_LIMIT;
         enum cpu_stop why = cpu_run(vm->cpu, next_deadline(vm, limit));
+        if (vm->probes != NULL && host_now(vm->host) >= probes_due(vm->probes))
+            probes_run(vm->probes);
         host_account_guest(vm->host, vm->cpu->cpl);
         if (why == CPU_STOP_SHUTDOWN) {
             log_line(vm->log, LOG_CPU_RESET, "triple fault");

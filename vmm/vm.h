@@ -10,6 +10,7 @@
 #include "binxlate/translator.h"
 #include "vmm/board_pc.h"
 #include "vmm/hypervisor.h"
+#include "vmm/probe.h"
 
 enum vm_stop {
     VM_STOP_LIMIT,     /* the cycle limit was reached */
@@ -36,6 +37,7 @@ struct vm_config {
     bool fast_paths;                            /* interpreter's specialised handlers */
     bool caches;                                /* -timing cache, as host->costs say */
     const struct translator_config *translator; /* NULL: interpret */
+    const struct probe_config *probe;           /* NULL: none */
 };
 
 enum status vm_create(struct vm **vm, const struct vm_config *config, struct error *err) MUST_CHECK;
@@ -53,6 +55,7 @@ uint32_t vm_exit_value(const struct vm *vm);
 
 struct board_pc *vm_board(struct vm *vm);
 const struct translator *vm_translator(const struct vm *vm); /* NULL: interpreted */
+const struct probes *vm_probes(const struct vm *vm);         /* NULL: none */
 
 /* Hash of CPU, memory and devices. */
 uint64_t vm_state_hash(struct vm *vm);

@@ -251,6 +251,18 @@ survive 0 -kernel "$elf" -append exit=acpi -hda "$work/sparse" -snapshot
 run 1 "serial\|unknown\|character" -kernel "$elf" -serial telepathy
 run 1 "cannot\|serial" -kernel "$elf" -serial file:"$work/no/such/folder"
 run 1 "cannot write" -kernel "$elf" -trace "$work/no/such/folder"
+run 2 "give -trace" -kernel "$elf" -probe irq_dispatch
+run 2 "give one of them" -kernel "$elf" -symbols "$elf"
+run 2 "power of two" -kernel "$elf" -probe irq_dispatch -trace "$work/t" -probe-stack 5000
+run 2 "cycles apart" -kernel "$elf" -sample 1 -trace "$work/t"
+run 1 "no function 'nothing_of_it'" -kernel "$elf" -probe nothing_of_it -trace "$work/t"
+run 1 "no address" -kernel "$elf" -probe 0xyz -trace "$work/t"
+run 1 "cannot open\|No such file" -kernel "$elf" -probe irq_dispatch -trace "$work/t" -symbols "$work/none"
+run 1 "neither" -kernel "$elf" -probe irq_dispatch -trace "$work/t" -symbols "$work/random"
+echo "ffffffffffffffff B The real System.map is in the linux-image-<version>-dbg package" >"$work/map"
+run 1 "stand-in" -kernel "$elf" -probe irq_dispatch -trace "$work/t" -symbols "$work/map"
+{ head -c 3000 "$elf"; head -c 64 "$work/random"; } >"$work/map"
+run 1 "symbols" -kernel "$elf" -probe irq_dispatch -trace "$work/t" -symbols "$work/map"
 run 1 "cannot write" -kernel "$elf" -pcap "$work/no/such/folder"
 run 1 "cannot write" -kernel "$elf" -D "$work/no/such/folder"
 run 1 "cannot write" -kernel "$elf" -stats "$work/no/such/folder"
@@ -288,12 +300,18 @@ for n in $(seq 20); do # the checksum, or the decompressor before it, finds ever
     { head -c $bytes "$work/trace"; head -c 64 /dev/urandom; tail -c +$((bytes + 65)) "$work/trace"; } >"$work/bent"
     damaged report "$work/bent"
 done
-gzip -dc "$work/trace" >"$work/plain" # reports read this form as well; nothing but the reader's own checks protects it
-size=$(wc -c <"$work/plain")
-for n in $(seq 30); do
-    bytes=$(($(number) % size))
-    { head -c $bytes "$work/plain"; printf '\377'; tail -c +$((bytes + 2)) "$work/plain"; } >"$work/bent"
-    damaged report "$work/bent"
+"$crosspage" run -quiet -m 32 -kernel "$elf" -append "exit=acpi total=20000" -nic peer -serial null -trace "$work/probed" \
+    -probe syscall_dispatch,tcp_write,ethernet_send,irq_dispatch -sample 20000 </dev/null
+for kind in trace probed; do
+    # Reports read this form as well; nothing but the reader's own checks protects it.
+    gzip -dc "$work/$kind" >"$work/plain"
+    size=$(wc -c <"$work/plain")
+    for n in $(seq 30); do
+        bytes=$(($(number) % size))
+        { head -c $bytes "$work/plain"; printf '\377'; tail -c +$((bytes + 2)) "$work/plain"; } >"$work/bent"
+        damaged report "$work/bent"
+        [ $kind = trace ] || damaged report -format folded "$work/bent"
+    done
 done
 refuse 2 "hexadecimal" disasm 9z
 
