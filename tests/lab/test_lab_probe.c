@@ -21,7 +21,7 @@ struct outcome {
     char path[32];
 };
 
-static struct lab *make_lab(const char *hypervisor, enum manner manner, const char *trace)
+static struct lab *make_lab(const char *hypervisor, bool caches, enum manner manner, const char *trace)
 {
     struct lab_config config;
     struct lab *lab;
@@ -34,6 +34,7 @@ static struct lab *make_lab(const char *hypervisor, enum manner manner, const ch
     config.nic = true;
     config.no_reboot = true;
     config.trace = trace;
+    config.caches = caches;
     config.fast_paths = manner != REFERENCE;
     config.translate = manner >= TRANSLATED;
     config.translator = (struct translator_config){.threshold = 1};
@@ -43,14 +44,14 @@ static struct lab *make_lab(const char *hypervisor, enum manner manner, const ch
     return lab;
 }
 
-static struct outcome run(const char *hypervisor, enum manner manner)
+static struct outcome run(const char *hypervisor, bool caches, enum manner manner)
 {
     struct outcome outcome;
     struct error err;
     char text[PROBE_NOTICE];
     strcpy(outcome.path, "/tmp/crosspage-lab-XXXXXX");
     close(mkstemp(outcome.path));
-    struct lab *lab = make_lab(hypervisor, manner, outcome.path);
+    struct lab *lab = make_lab(hypervisor, caches, manner, outcome.path);
     enum vm_stop stop = VM_STOP_LIMIT;
     for (cycle_t limit = 0; stop == VM_STOP_LIMIT; limit += 10007)
         stop = lab_run(lab, manner == SLICED ? limit : UINT64_MAX);
@@ -103,13 +104,13 @@ static void expect_same_time_line(const struct outcome *with, const struct outco
     analysis_free(&b);
 }
 
-static void expect_unobservable(const char *hypervisor)
+static void expect_unobservable(const char *hypervisor, bool caches)
 {
-    struct outcome bare = run(hypervisor, BARE), first = {.trace = NULL};
+    struct outcome bare = run(hypervisor, caches, BARE), first = {.trace = NULL};
     for (enum manner manner = INTERPRETED; manner < MANNERS; manner++) {
         if (manner >= TRANSLATED && !translator_supported())
             break;
-        struct outcome is = run(hypervisor, manner);
+        struct outcome is = run(hypervisor, caches, manner);
         cr_expect(is.hash == bare.hash && is.cycles == bare.cycles && is.instructions == bare.instructions,
                   "%s, manner %d: another run", hypervisor, (int)manner);
         if (manner == INTERPRETED) {
@@ -127,18 +128,23 @@ static void expect_unobservable(const char *hypervisor)
 
 Test(lab_probe, unobservable_on_bare_metal)
 {
-    expect_unobservable("none");
+    expect_unobservable("none", false);
 }
 
 Test(lab_probe, unobservable_under_a_monitor)
 {
-    expect_unobservable("workstation");
+    expect_unobservable("workstation", false);
+}
+
+Test(lab_probe, unobservable_with_caches)
+{
+    expect_unobservable("workstation", true);
 }
 
 /* Every function returns but the first calls of tasks, and calls lie within their callers. */
 Test(lab_probe, calls_nest_in_time)
 {
-    struct outcome outcome = run("workstation", INTERPRETED);
+    struct outcome outcome = run("workstation", false, INTERPRETED);
     struct analysis a;
     struct error err;
     cr_assert_eq(analysis_load(&a, outcome.path, &err), STATUS_OK, "%s", err.text);
