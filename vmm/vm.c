@@ -591,9 +591,14 @@ static bool pass_halted_time(struct vm *vm, cycle_t limit, enum vm_stop *stop)
     return !host_idle_until_event(vm->host, STEP_IDLE, limit) && event_queue_next(vm->queue) == TICK_NEVER;
 }
 
+static bool host_interrupts_wait(const struct vm *vm)
+{
+    return vm->host->irq_pending != 0 && vm->hv->host_interrupt != NULL;
+}
+
 static void take_host_interrupts(struct vm *vm)
 {
-    if (vm->host->irq_pending == 0 || vm->hv->host_interrupt == NULL)
+    if (!host_interrupts_wait(vm))
         return;
     vm_visit_begin(vm, VM_EXIT_HOST_IRQ, vm->host->irq_pending);
     vm_visit_end(vm); /* which takes them */
@@ -622,6 +627,8 @@ enum vm_stop vm_run(struct vm *vm, cycle_t limit)
             return stop;
         if (host_now(vm->host) >= limit)
             return VM_STOP_LIMIT;
+        if (host_interrupts_wait(vm)) /* raised while the guest was about to go on */
+            continue;
         enum cpu_stop why = cpu_run(vm->cpu, next_deadline(vm, limit));
         if (vm->probes != NULL && host_now(vm->host) >= probes_due(vm->probes))
             probes_run(vm->probes);
