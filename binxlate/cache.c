@@ -11,7 +11,8 @@
  * region is emptied.
  *
  * Invariants: (1) a jump in host code leads to a unit's entry only if the unit is not forgotten, or from a
- * unit that is itself forgotten; (2) the sites linked to a unit are in its list, and no others. */
+ * unit that is itself forgotten; (2) the sites linked to a unit are in its list, and no others; (3) a linked
+ * site of kind SITE_PAGE is in `page_site`. */
 #include "binxlate/priv.h"
 
 #include <stdlib.h>
@@ -35,6 +36,8 @@ void code_regions_create(struct translator *t)
         region->unit = xcalloc(region->units_room, sizeof *region->unit);
     }
     t->used = t->region[0].start;
+    t->page_site = xcalloc(PAGE_SITES_MAX, sizeof *t->page_site);
+    t->pages_epoch = PAGES_APART;
 }
 
 void code_regions_destroy(struct translator *t)
@@ -43,6 +46,7 @@ void code_regions_destroy(struct translator *t)
         free(t->region[n].unit);
         free(t->region[n].site);
     }
+    free(t->page_site);
 }
 
 size_t code_end(const struct translator *t)
@@ -89,6 +93,47 @@ static void site_unlist(struct translator *t, const struct site *site)
         site_at(t, site->prev)->next = site->next;
     else
         site->to->incoming = site->next;
+}
+
+/* ---- Links between pages ---- */
+
+static void unlink_pages(struct translator *t)
+{
+    for (uint32_t i = 0; i < t->page_sites; i++) {
+        struct site *site = site_at(t, t->page_site[i]);
+        if (site->to == NULL)
+            continue; /* the unit that it led to was forgotten */
+        t->host->aim(t, site->patch, site->stub);
+        site_unlist(t, site);
+        site->to = NULL;
+    }
+    t->page_sites = 0;
+}
+
+void sites_check_pages(struct translator *t, uint64_t epoch)
+{
+    if (LIKELY(t->pages_epoch == epoch))
+        return;
+    unlink_pages(t);
+    t->pages_epoch = epoch;
+}
+
+void site_link_pages(struct translator *t, uint32_t n, struct translation_unit *unit)
+{
+    if (t->page_sites == PAGE_SITES_MAX)
+        unlink_pages(t);
+    t->page_site[t->page_sites++] = n;
+    site_link(t, n, unit);
+}
+
+/* The region's sites are none any more. */
+static void forget_page_sites(struct translator *t, unsigned region)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < t->page_sites; i++)
+        if (t->page_site[i] >> SITE_REGION_SHIFT != region)
+            t->page_site[kept++] = t->page_site[i];
+    t->page_sites = kept;
 }
 
 /* ---- Units ---- */
@@ -176,6 +221,7 @@ void code_next_region(struct translator *t)
             unit_evict(t, &region->unit[n]);
     for (uint32_t n = 0; n < region->sites; n++)
         site_unlist(t, &region->site[n]);
+    forget_page_sites(t, t->filling);
     region->units = region->sites = 0;
     t->used = region->start;
     t->sites = (uint32_t)t->filling << SITE_REGION_SHIFT;
@@ -194,6 +240,7 @@ void code_flush(struct translator *t)
         region->units = region->sites = 0;
     }
     jump_cache_clear(t);
+    t->page_sites = 0;
     t->filling = 0;
     t->sites = 0;
     t->used = t->region[0].start;

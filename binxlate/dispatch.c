@@ -214,6 +214,21 @@ static bool can_link(const struct translator *t, const struct block *block)
     return path_on(t, PATH_LINK) && (!block_crosses(block) || path_on(t, PATH_CACHE));
 }
 
+/* Make the jump of a site go to `unit`, which is at rip and whose code is mapped now; the salt is the present
+ * one. */
+static bool link_site(struct translator *t, uint32_t n, enum site_kind kind, struct translation_unit *unit)
+{
+    if (!can_link(t, unit->block))
+        return false;
+    if (kind == SITE_LINK)
+        site_link(t, n, unit);
+    else if (kind == SITE_PAGE && t->pages_epoch != PAGES_APART)
+        site_link_pages(t, n, unit);
+    else
+        return false;
+    return true;
+}
+
 /* The unit at rip, to which site `n` leads; the next time it is found without this. */
 static enum where follow(struct translator *t, uint32_t n, enum site_kind kind, struct place *to)
 {
@@ -230,14 +245,13 @@ static enum where follow(struct translator *t, uint32_t n, enum site_kind kind, 
         t->count[COUNT_COLD]++;
         return shadow != 0 ? step_in_shadow(cpu, block, shadow) : WHERE_LOOKUP;
     }
-    if (kind == SITE_LINK && can_link(t, block) &&
-        t->count[COUNT_REGIONS] + t->count[COUNT_FLUSHES] == regions)
-        site_link(t, n, unit);
     jump_cache_salt(t);
     /* The walk for an instruction's second page may have dropped its first from the TLB. */
     bool mapped = !block_crosses(block) || tlb_code_epoch(&cpu->tlb) == epoch;
-    if (kind != SITE_LINK && path_on(t, PATH_CACHE) && mapped) {
-        jump_cache_add(t, unit, kind == SITE_JUMP);
+    bool there = t->count[COUNT_REGIONS] + t->count[COUNT_FLUSHES] == regions; /* the site */
+    bool linked = there && (mapped || kind == SITE_LINK) && link_site(t, n, kind, unit);
+    if (!linked && kind != SITE_LINK && path_on(t, PATH_CACHE) && mapped) {
+        jump_cache_add(t, unit, kind != SITE_INSN && kind != SITE_MEMORY);
         t->count[COUNT_CACHE_MISSES]++;
     }
     *to = (struct place){unit, unit->entry};
@@ -341,6 +355,7 @@ static enum where act(struct translator *t, uint32_t n, struct place *to)
         return t->host->x87_usable(cpu) ? WHERE_FOUND : WHERE_LOOKUP;
     case SITE_LINK:
     case SITE_JUMP:
+    case SITE_PAGE:
         cpu->s.rip = site->target;
         (void)end_shadow(t);
         break;

@@ -51,6 +51,8 @@ void jump_cache_salt(struct translator *t)
             jump_cache_clear(t);
         *space = (struct jump_space){.epoch = epoch, .base = base, .mode = cpu->mode, .number = ++t->spaces};
     }
+    if (cpu->cpl != 3)
+        sites_check_pages(t, base == 0 ? epoch : PAGES_APART);
     t->frame->number = space->number;
     t->frame->salt = (uint64_t)space->number << JUMP_KEY_SHIFT;
 }

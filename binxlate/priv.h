@@ -45,6 +45,7 @@ enum {
     X87_IMAGE_BYTES = 108,
     X87_NOTED = 1 << 15,
     X87_NO_DATA = 0xFF,
+    PAGE_SITES_MAX = 1 << 18,
 };
 
 /* What host code keeps at a constant distance from its frame register, besides struct cpu: behind it. */
@@ -91,11 +92,13 @@ enum site_kind {
     SITE_MEMORY, /* the same, because of the soft TLB */
     SITE_LINK, /* the unit is done; the next instruction is at `target`; its jump at `patch` may be linked */
     SITE_JUMP, /* the same for a jump to another page: its target may go to the jump cache */
+    SITE_PAGE, /* the same for one of the supervisor's, which may be linked: see site_link_pages() */
     SITE_BUDGET, /* the unit does not fit before the limit: nothing of it was done */
     SITE_X87,    /* the unit needs x87_live: nothing of it was done, nor paid */
 };
 
 /* A site's number: its region, and which it is there. */
+#define PAGES_APART UINT64_MAX
 enum { SITE_NONE = UINT32_MAX, SITE_REGION_SHIFT = 24, SITE_IN_REGION = (1 << SITE_REGION_SHIFT) - 1 };
 
 struct site {
@@ -182,6 +185,12 @@ struct translator {
     } space[JUMP_SPACES];
     uint16_t spaces;
 
+    /* cache.c: the sites of kind SITE_PAGE that were linked since the supervisor's code pages moved last,
+     * with the epoch since then. */
+    uint32_t *page_site;
+    uint32_t page_sites;
+    uint64_t pages_epoch;
+
     /* near.c */
     uint64_t near_epoch[2]; /* tlb.map_epoch of what the frame's near pages hold */
     uint64_t near_no_key, near_no_addend;
@@ -226,6 +235,11 @@ void code_next_region(struct translator *t);
 void code_flush(struct translator *t);
 void unit_forget(struct translator *t, struct translation_unit *unit);
 void site_link(struct translator *t, uint32_t site, struct translation_unit *unit);
+/* The same for a jump between two pages of the supervisor's. It holds as long as both are where they are. */
+void site_link_pages(struct translator *t, uint32_t site, struct translation_unit *unit);
+/* Before host code is entered as supervisor: no such link is there that does not hold under `epoch` (of
+ * tlb.code_epoch; PAGES_APART: none holds). */
+void sites_check_pages(struct translator *t, uint64_t epoch);
 
 /* ---- jump_cache.c ---- */
 

@@ -157,10 +157,24 @@ static bool by_cache(const struct x64_unit *x, uint64_t target)
     return !same_page(x, target) && path_on(x->t, PATH_CACHE) && (x->code == 4 || is_canonical(target));
 }
 
+/* The supervisor's code pages seldom move, so its jumps between them are linked until one does. Not by other
+ * names than linear addresses. */
+static bool by_page(const struct x64_unit *x, uint64_t target)
+{
+    return by_cache(x, target) && path_on(x->t, PATH_LINK) && path_on(x->t, PATH_PAGES) && !x64_is_user(x) &&
+           x->code != 2 && x->t->cpu->seg_base[CS] == 0;
+}
+
+static bool by_jump(const struct x64_unit *x, uint64_t target)
+{
+    return by_page(x, target) || !by_cache(x, target);
+}
+
 void x64_goto_from(struct x64_unit *x, uint8_t *from, uint64_t target)
 {
-    if (!by_cache(x, target)) {
-        struct site site = {.kind = same_page(x, target) ? SITE_LINK : SITE_JUMP,
+    if (by_jump(x, target)) {
+        enum site_kind other = by_page(x, target) ? SITE_PAGE : SITE_JUMP;
+        struct site site = {.kind = same_page(x, target) ? SITE_LINK : other,
                             .unit = x->unit,
                             .target = target,
                             .patch = offset_of(x, from),
@@ -174,7 +188,7 @@ void x64_goto_from(struct x64_unit *x, uint8_t *from, uint64_t target)
 
 void x64_goto(struct x64_unit *x, uint64_t target)
 {
-    if (!by_cache(x, target))
+    if (by_jump(x, target))
         x64_goto_from(x, x64_jmp32(&x->a), target);
     else
         jump_by_cache(x, target);

@@ -187,6 +187,12 @@ opcodes:
     movb $0xC3, \frame + \offset + 5
     .endm
 
+    /* frame gets: jmp to, at an offset; both are offsets in the window */
+    .macro JUMP frame, offset, to
+    movb $0xE9, \frame + \offset
+    movl $\to - \offset - 5, \frame + \offset + 1
+    .endm
+
 test_mappings:
     FUNCTION frame0, 1
     FUNCTION frame1, 0x100
@@ -216,6 +222,66 @@ test_mappings:
     addl %eax, %ebx
     LOOP 1b
     SHOW "sum", %ebx, 8
+
+    /* One window page jumps to the next, which is remapped, as is the first itself. */
+    FUNCTION frame0, 2
+    FUNCTION frame1, 0x200
+    FUNCTION frame2, 0x10000
+    JUMP frame0, 0x100, 0x1000
+    JUMP frame2, 0x100, 0xF00
+    FUNCTION frame2, 0x30000, 0xF00
+    TEST "a jump's target page remapped"
+    movl $WINDOW + 0x100, %edi
+1:
+    MAP 0, frame0, P
+    MAP 1, frame0, P
+    call *%edi
+    addl %eax, %ebx
+    call *%edi
+    addl %eax, %ebx
+    MAP 1, frame1, P
+    call *%edi
+    addl %eax, %ebx
+    MAP 0, frame2, P
+    MAP 1, frame2, P
+    call *%edi
+    addl %eax, %ebx
+    LOOP 1b
+    SHOW "sum", %ebx, 8
+
+    TEST "a jump's target page remapped by CR3"
+1:
+    movl $frame0 + P, pt_window
+    movl $frame1 + P, pt_window + 4
+    movl %cr3, %eax
+    movl %eax, %cr3
+    call *%edi
+    addl %eax, %ebx
+    movl $frame2 + P, pt_window + 4
+    movl %cr3, %eax
+    movl %eax, %cr3
+    call *%edi
+    addl %eax, %ebx
+    LOOP 1b
+    SHOW "sum", %ebx, 8
+
+    TEST "a jump's target page absent"
+    movl $40, rounds
+    MAP 0, frame0, P
+1:
+    MAP 1, frame1, P
+    PROBE "present"
+    movl $WINDOW + 0x100, %edi
+    call *%edi
+    DONE
+    UNMAP 1
+    PROBE "absent"
+    movl $WINDOW + 0x100, %edi
+    call *%edi
+    DONE
+    LOOP 1b
+    MAP 1, frame1, P
+    movl $WINDOW, %edi
 
     TEST "large and small pages"
     /* The large page shows template1 where it is; the small one another function there. */
