@@ -6,7 +6,8 @@
  *     receive    wire --DMA--> memory;                               there: interrupt
  *
  * It raises one interrupt per packet sent and per packet received (Sugerman 2001, section 3.1), or, as later
- * cards can, one for several of them (coalesce_frames), which none waits for longer than coalesce_time. Its
+ * cards can, one for several of them (coalesce_frames), which none waits for longer than coalesce_time. A
+ * packet counts as sent when it has left (enum host_nic_sent has other moments, docs/validation.md). Its
  * line is a level that drops when the driver has seen every cause. The frame is fetched whole before it
  * starts (the driver of that time sets the transmit threshold so); one more is fetched meanwhile, so a busy
  * ring keeps the wire busy.
@@ -52,6 +53,14 @@ static void coalesce_fired(struct event *event, tick_t late)
 
 /* ---- Transmit: card ---- */
 
+/* The driver may have the frame's memory back. */
+static void done_with_frame(struct host_nic *nic, bool tell)
+{
+    nic->sent_unseen++;
+    if (tell)
+        add_cause(nic);
+}
+
 static void fetch_next(struct host_nic *nic)
 {
     const struct frame *first = frame_queue_first(&nic->ring);
@@ -74,8 +83,8 @@ static void start_wire(struct host_nic *nic)
         nic->wire.ops->send(nic->wire.ctx, &nic->fifo);
     } else { /* no cable: the frame is lost, the descriptor completes */
         nic->wire_busy = false;
-        nic->sent_unseen++;
-        add_cause(nic);
+        if (nic->sent_when == HOST_NIC_SENT_LEFT)
+            done_with_frame(nic, true);
     }
 }
 
@@ -90,6 +99,8 @@ static void dma_done_fired(struct event *event, tick_t late)
     memcpy(nic->fifo.data, first->data, first->size);
     nic->fifo_full = true;
     frame_queue_drop_first(&nic->ring);
+    if (nic->sent_when != HOST_NIC_SENT_LEFT)
+        done_with_frame(nic, nic->sent_when == HOST_NIC_SENT_FETCHED || nic->ring.count == 0);
     start_wire(nic);
     fetch_next(nic);
 }
@@ -99,8 +110,8 @@ static void card_sent(void *ctx)
 {
     struct host_nic *nic = ctx;
     nic->wire_busy = false;
-    nic->sent_unseen++;
-    add_cause(nic);
+    if (nic->sent_when == HOST_NIC_SENT_LEFT)
+        done_with_frame(nic, true);
     start_wire(nic);
     fetch_next(nic);
 }
@@ -233,6 +244,7 @@ void host_nic_init(struct host_nic *nic, const struct hosted_config *config, str
     nic->wire = wire;
     event_init(&nic->dma_done, "host-nic-fetch", EVENT_ORDER_DEVICE, dma_done_fired);
     event_init(&nic->rx_dma_done, "host-nic-store", EVENT_ORDER_DEVICE, rx_dma_done_fired);
+    nic->sent_when = config->sent;
     nic->coalesce_frames = config->coalesce_frames ? config->coalesce_frames : 1;
     nic->coalesce_time = ticks_from(host->queue, config->coalesce_ns, 1000000000);
     event_init(&nic->coalesce, "host-nic-coalesce", EVENT_ORDER_DEVICE, coalesce_fired);

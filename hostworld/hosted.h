@@ -13,6 +13,11 @@
 
 struct hosted;
 
+/* When the host's NIC says that a frame is sent, and interrupts for it. The Intel 8255x does so when it has
+ * fetched the frame (Software Developer's Manual, action commands); as Linux 2.2 drives it, only when its
+ * command unit is suspended, having nothing more to fetch. */
+enum host_nic_sent { HOST_NIC_SENT_LEFT, HOST_NIC_SENT_FETCHED, HOST_NIC_SENT_DRAINED };
+
 struct hosted_config {
     struct host *host;       /* its cpu may still be missing */
     struct net_backend wire; /* what the host's NIC is plugged into; ops NULL = no cable */
@@ -22,6 +27,7 @@ struct hosted_config {
      * waited so long. 0 and 1: for every frame. */
     unsigned coalesce_frames;
     uint64_t coalesce_ns;
+    enum host_nic_sent sent;
 };
 
 struct hosted_counters {

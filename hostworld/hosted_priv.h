@@ -59,7 +59,8 @@ struct host_nic {
     struct frame_queue ring;  /* descriptors given to the card, not yet fetched */
     struct frame fifo;        /* fetched, waiting for the wire or on it */
     bool dma_busy, fifo_full, wire_busy;
-    unsigned sent_unseen;             /* frames that left since the driver last looked */
+    enum host_nic_sent sent_when;
+    unsigned sent_unseen;             /* frames sent since the driver last looked */
     unsigned coalesce_frames, causes; /* frames an interrupt is for; frames that have had none */
     tick_t coalesce_time;
     struct event coalesce;       /* the first of them has waited long enough */

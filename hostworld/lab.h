@@ -9,6 +9,7 @@
 #define CROSSPAGE_HOSTWORLD_LAB_H
 
 #include "hostworld/inputs.h"
+#include "hostworld/hosted.h"
 #include "hostworld/peer.h"
 #include "vmm/vm.h"
 
@@ -36,6 +37,7 @@ struct lab_config {
     uint64_t wire_bits_per_second, wire_delay_ns;
     unsigned coalesce_frames; /* of the host's NIC (hosted.h); 1: an interrupt per frame */
     uint64_t coalesce_ns;
+    enum host_nic_sent sent;
     struct peer_config peer;
     const char *trace, *pcap; /* files to write, or NULL */
     struct probe_config probe;

@@ -77,15 +77,17 @@ static enum status create_hosted(struct site *site, const struct net_backend *wi
 {
     const struct hypervisor_ops *hypervisor = hypervisor_find(site->config.hypervisor);
     if (hypervisor == NULL || hypervisor->host_interrupt == NULL)
-        return site->config.coalesce_frames > 1
+        return site->config.coalesce_frames > 1 || site->config.sent != HOST_NIC_SENT_LEFT
                    ? status_fail(err, STATUS_BAD_INPUT,
-                                 "-nic coalesce= is of the host's NIC, which only a hosted monitor has")
+                                 "-nic %s= is of the host's NIC, which only a hosted monitor has",
+                                 site->config.coalesce_frames > 1 ? "coalesce" : "sent")
                    : STATUS_OK;
     struct hosted_config config = {.host = &site->host,
                                    .wire = *wire,
                                    .ideal = site->config.nic_model == NIC_IDEAL,
                                    .coalesce_frames = site->config.coalesce_frames,
-                                   .coalesce_ns = site->config.coalesce_ns};
+                                   .coalesce_ns = site->config.coalesce_ns,
+                                   .sent = site->config.sent};
     memcpy(config.vm_mac, site->config.nic_mac, sizeof config.vm_mac);
     site->hosted = hosted_create(&config);
     return STATUS_OK;

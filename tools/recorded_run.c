@@ -129,6 +129,7 @@ static enum status describe_prices(const struct run_options *options, json_t *li
     put_number(list, "nic latency", lab->peer.latency_ns);
     put_number(list, "nic coalesce", lab->coalesce_frames);
     put_number(list, "nic coalesce-delay", lab->coalesce_ns);
+    put_number(list, "nic sent", lab->sent);
     put_text(list, "profile", lab->profile);
     put_text(list, "timing", lab->caches ? "cache" : "table");
     enum status status = cost_table_load(table, lab->profile, err);

@@ -375,9 +375,12 @@ static enum status parse_ip(const char *text, uint8_t ip[4], struct error *err)
 
 static enum status nic_pair(void *target, const char *name, const char *value, struct error *err)
 {
-    static const char *const names[] = {"peer",  "none",     "model",         "mac",
-                                        "ip",    "rate",     "delay",         "latency",
-                                        "limit", "coalesce", "coalesce-delay"};
+    static const char *const names[] = {"peer",  "none",     "model",          "mac",
+                                        "ip",    "rate",     "delay",          "latency",
+                                        "limit", "coalesce", "coalesce-delay", "sent"};
+    static const char *const moments[] = {[HOST_NIC_SENT_LEFT] = "left",
+                                          [HOST_NIC_SENT_FETCHED] = "fetched",
+                                          [HOST_NIC_SENT_DRAINED] = "drained"};
     static const char *const models[] = {[NIC_PCNET] = "pcnet", [NIC_IDEAL] = "ideal"};
     static const bool of_wire[ARRAY_LEN(names)] = {
         [1] = true, [4] = true, [5] = true, [6] = true, [7] = true, [8] = true};
@@ -409,6 +412,10 @@ static enum status nic_pair(void *target, const char *name, const char *value, s
         lab->coalesce_frames = (unsigned)number;
         return number ? STATUS_OK : status_fail(err, STATUS_BAD_INPUT, "coalesce is in frames, at least 1");
     case 10: return options_parse_number(value, UINT64_C(10000000000), &lab->coalesce_ns, err);
+    case 11:
+        TRY(one_of(value, moments, ARRAY_LEN(moments), &index, err));
+        lab->sent = (enum host_nic_sent)index;
+        return STATUS_OK;
     }
     return options_parse_size(value, 1, &lab->peer.source_limit, err);
 }

@@ -81,6 +81,8 @@ run 2 "no trace, capture or statistics" -kernel "$elf" -engine check -stats "$wo
 run 2 "at least 1" -kernel "$elf" -nic peer,coalesce=0
 run 2 "too large" -kernel "$elf" -nic peer,coalesce=1001
 run 1 "only a hosted monitor has" -kernel "$elf" -nic peer,coalesce=2
+run 1 "sent= is of the host's NIC" -kernel "$elf" -nic peer,sent=drained
+run 2 "unknown value" -kernel "$elf" -nic peer,sent=never
 run 2 "no unicast" -kernel "$elf" -nic peer,mac=ff:ff:ff:ff:ff:ff
 run 2 "unknown property" -kernel "$elf" -nic peer,colour=red
 run 2 "IPv4" -kernel "$elf" -nic peer,ip=10.0.0

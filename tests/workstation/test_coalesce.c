@@ -95,3 +95,35 @@ Test(coalesce, a_flood_is_served)
     cr_expect_eq(step_count(vm, COST_ID_NIC_SENT), vm->wire.frames);
     fake_vm_destroy(vm);
 }
+
+/* When a frame counts as sent: interrupts `ns` after the last of `frames` transmissions. */
+static uint64_t sent_by(enum host_nic_sent sent, unsigned frames, uint64_t ns)
+{
+    struct vm *vm = fake_vm_create_hosted("pc-733", "", (struct hosted_config){.sent = sent});
+    lance_start(vm);
+    move_after_tick(vm);
+    uint64_t before = interrupts(vm);
+    transmit(vm, 0, frames);
+    pass(vm, ns);
+    uint64_t count = interrupts(vm) - before;
+    fake_vm_destroy(vm);
+    return count;
+}
+
+/* A frame takes 16 us to be fetched and 122 us on the wire; the access that transmits it goes on for 9 us. */
+Test(sent, moment)
+{
+    cr_expect_eq(sent_by(HOST_NIC_SENT_LEFT, 1, 100000), 0);
+    cr_expect_eq(sent_by(HOST_NIC_SENT_LEFT, 1, 150000), 1);
+    cr_expect_eq(sent_by(HOST_NIC_SENT_FETCHED, 1, 2000), 0);
+    cr_expect_eq(sent_by(HOST_NIC_SENT_FETCHED, 1, 20000), 1);
+    cr_expect_eq(sent_by(HOST_NIC_SENT_DRAINED, 1, 20000), 1);
+}
+
+/* Each frame interrupts, or only the last: the third and fourth wait for the wire before they are fetched. */
+Test(sent, several)
+{
+    cr_expect_eq(sent_by(HOST_NIC_SENT_LEFT, 4, 1000000), 4);
+    cr_expect_eq(sent_by(HOST_NIC_SENT_FETCHED, 4, 1000000), 4);
+    cr_expect_lt(sent_by(HOST_NIC_SENT_DRAINED, 4, 1000000), 4);
+}

@@ -51,8 +51,9 @@ const struct experiment experiment_switch = {
     .title = "How does throughput depend on the price of a world switch?",
     .expects =
         "Version 2.0 switches about twelve times per packet: throughput falls from the link's limit with the "
-        "switch's price, and the bottleneck flips from the link to the CPU below the measured 4.45 us. The "
-        "optimized version hardly depends on it. What a switch leaves behind, cold caches, matters, too.",
+        "switch's price. What a switch leaves behind, cold caches, matters as much: without it the bottleneck "
+        "flips from the link to the CPU below the measured 4.45 us, with it free switches do not quite fill the "
+        "link. The optimized version hardly depends on either.",
     .variants = {{"2.0-733", NULL, "@2.0-733"},
                  {"2.0-733-warm", "the same, caches stay warm", "@2.0-733 switch.cold=1"},
                  {"optimized-733", NULL, "@optimized-733"},
@@ -65,8 +66,8 @@ const struct experiment experiment_switch = {
               {VIEW_PIVOT, "Idle", {{"idle_percent", "", 1}, {0}}, "switch"},
               {VIEW_PIVOT, "Link busy", {{"link_percent", "", 1}, {0}}, "switch"},
               {VIEW_PIVOT, "World switches", {{"switches_per_packet", "", 2}, {0}}, "switch"}},
-    .expectations = {{"with free switches version 2.0 fills the link", "2.0-733/switch=0us:link_percent",
-                      IS_MORE, "99"},
+    .expectations = {{"with free switches and warm caches version 2.0 fills the link",
+                      "2.0-733-warm/switch=0us:link_percent", IS_MORE, "99"},
                      {"with switches of 5 us it does not", "2.0-733/switch=5us:link_percent", IS_LESS, "99"},
                      {"a switch of 10 us costs version 2.0 a third", "2.0-733/switch=10us:throughput_mbps",
                       IS_LESS, "63"},

@@ -19,7 +19,7 @@ const struct experiment experiment_wire = {
          {VIEW_PIVOT, "Idle", {{"idle_percent", "", 1}, {0}}, "rate"},
          {VIEW_PIVOT, "Time per packet", {{"packet_us", "", 1}, {0}}, "rate"}},
     .expectations = {{"native gains from 1 Gb/s", "native-733/rate=1000:throughput_mbps", IS_MORE, "150"},
-                     {"version 2.0 does not", "2.0-733/rate=1000:throughput_mbps", IS_LESS,
+                     {"version 2.0 hardly does", "2.0-733/rate=1000:throughput_mbps", IS_ABOUT,
                       "2.0-733/rate=100:throughput_mbps"},
                      {"optimized gains", "optimized-733/rate=1000:throughput_mbps", IS_MORE,
                       "optimized-733/rate=100:throughput_mbps"},
