@@ -144,6 +144,17 @@ static void put_counts(struct summary *s)
     }
 }
 
+/* All that the CPU did per packet, by step: adds up to packet_us. */
+static void put_steps(struct summary *s)
+{
+    for (unsigned step = 0; step < s->report->receipts.step_count; step++) {
+        uint64_t sum = report_name_sum(s->report, s->transfer.ticks, step);
+        if (sum)
+            put(s, report_us(s->report, sum) / (double)s->transfer.packets, "step_us",
+                trace_step(s->report->analysis.trace, step)->name);
+    }
+}
+
 static void put_visit(struct summary *s)
 {
     const struct receipt *median = report_median_visit(s->report);
@@ -211,6 +222,7 @@ void report_summary(const struct report *report, FILE *out)
         put_categories(&s);
         put_table2(&s);
         put_counts(&s);
+        put_steps(&s);
     }
     if (any && !s.transfer.receives) {
         put_visit(&s);
