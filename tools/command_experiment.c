@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/host_file.h"
 #include "tools/laboratory/result.h"
+#include "tools/laboratory/result_html.h"
 #include "tools/published.h"
 
 #include <errno.h>
@@ -112,7 +113,8 @@ static const struct option experiment_option_table[] = {
      FIELD(laboratory.guest.initrd)},
     {"j", "N", set_jobs, "processes at a time (default: one per CPU)"},
     {"timeout", "SECONDS", set_timeout, "host seconds that one run may take (default 600)"},
-    {"o", "FOLDER", NULL, "leave everything there; runs that are there already are not run again",
+    {"o", "FOLDER", NULL,
+     "leave all there, and report.html to look at it; a run that is there is not run again",
      FIELD(laboratory.folder)},
     {"fresh", NULL, NULL, "run again what is there already", FIELD(laboratory.fresh)},
     {"traces", NULL, NULL, "keep the traces, too (with -o)", FIELD(laboratory.traces)},
@@ -213,6 +215,7 @@ struct session {
     bool only_published;
     bool interrupted;
     json_t *figures; /* rows of all results */
+    json_t *results; /* all, for the page; with -o */
     struct result_counts counts;
 };
 
@@ -371,6 +374,21 @@ static enum status write_files(const char *folder, const char *name, const json_
     return STATUS_OK;
 }
 
+static enum status write_page(const char *folder, const json_t *results, struct error *err)
+{
+    char path[LABORATORY_PATH];
+    snprintf(path, sizeof path, "%s/report.html", folder);
+    FILE *file = fopen(path, "w");
+    bool failed = file == NULL;
+    if (!failed) {
+        result_page(results, file);
+        failed = ferror(file) != 0;
+        failed |= fclose(file) != 0;
+    }
+    return failed ? status_fail(err, STATUS_NO_FILE, "cannot write '%s': %s", path, strerror(errno))
+                  : STATUS_OK;
+}
+
 static unsigned form_index(const char *name)
 {
     unsigned i = 0;
@@ -396,6 +414,10 @@ static enum status show(struct session *session, struct error *err)
         json_array_extend(session->figures, json_object_get(result, "published"));
         enum status status =
             folder != NULL ? write_files(folder, outcome->name, result, false, err) : STATUS_OK;
+        if (folder != NULL && status == STATUS_OK)
+            status = result_pictures(result, folder, err);
+        if (folder != NULL)
+            json_array_append_new(session->results, json_deep_copy(result));
         if (session->published && forms[form].result == result_text)
             json_array_clear(json_object_get(result, "published")); /* all of them come at the end */
         if (!session->only_published) {
@@ -405,6 +427,8 @@ static enum status show(struct session *session, struct error *err)
         json_decref(result);
         TRY(status);
     }
+    if (folder != NULL)
+        TRY(write_page(folder, session->results, err));
     if (!session->published)
         return STATUS_OK;
     if (session->only_published || form == 0)
@@ -436,6 +460,7 @@ static enum status execute(const struct experiment_options *options, int *exit_s
     struct session *session = xcalloc(1, sizeof *session);
     session->options = options;
     session->figures = json_array();
+    session->results = json_array();
     enum status status = laboratory_open(&session->laboratory, &options->laboratory, err);
     if (status == STATUS_OK)
         status = select_experiments(session, err);
@@ -451,6 +476,7 @@ static enum status execute(const struct experiment_options *options, int *exit_s
         outcome_free(&session->outcome[i]);
     laboratory_close(session->laboratory);
     json_decref(session->figures);
+    json_decref(session->results);
     free(session);
     return status;
 }

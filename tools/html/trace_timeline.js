@@ -38,6 +38,11 @@ function describe(span) {
     };
 }
 
+/* Text on it must be dark. */
+function isPale(span) {
+    return span.step === QUEUE || (span.step >= 0 && [0, 2, 4, 8, 9, 11].includes(steps[span.step].layer));
+}
+
 /* ---- Drawing ---- */
 
 function niceStep(range, count) {
@@ -88,7 +93,7 @@ function drawLine() {
         const rect = svg('rect', {class: 'span', x: at, y: top, width: w, height: LANE - 8, fill: stepColour(span.step), 'data-span': k, rx: w > 4 ? 1.5 : 0});
         node.append(rect);
         if (w > 40 && span.at + span.ticks <= longest)
-            node.append(svg('text', {class: 'in', x: at + w / 2, y: top + 13, 'text-anchor': 'middle'}, fixed(us(span.ticks), 2)));
+            node.append(svg('text', {class: isPale(span) ? 'on' : 'in', x: at + w / 2, y: top + 13, 'text-anchor': 'middle'}, fixed(us(span.ticks), 2)));
         return rect;
     });
     if (compares)
