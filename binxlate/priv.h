@@ -77,8 +77,9 @@ struct xlat_frame {
     uint32_t pad2;
     /* near.c */
     uint64_t near_key[NEAR_KINDS][NEAR_PAGES], near_addend[NEAR_KINDS][NEAR_PAGES];
-    uint64_t near_mask[NEAR_SIZES]; /* bits of an offset in a page that are zero: by log2 of the size */
-    uint64_t near_credit;           /* misses to the next sample; 0: that is why host code was left */
+    uint64_t near_mask[NEAR_SIZES];   /* bits of an offset in a page that are zero: by log2 of the size */
+    uint64_t near_credit;             /* misses to the next sample; 0: that is why host code was left */
+    uint8_t near_filled[NEAR_SAMPLE]; /* by the credit that was left: which page was filled */
     uint8_t near_nothing[PAGE_SIZE];
     uint64_t number; /* of the present space, see jump_cache.c */
     struct jump_table {
@@ -194,6 +195,7 @@ struct translator {
     /* near.c */
     uint64_t near_epoch[2]; /* tlb.map_epoch of what the frame's near pages hold */
     uint64_t near_no_key, near_no_addend;
+    unsigned near_clean[2]; /* pages filled with that much credit left, or more, are forgotten; 0: none is */
     struct near_suspect {
         const struct insn *insn;
         uint64_t when;
