@@ -38,10 +38,13 @@ struct timing_config {
     const uint8_t *machine; /* host address of machine address 0: lines are known by machine address */
 };
 
-enum { FILTER_LINES = LEVEL1_SETS_MAX, FILTER_BRANCHES = 1024 };
+/* FILTER_LINES: one byte of the line's number, which is cheap to look up by, and no less than there are sets.
+ */
+enum { FILTER_LINES = 256, FILTER_BRANCHES = 1024 };
+_Static_assert((int)FILTER_LINES >= (int)LEVEL1_SETS_MAX, "lines of two sets never share a slot");
 
-/* Lines by set. A valid key is minus the linear address of the line, as in struct tlb_map; one addend serves
- * both. */
+/* Lines, by number. A valid key is minus the linear address of the line, as in struct tlb_map; one addend
+ * serves both. */
 struct filter_lines {
     uint64_t read_key[FILTER_LINES], write_key[FILTER_LINES];
     uintptr_t addend[FILTER_LINES];

@@ -123,5 +123,8 @@ static void emit_miss(struct x64_unit *x, const struct x64_near *near)
 void x64_emit_near_misses(struct x64_unit *x)
 {
     for (unsigned n = 0; n < x->nears; n++)
-        emit_miss(x, &x->near[n]);
+        if (x64_timed(x))
+            x64_emit_timed_miss(x, &x->near[n]);
+        else
+            emit_miss(x, &x->near[n]);
 }
