@@ -9,6 +9,7 @@
 #include "tools/laboratory/result.h"
 #include "tools/laboratory/result_html.h"
 #include "tools/published.h"
+#include "tools/recorded_run.h"
 
 #include <errno.h>
 #include <math.h>
@@ -26,6 +27,7 @@ struct experiment_options {
     struct configuration changes;
     char against[CONFIGURATION_TEXT];
     const char *of, *format, *guest;
+    json_t *recorded; /* of -replay: the header, whose texts the guest's description points to */
     struct laboratory_options laboratory;
     uint64_t jobs;
     bool help, strict;
@@ -108,6 +110,8 @@ static const struct option experiment_option_table[] = {
     {"against", "NAME=VALUE", add_against, "counterfactual: what the second run has otherwise"},
     {"guest", "nettest|linux", NULL, "the embedded guest (default), or what tools/demo has downloaded",
      FIELD(guest)},
+    {"replay", "FILE", NULL, "counterfactual: a recorded run (crosspage run -record)",
+     FIELD(laboratory.guest.recording)},
     {"kernel", "FILE", NULL, "the guest's kernel", FIELD(laboratory.guest.kernel)},
     {"initrd", "FILE", NULL, "the Linux guest's initramfs (tools/mkinitramfs)",
      FIELD(laboratory.guest.initrd)},
@@ -204,6 +208,25 @@ static enum status find_guest(struct experiment_options *options, char kernel[LA
     return STATUS_OK;
 }
 
+/* What the recorded run had. */
+static enum status find_recording(struct experiment_options *options, struct error *err)
+{
+    struct guest *guest = &options->laboratory.guest;
+    struct recording recording;
+    if (options->names != 1 || strcmp(options->name[0], "counterfactual") != 0)
+        return status_fail(err, STATUS_BAD_INPUT, "-replay is of the experiment 'counterfactual'");
+    if (guest->kernel != NULL || guest->initrd != NULL || options->guest != NULL)
+        return status_fail(err, STATUS_BAD_INPUT, "-replay: the guest is the recording's");
+    TRY(recording_load(&recording, guest->recording, err));
+    enum status status = recorded_run_parse(&recording, guest->recording, &options->recorded, err);
+    recording_free(&recording);
+    TRY(status);
+    guest->profile = recorded_run_price(options->recorded, "profile");
+    guest->hypervisor = recorded_run_price(options->recorded, "hypervisor");
+    guest->hypervisor_options = recorded_run_price(options->recorded, "hypervisor options");
+    return STATUS_OK;
+}
+
 /* ---- What to do ---- */
 
 struct session {
@@ -241,6 +264,7 @@ static enum status select_one(struct session *session, const char *name, const s
                                 .name = name,
                                 .of = session->options->of,
                                 .against = *session->options->against ? session->options->against : NULL,
+                                .recorded = session->options->recorded != NULL,
                                 .changes = session->options->changes};
     return outcome_sweeps(outcome, session->options->vary, err);
 }
@@ -502,8 +526,10 @@ int command_experiment(int argc, char **argv)
     if (status == STATUS_OK && form_index(options->format) == ARRAY_LEN(forms))
         status = status_fail(&err, STATUS_BAD_INPUT, "unknown format '%s'", options->format);
     if (status == STATUS_OK)
-        status = find_guest(options, kernel, initrd, far, &err);
+        status = options->laboratory.guest.recording != NULL ? find_recording(options, &err)
+                                                             : find_guest(options, kernel, initrd, far, &err);
     if (status != STATUS_OK) {
+        json_decref(options->recorded);
         free(options);
         return usage_error(&err);
     }
@@ -514,6 +540,7 @@ int command_experiment(int argc, char **argv)
         fprintf(stderr, "crosspage: %s\n", err.text);
         exit_status = status == STATUS_BAD_INPUT ? 2 : 1;
     }
+    json_decref(options->recorded);
     free(options);
     return exit_status;
 }

@@ -33,6 +33,8 @@ struct guest {
     const char *kernel, *initrd;
     const char *far_kernel; /* the embedded guest, for a second host; NULL: not found */
     bool is_far;            /* this is the second host's */
+    /* Or, instead of all that, a run that was recorded (docs/replay.md), and what it had. */
+    const char *recording, *profile, *hypervisor, *hypervisor_options;
 };
 
 /* NULL when it is not set. */

@@ -275,14 +275,13 @@ enum status outcome_result(struct outcome *outcome, json_t **out, struct error *
 {
     const struct experiment *experiment = outcome->experiment;
     char changes[CONFIGURATION_TEXT];
-    json_t *result =
-        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:[], s:[], s:[], s:[], s:[], s:[]}", "schema",
-                  "crosspage experiment 1", "experiment", outcome->name, "title", experiment->title,
-                  "expects", experiment->expects, "build", laboratory_build(outcome->laboratory), "guest",
-                  laboratory_guest(outcome->laboratory), "guest_name",
-                  laboratory_runs_linux(outcome->laboratory) ? "linux" : "nettest", "changes",
-                  configuration_text(&outcome->changes, changes), "tables", "plots", "published",
-                  "expectations", "findings", "runs");
+    json_t *result = json_pack(
+        "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:[], s:[], s:[], s:[], s:[], s:[]}", "schema",
+        "crosspage experiment 1", "experiment", outcome->name, "title", experiment->title, "expects",
+        experiment->expects, "build", laboratory_build(outcome->laboratory), "guest",
+        laboratory_guest(outcome->laboratory), "guest_name", laboratory_guest_name(outcome->laboratory),
+        "changes", configuration_text(&outcome->changes, changes), "tables", "plots", "published",
+        "expectations", "findings", "runs");
     CHECK(result != NULL);
     bool complete = true;
     for (unsigned i = 0; i < outcome->count; i++) {
