@@ -1,7 +1,7 @@
 """The HTML report in a browser (report_html.sh): its numbers are those of `report -format json`, its table filters, a click opens a
 receipt whose parts add up, nothing in a trace becomes markup, nothing is asked of a network.
 
-Usage: report_html.py TRACE.json TRACE.html OVERRIDDEN.html HOSTILE.html LARGE.html [FOLDER for pictures]
+Usage: report_html.py TRACE.json TRACE.html OVERRIDDEN.html HOSTILE.html LARGE.html ONE.html NONE.html [FOLDER for pictures]
 """
 
 import json
@@ -115,8 +115,8 @@ def fits(browser, path, width):
         browser.window(width, 900, dark)
         browser.open(path)
         check(browser.run("document.documentElement.scrollWidth") <= width, f"wider than {width}")
-        if len(sys.argv) > 6:
-            browser.picture(os.path.join(sys.argv[6], f"report-{width}-{'dark' if dark else 'light'}.png"))
+        if len(sys.argv) > 8:
+            browser.picture(os.path.join(sys.argv[8], f"report-{width}-{'dark' if dark else 'light'}.png"))
 
 
 def main():
@@ -146,6 +146,13 @@ def main():
         check(count > 11000 and browser.run("document.querySelectorAll('#packets-room .row').length") < 100, f"{count} packets, few rows as elements")
         check(took < 2000, f"filtering {count} packets takes {took:.0f} ms")
         quiet(browser, "large")
+        browser.open(sys.argv[6])
+        check(browser.run("packetCount") == 1 and browser.run("transfer") is None, "one packet is no transfer")
+        browser.run("openReceipt(0)")
+        quiet(browser, "one packet")
+        browser.open(sys.argv[7])
+        check(browser.run("packetCount") == 0 and browser.run("document.querySelectorAll('#time [data-layer]').length") > 1, "no packet: time by layer")
+        quiet(browser, "no packet")
     print(f"{failures} failures")
     sys.exit(failures > 0)
 

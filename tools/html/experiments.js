@@ -184,10 +184,11 @@ function picture(result, plot) {
 }
 
 function resultTable(result, from) {
-    const columns = from.columns.map((column, i) => ({name: column.unit ? `${column.name}, ${column.unit}` : column.name, num: from.rows.some((row) => typeof row[i] === 'number')}));
+    const micro = (text) => text.replace(/\bus$/, '\u00b5s');
+    const columns = from.columns.map((column, i) => ({name: column.unit ? `${column.name}, ${micro(column.unit)}` : column.name, num: from.rows.some((row) => typeof row[i] === 'number')}));
     return table(columns, from.rows.map((row, r) => row.map((cell, c) => {
         const origin = from.origins && from.origins[r] && from.origins[r][c];
-        const text = typeof cell === 'number' ? fixed(cell, from.columns[c].digits) : cell === null ? '' : cell;
+        const text = typeof cell === 'number' ? fixed(cell, from.columns[c].digits) : cell === null ? '' : micro(cell);
         return origin && typeof cell === 'number' ? number(text, () => openRun(result, origin[0], origin[1]), {'data-run': origin[0], 'data-metric': origin[1]}) : text;
     })), {caption: from.title, focusable: true});
 }

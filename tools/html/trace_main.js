@@ -7,5 +7,4 @@ if (packetCount) {
     drawPackets();
 }
 drawCosts();
-if (transfer)
-    drawCharts();
+drawCharts();

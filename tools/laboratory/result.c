@@ -73,8 +73,9 @@ static json_t *runs_view(const struct outcome *outcome, const char *title, const
         for (const struct column *column = columns; column->metric != NULL; column++, first = false)
             metric_cell(table, first, run, column->metric);
     }
-    if (outcome->count > 1)
-        result_plot_runs(outcome, title, &columns[0], result);
+    /* What the table is about, and what goes with it: throughput and idle time. */
+    for (unsigned i = 0; outcome->count > 1 && i < 2 && columns[i].metric != NULL; i++)
+        result_plot_runs(outcome, title, &columns[i], result);
     return table;
 }
 
