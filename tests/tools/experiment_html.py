@@ -1,5 +1,5 @@
 """The report of experiments in a browser (experiment_html.sh): numbers in tables are those of the result files; each opens its run,
-whose steps add up, and a step opens a cost with its source; pictures are there and open runs, too.
+whose steps add up and whose command gives the same numbers, and a step opens a cost with its source; pictures are there and open runs, too.
 
 Usage: experiment_html.py FOLDER PLAIN TORNADO HOSTILE [FOLDER for pictures]
 """
@@ -7,7 +7,9 @@ Usage: experiment_html.py FOLDER PLAIN TORNADO HOSTILE [FOLDER for pictures]
 import glob
 import json
 import os
+import subprocess
 import sys
+import tempfile
 
 from browser import Browser
 
@@ -78,6 +80,23 @@ def behind(browser, folder):
         .forEach(([step]) => { (costOf(run, step) ? openCost : openPlain)(run, step); closeDrawer(); }); }""")
 
 
+def command(browser, folder):
+    """What the drawer says to do gives the same numbers."""
+    with open(os.path.join(folder, "fig5.json"), encoding="utf-8") as file:
+        runs = json.load(file)["runs"]
+    for run in runs:
+        text = browser.run(f"""(() => {{ const result = data.results.find((one) => one.experiment === 'fig5');
+            openRun(result, {json.dumps(run["label"])}, 'packet_us'); const text = document.querySelector('#drawer pre').textContent; closeDrawer(); return text; }})()""")
+        place = tempfile.mkdtemp(dir=folder)
+        subprocess.run(text, shell=True, check=True, cwd=place, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        browser.open(os.path.join(place, "run.html"))
+        ours = browser.run("us(transfer.to - transfer.from) / transfer.packets")
+        check(abs(ours - run["metrics"]["packet_us"]) < 1e-6 * ours, f"{run['label']}: {ours} us per packet, not {run['metrics']['packet_us']}")
+        check(len(runs) > 1 and browser.run("packetCount") > 10, "packets of a run")
+        browser.open(os.path.join(folder, "report.html"))
+    quiet(browser, "commands")
+
+
 def pictures(browser):
     check(browser.run("data.results.every((result) => result.plots.length === document.querySelectorAll(`#experiment-${result.experiment} figure svg`).length)"),
           "a picture is missing")
@@ -107,6 +126,7 @@ def main():
             behind(browser, folder)
             pictures(browser)
             quiet(browser, folder)
+        command(browser, sys.argv[2])
         fits(browser, os.path.join(sys.argv[2], "report.html"), "experiments")
         browser.window(1280, 900)
         browser.open(os.path.join(sys.argv[3], "report.html"))

@@ -36,4 +36,4 @@ END
 for page in */report.html; do
     [ "$(grep -o '</script' "$page" | wc -l)" -eq 2 ] || { echo "FAIL: $page: a string ends a script"; exit 1; }
 done
-PYTHONDONTWRITEBYTECODE=1 python3 "$here/experiment_html.py" lab plain tornado hostile ${pictures:+"$pictures"}
+PATH=$(dirname "$crosspage"):$PATH PYTHONDONTWRITEBYTECODE=1 python3 "$here/experiment_html.py" lab plain tornado hostile ${pictures:+"$pictures"}

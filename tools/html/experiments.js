@@ -124,7 +124,7 @@ function runContent(result, run, name) {
             stepTable(run, name || ''),
             el('h3', {}, 'Its spans'),
             el('p', {}, 'The same run, with every span of every packet, as a report of its own:'),
-            command(`${kept.command.replace(/^crosspage run/, 'crosspage run -trace run.trace -nographic')} && crosspage report -format html run.trace -o run.html`),
+            command(`${kept.command.replace(/^crosspage run/, 'crosspage run -trace run.trace -nographic')} && crosspage report -format html -min-size ${run.min_size} run.trace -o run.html`),
             el('details', {}, el('summary', {}, `All ${data.metrics.filter((one) => metric(run, one) !== null).length} metrics`),
                 table([{name: 'metric'}, {name: 'value', num: true}, {name: 'unit'}], data.metrics.filter((one) => metric(run, one) !== null).map((one) => [one, short(metric(run, one)), unitOf(one)]), {wide: false})),
         ] : null,

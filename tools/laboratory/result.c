@@ -265,6 +265,10 @@ static json_t *run_json(const struct outcome *outcome, const struct run *run)
     json_t *row = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "label", run->label, "variant",
                             run->variant, "title", run->title, "key", run->job->key, "status",
                             state ? state : "not run", "configuration", settings, "varied", varied);
+    struct error unused;
+    unsigned min_size;
+    if (configuration_min_size(&run->configuration, &min_size, &unused) == STATUS_OK)
+        json_object_set_new(row, "min_size", json_integer(min_size));
     if (run->job->state == JOB_FAILED)
         json_object_set_new(row, "error", json_string(run->job->error.text));
     for (unsigned i = 0; i < ARRAY_LEN(taken); i++)
