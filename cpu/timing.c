@@ -192,7 +192,19 @@ unsigned timing_diff(FILE *file, const struct timing *a, const struct timing *b)
 
 /* ---- Touching ---- */
 
-uint32_t timing_touch_page(struct cpu *cpu, enum touch touch, const struct timing_page *page)
+static uint64_t *spent_on_pages(struct timing *timing, enum touch touch)
+{
+    return touch == TOUCH_FETCH ? &timing->spent.fetch_walk : &timing->spent.data_walk;
+}
+
+static uint64_t *spent_on_lines(struct timing *timing, enum touch touch)
+{
+    if (touch == TOUCH_FETCH)
+        return &timing->spent.fetch;
+    return touch == TOUCH_LOAD ? &timing->spent.load : &timing->spent.store;
+}
+
+static uint32_t touch_page(struct cpu *cpu, enum touch touch, const struct timing_page *page)
 {
     struct timing *timing = cpu->timing;
     struct hierarchy *hierarchy = &timing->hierarchy;
@@ -200,23 +212,58 @@ uint32_t timing_touch_page(struct cpu *cpu, enum touch touch, const struct timin
         return 0;
     enum hierarchy_level level = hierarchy_tlb(touch, page->page_shift);
     forget_noted(cpu, level, tlb_set_of(hierarchy, level, page));
-    uint32_t cycles = hierarchy_page(hierarchy, touch, page->linear, page->page_shift, page->global);
-    *(touch == TOUCH_FETCH ? &timing->spent.fetch_walk : &timing->spent.data_walk) += cycles;
-    return cycles;
+    return hierarchy_page(hierarchy, touch, page->linear, page->page_shift, page->global);
 }
 
-uint32_t timing_touch_line(struct cpu *cpu, enum touch touch, uint64_t address)
+static uint32_t touch_line(struct cpu *cpu, enum touch touch, uint64_t address)
 {
     struct timing *timing = cpu->timing;
     struct hierarchy *hierarchy = &timing->hierarchy;
     if (hierarchy_line_is_first(hierarchy, touch, address))
         return 0;
     forget_set(cpu, touch, address);
-    uint32_t cycles = hierarchy_line(hierarchy, touch, address);
-    *(touch == TOUCH_FETCH  ? &timing->spent.fetch
-      : touch == TOUCH_LOAD ? &timing->spent.load
-                            : &timing->spent.store) += cycles;
+    return hierarchy_line(hierarchy, touch, address);
+}
+
+uint32_t timing_touch_page(struct cpu *cpu, enum touch touch, const struct timing_page *page)
+{
+    uint32_t cycles = touch_page(cpu, touch, page);
+    *spent_on_pages(cpu->timing, touch) += cycles;
     return cycles;
+}
+
+uint32_t timing_touch_line(struct cpu *cpu, enum touch touch, uint64_t address)
+{
+    uint32_t cycles = touch_line(cpu, touch, address);
+    *spent_on_lines(cpu->timing, touch) += cycles;
+    return cycles;
+}
+
+/* Worlds lie behind all machine memory, and not all at the start of the sets. */
+enum { WORLD_SHIFT = 24, WORLD_STEP = 0x6A40 };
+#define WORLDS_BASE (UINT64_C(1) << 44)
+
+static struct timing_misses foreign(struct cpu *cpu, enum touch touch, uint64_t base, uint32_t lines,
+                                    uint32_t pages)
+{
+    struct timing_misses misses = {0, 0};
+    for (uint32_t n = 0; n < pages; n++) {
+        const struct timing_page page = {.linear = base + (uint64_t)n * PAGE_SIZE, .page_shift = PAGE_SHIFT};
+        misses.walks += touch_page(cpu, touch, &page);
+    }
+    for (uint32_t n = 0; n < lines; n++)
+        misses.lines += touch_line(cpu, touch, base + n * timing_line_bytes(cpu->timing));
+    return misses;
+}
+
+struct timing_misses timing_foreign(struct cpu *cpu, const struct timing_footprint *footprint)
+{
+    uint64_t code = WORLDS_BASE + ((uint64_t)footprint->world << WORLD_SHIFT) + footprint->world * WORLD_STEP;
+    uint64_t data = code + (UINT64_C(1) << (WORLD_SHIFT - 1)) + WORLD_STEP / 2;
+    struct timing_misses c = foreign(cpu, TOUCH_FETCH, code, footprint->code_lines, footprint->code_pages);
+    struct timing_misses d = foreign(cpu, TOUCH_LOAD, data, footprint->data_lines, footprint->data_pages);
+    cpu->timing->disturbed++;
+    return (struct timing_misses){.walks = c.walks + d.walks, .lines = c.lines + d.lines};
 }
 
 /* ---- Fetching ---- */

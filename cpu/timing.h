@@ -129,6 +129,20 @@ void timing_flush_lines(struct cpu *cpu, const uint8_t *host, size_t size);
 /* The same was written by a bus master; or, `copied`, by other code of this CPU: then L2 has it. */
 void timing_written(struct cpu *cpu, const uint8_t *host, size_t size, bool copied);
 
+/* ---- Other worlds on this CPU ---- */
+
+/* What code that is modelled, not run, touches: so many lines and pages, always the same ones. `world` tells
+ * those of one from those of another; they are nobody's memory. */
+struct timing_footprint {
+    unsigned world;
+    uint32_t code_lines, data_lines, code_pages, data_pages;
+};
+/* Their misses, in cycles, which are no part of timing.spent. */
+struct timing_misses {
+    uint32_t walks, lines;
+};
+struct timing_misses timing_foreign(struct cpu *cpu, const struct timing_footprint *footprint);
+
 /* ---- For translated code: cpu/timing_within.c ---- */
 
 /* Before it is entered: drop from the filter what the soft TLB has forgotten. */

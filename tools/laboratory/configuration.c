@@ -45,9 +45,6 @@ static const struct machine {
 #undef MACHINE
 };
 
-/* The costs that the group `switch` sets. */
-static const enum cost_id switch_costs[] = {COST_ID_SWITCH_SAVE, COST_ID_SWITCH_CR3, COST_ID_SWITCH_RESTORE};
-
 /* ---- Names ---- */
 
 static const struct parameter *parameter_find(const char *name)
@@ -301,8 +298,8 @@ static enum status add_switch(const struct cost_table *table, const char *value,
                               struct error *err)
 {
     double factor, sum = 0;
-    for (unsigned i = 0; i < ARRAY_LEN(switch_costs); i++)
-        sum += (double)table->value[switch_costs[i]].milli_cycles;
+    for (unsigned i = COST_SWITCH_FIRST; i < COST_SWITCH_FIRST + COST_SWITCH_PARTS; i++)
+        sum += (double)table->value[i].milli_cycles;
     if (!percentage(value, &factor)) {
         /* In the profile's own words, so that units mean the same. */
         struct cost_table *scratch = xcalloc(1, sizeof *scratch);
@@ -317,9 +314,8 @@ static enum status add_switch(const struct cost_table *table, const char *value,
             return status_fail(err, STATUS_BAD_INPUT, "switch: the profile's world switch costs nothing");
         factor = total / sum;
     }
-    for (unsigned i = 0; i < ARRAY_LEN(switch_costs); i++)
-        add_cycles(words, cost_name(switch_costs[i]),
-                   (double)table->value[switch_costs[i]].milli_cycles * factor);
+    for (unsigned i = COST_SWITCH_FIRST; i < COST_SWITCH_FIRST + COST_SWITCH_PARTS; i++)
+        add_cycles(words, cost_name((enum cost_id)i), (double)table->value[i].milli_cycles * factor);
     return STATUS_OK;
 }
 
