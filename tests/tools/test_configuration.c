@@ -73,6 +73,7 @@ Test(configuration, far_host)
         "mode=recv far=2.0-733 far.switch.cold=1 far.halt=spin",
         "-hypervisor workstation,halt=spin -cost switch.cold=1 -nic peer -kernel far.elf -append exit=acpi "
         "ip=10.0.0.2 peer=10.0.0.1 mode=source");
+    expect("@2.0-733 net=nat far=native-350", " ip=10.0.0.2 peer=10.0.0.254 mode=serve");
     cr_expect_null(strstr(command("far=peer", &nettest, text, sizeof text), "--"));
     command("far.halt=spin", &nettest, text, sizeof text);
     cr_expect(strstr(text, "!far.halt: the other end") != NULL, "%s", text);

@@ -380,11 +380,11 @@ static enum status add_guest(const struct configuration *configuration, const st
                              struct words *words, struct error *err)
 {
     char text[1024];
-    snprintf(text, sizeof text,
-             guest->linux_kernel
-                 ? "console=ttyS0,115200 panic=-1 quiet cryptomgr.notests noisapnp cp.run=nettest"
-             : guest->is_far ? "exit=acpi ip=10.0.0.2 peer=10.0.0.1"
-                             : "exit=acpi");
+    snprintf(text, sizeof text, "%s",
+             guest->words != NULL  ? guest->words
+             : guest->linux_kernel ? "console=ttyS0,115200 panic=-1 quiet cryptomgr.notests noisapnp "
+                                     "cp.run=nettest"
+                                   : "exit=acpi");
     for (unsigned i = 0; i < configuration->count; i++) {
         const struct setting *setting = &configuration->setting[i];
         const struct parameter *parameter = parameter_find(setting->name);
@@ -479,7 +479,13 @@ static enum status add_host(const struct configuration *configuration, const str
 static enum status add_far_host(const struct configuration *configuration, const struct guest *guest,
                                 struct words *words, struct error *err)
 {
-    const struct guest embedded = {.kernel = guest->far_kernel, .is_far = true};
+    /* Behind address translation the first host's guest has its host's address (hostworld/nat.h). */
+    const char *net = configuration_get(configuration, "net");
+    bool translated = net != NULL && strcmp(net, "nat") == 0;
+    const struct guest embedded = {
+        .kernel = guest->far_kernel,
+        .words = translated ? "exit=acpi ip=10.0.0.2 peer=10.0.0.254" : "exit=acpi ip=10.0.0.2 peer=10.0.0.1",
+    };
     struct configuration far;
     if (guest->far_kernel == NULL)
         return status_fail(err, STATUS_NO_FILE, "far=%s: no nettest.elf beside the program for it",
