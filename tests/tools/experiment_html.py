@@ -52,7 +52,7 @@ def tables(browser, folder):
         numbers = sum(isinstance(cell, float) for table in result["tables"] for row in table["rows"] for cell in row)
         check(shown or numbers == 0, f"{path}: no number can be opened")
         for run, metric, text in shown:
-            text = text.replace("\u2009", "")
+            text = text.replace("\u202f", "")
             digits = len(text.partition(".")[2])
             check(abs(float(text) - value(metrics[run], metric)) <= 0.51 * 10 ** -digits, f"{path}: {run} {metric} is shown as {text}")
             seen += 1

@@ -86,7 +86,7 @@ function stepTable(run, name) {
             times.has(step) ? fixed(times.get(step), 3) : '', value === null ? '' : el('span', {'data-step': step, 'data-us': value}, fixed(value, 3)),
             value === null || !total ? '' : fixed(100 * value / total, 2) + ' %', receipt.has(step) ? fixed(receipt.get(step), 3) : '',
             cost && cost.unit ? (other ? [el('b', {}, other)] : `${fixed(cost.cycles, 1)} / ${cost.unit}`) : '',
-            cost ? [status(other ? 'overridden' : cost.status), el('div', {class: 'under'}, other ? `in place of: ${cost.source}` : cost.source)] : ''];
+            cost ? [status(other ? 'overridden' : cost.status), el('div', {class: 'under source'}, other ? `in place of: ${cost.source}` : cost.source)] : ''];
         row.mark = mine(step);
         return row;
     });

@@ -4,6 +4,7 @@ drawHead();
 drawOverview();
 if (packetCount) {
     drawTimeline();
+    drawWays();
     drawPackets();
 }
 drawCosts();

@@ -186,7 +186,7 @@ function drawSpanTable() {
     const node = document.getElementById('line-spans');
     const draw = () => node.replaceChildren(node.firstElementChild, table(
         [{name: 'from, \u00b5s', num: true}, {name: 'layer'}, {name: 'step'}, {name: 'cycles', num: true}, {name: '\u00b5s', num: true}, {name: 'status'}, {name: 'in'}],
-        line.spans.map((span) => [usText(span.at), el('span', {}, swatch(stepColour(span.step)), layerName(span.step)),
+        line.spans.map((span) => [usText(span.at), named(stepColour(span.step), layerName(span.step)),
             number(stepName(span.step), () => openStep(span.step, line.packet)), cyclesText(span.ticks), usText(span.ticks),
             span.step < 0 ? '' : status(steps[span.step].status), span.step < 0 ? 'hardware' : exitText(span)])));
     node.ontoggle = () => { if (node.open) draw(); };
