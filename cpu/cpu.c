@@ -9,6 +9,7 @@
 #include "cpu/cpu_priv.h"
 #include "cpu/disasm.h"
 #include "cpu/flags.h"
+#include "cpu/pause.h"
 #include "cpu/probe.h"
 
 #include <inttypes.h>
@@ -78,6 +79,7 @@ void cpu_destroy(struct cpu *cpu)
     if (cpu == NULL)
         return;
     cpu->memory->changed = NULL;
+    cpu_pauses_destroy(cpu);
     block_cache_destroy(cpu->blocks);
     cpu_probes_destroy(cpu);
     insn_tables_destroy(cpu->tables);

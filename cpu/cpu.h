@@ -55,6 +55,7 @@ struct lazy_flags {
 };
 
 struct block_cache; /* cpu/block.c */
+struct cpu_pauses;  /* cpu/pause.h */
 struct cpu_probes;  /* cpu/probe.h */
 struct block;       /* cpu/block.h */
 
@@ -72,8 +73,9 @@ struct cpu {
      * it: limit 4 GB or 64-bit mode, present, type fits, no alignment checking. The base need not be 0. */
     uint8_t flat, flat_write;
     bool align_check;      /* derived: CR0.AM, EFLAGS.AC and CPL 3 */
-    uint8_t debug_enabled; /* derived: bit n = breakpoint n is enabled in DR7 */
+    uint8_t debug_enabled; /* derived: bit n = breakpoint n is enabled in DR7; bit 4 = cpu/pause.h watches */
     bool debug_code;       /* derived: an instruction breakpoint is enabled */
+    uint8_t pause;         /* enum pause_bit: what boundaries have to look for, see cpu/pause.h */
     bool skip_step;        /* set by a handler that settles its own single-step trap; run loop clears */
     /* Derived: EFER.LMA and CS.L. Not beside `mode`: a compiler that loads both at once, right after they
      * were stored one by one, makes the host wait for the stores. */
@@ -100,6 +102,7 @@ struct cpu {
     uint32_t block_cost;             /* its cycles */
     uint32_t chain;                  /* how many more blocks may follow before the run loop wants control */
     const struct cpu_engine *engine; /* NULL: interpret everything */
+    struct cpu_pauses *pauses;       /* NULL: nobody pauses it */
     struct cpu_probes *probes;       /* NULL: none */
     struct log *log;
     struct cpu_config config;

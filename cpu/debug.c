@@ -10,9 +10,10 @@
  * (mem.c asks debug_page_watched), so every such access comes by debug_data_access(). */
 #include "cpu/cpu_priv.h"
 #include "cpu/exec.h"
+#include "cpu/pause.h"
 
 enum { BREAK_CODE = 0, BREAK_WRITE = 1, BREAK_IO = 2, BREAK_DATA = 3 };
-enum { BREAKPOINTS = 4 };
+enum { BREAKPOINTS = 4, OUTSIDE = 1 << BREAKPOINTS };
 
 static unsigned break_type(const struct cpu *cpu, unsigned n)
 {
@@ -37,6 +38,8 @@ void debug_update(struct cpu *cpu)
         cpu->debug_code |= break_type(cpu, n) == BREAK_CODE;
         tlb_recheck_page(&cpu->tlb, cpu->s.dr[n]);
     }
+    if (cpu->pauses != NULL && cpu->pauses->watch_count != 0)
+        cpu->debug_enabled |= OUTSIDE;
 }
 
 static bool type_watches(unsigned type, enum access access)
@@ -58,7 +61,7 @@ bool debug_page_watched(const struct cpu *cpu, uint64_t linear, enum access acce
         if ((cpu->debug_enabled >> n & 1) != 0 && type_watches(break_type(cpu, n), access) &&
             cpu->s.dr[n] >> PAGE_SHIFT == linear >> PAGE_SHIFT)
             return true;
-    return false;
+    return pause_page_watched(cpu, linear, access);
 }
 
 static void pend(struct cpu *cpu, uint64_t bits)
@@ -77,6 +80,7 @@ void debug_data_access(struct cpu *cpu, uint64_t linear, unsigned size, enum acc
             break_overlaps(cpu, n, linear, size))
             bits |= DR6_B0 << n;
     pend(cpu, bits);
+    pause_note_access(cpu, linear, size, access);
 }
 
 void debug_io_access(struct cpu *cpu, uint16_t port, unsigned size)

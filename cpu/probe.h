@@ -21,10 +21,14 @@ void cpu_probes_create(struct cpu *cpu, cpu_probe_fn *fn, void *ctx);
 /* At an instruction boundary. False: there are PROBES_MAX. An address that is one already stays one. */
 bool cpu_probe_add(struct cpu *cpu, uint64_t linear) MUST_CHECK;
 
-/* ---- For the block former and the run loops ---- */
+/* ---- For cpu/ and engines ---- */
+
+/* The instruction at this address is a block from now on, and comes by probe_arrived(), whether or not it is
+ * a probe. At an instruction boundary. */
+void probe_mark(struct cpu *cpu, uint64_t linear);
 
 struct cpu_probes {
-    cpu_probe_fn *fn;
+    cpu_probe_fn *fn; /* NULL: there are only marks */
     void *ctx;
     uint64_t offset[PAGE_SIZE / 64]; /* bit per offset in a page */
     unsigned count;
@@ -38,8 +42,9 @@ static inline bool probe_at_offset(const struct cpu *cpu, uint64_t address)
     return UNLIKELY(cpu->probes != NULL) && (cpu->probes->offset[offset / 64] >> offset % 64 & 1) != 0;
 }
 
-/* The instruction at rip is about to run. */
-void probe_arrived(struct cpu *cpu);
+/* The instruction at rip is about to run. False: not now, the boundary is to be looked at again
+ * (cpu/pause.h). */
+bool probe_arrived(struct cpu *cpu) MUST_CHECK;
 
 void cpu_probes_destroy(struct cpu *cpu);
 

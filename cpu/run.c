@@ -1,11 +1,10 @@
 /* The run loop: boundaries, blocks, single steps.
  *
- *   cpu_run --> boundary_pass: deadline? shutdown? halted? #DB, NMI, INTR pending and allowed? deliver one
- *      |           |
- *      |           +--> TF, a shadow or code breakpoints: careful_step(), one instruction by itself
- *      |           +--> otherwise: run_blocks()
- *      |                   |  a block whose cost fits below cpu->limit runs without looking at the clock;
- *      |                   |  one that does not is stepped, each instruction compared with the limit
+ *   cpu_run --> boundary_pass: deadline? shutdown? halted? #DB, NMI, INTR pending and allowed? deliver one; a
+ * pause? |           | |           +--> TF, a shadow or code breakpoints: careful_step(), one instruction by
+ * itself |           +--> otherwise: run_blocks() |                   |  a block whose cost fits below
+ * cpu->limit runs without looking at the clock; |                   |  one that does not is stepped, each
+ * instruction compared with the limit
  *      +<------------------+  whatever is not plain straight-line code or a near branch comes back here
  *
  * cpu->limit is the deadline, or 0 once anybody wants the boundary checks (cpu_attend). Every instruction
@@ -20,6 +19,7 @@
 #include "cpu/block.h"
 #include "cpu/cpu_priv.h"
 #include "cpu/flags.h"
+#include "cpu/pause.h"
 #include "cpu/probe.h"
 
 enum { SHADOW_INTR = 1, SHADOW_DEBUG = 2, CHAIN_BLOCKS = 16 };
@@ -106,8 +106,8 @@ static enum exec step_uncached(struct cpu *cpu)
         block_fault(cpu);
         return EXEC_FAULT;
     }
-    if (UNLIKELY(cpu->probes != NULL))
-        probe_arrived(cpu);
+    if (UNLIKELY(cpu->probes != NULL) && !probe_arrived(cpu))
+        return EXEC_FAULT; /* nothing is done */
     enum exec result = insn_execute(cpu, &insn);
     insn_finish(cpu, &insn, result);
     return result;
@@ -124,8 +124,8 @@ static enum exec step_cached(struct cpu *cpu)
     case BLOCK_FAULT: block_fault(cpu); return EXEC_FAULT;
     }
     const struct insn *insn = &block->insn[0];
-    if (UNLIKELY(block->probed))
-        probe_arrived(cpu);
+    if (UNLIKELY(block->probed) && !probe_arrived(cpu))
+        return EXEC_FAULT;
     enum exec result = insn_execute(cpu, insn);
     insn_finish(cpu, insn, result);
     return result;
@@ -198,8 +198,8 @@ static void run_blocks(struct cpu *cpu)
     uint32_t chain = trace || cpu->engine != NULL ? 1 : CHAIN_BLOCKS;
     struct block *block = next_block(cpu);
     while (block != NULL) {
-        if (UNLIKELY(block->probed))
-            probe_arrived(cpu); /* may make `block` stale, but its instruction runs, and limit is 0 then */
+        if (UNLIKELY(block->probed) && !probe_arrived(cpu))
+            return; /* true: `block` may be stale now, but its instruction runs, and limit is 0 then */
         unsigned ran = run_engine(cpu, block);
         if (ran == RUN_LEAVE)
             return;
@@ -249,7 +249,7 @@ static void careful_step(struct cpu *cpu)
 
 static bool needs_care(const struct cpu *cpu)
 {
-    return (cpu->s.rflags & FLAG_TF) != 0 || cpu->s.intr_shadow != 0 || cpu->debug_code;
+    return (cpu->s.rflags & FLAG_TF) != 0 || cpu->s.intr_shadow != 0 || cpu->debug_code || cpu->pause != 0;
 }
 
 static bool intr_allowed(const struct cpu *cpu)
@@ -296,6 +296,8 @@ bool boundary_pass(struct cpu *cpu, enum cpu_stop *stop)
             continue;
         if (cpu->s.activity == ACTIVITY_HALTED)
             return *stop = CPU_STOP_HALTED, false;
+        if (UNLIKELY(cpu->pause != 0) && pause_at_boundary(cpu))
+            continue;
         if (!cpu->debug_code)
             cpu->s.rflags &= ~(uint64_t)FLAG_RF; /* nothing to suppress; a REP that stops sets it again */
         if (LIKELY(!needs_care(cpu)))
