@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -145,6 +147,64 @@ unsigned host_tcp_port(int listener)
     if (address.ss_family == AF_INET6)
         return ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
     return ntohs(((struct sockaddr_in *)&address)->sin_port);
+}
+
+/* ---- Sockets in the file system ---- */
+
+/* Is it a socket that nobody listens on? */
+static bool abandoned(const struct sockaddr_un *address)
+{
+    struct stat found;
+    if (lstat(address->sun_path, &found) != 0 || !S_ISSOCK(found.st_mode))
+        return false;
+    int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool refused =
+        connect(s, (const struct sockaddr *)address, sizeof *address) != 0 && errno == ECONNREFUSED;
+    close(s);
+    return refused;
+}
+
+enum status host_unix_listen(int *fd, const char *path, struct error *err)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    *fd = -1;
+    if (*path == '\0' || strlen(path) >= sizeof address.sun_path)
+        return status_fail(err, STATUS_BAD_INPUT, "a socket's path has 1 to %zu characters",
+                           sizeof address.sun_path - 1);
+    strcpy(address.sun_path, path);
+    if (abandoned(&address))
+        unlink(path);
+    int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (s < 0 || bind(s, (const struct sockaddr *)&address, sizeof address) != 0 || listen(s, 1) != 0) {
+        int reason = errno;
+        host_stream_close(s);
+        return status_fail(err, STATUS_HOST, "cannot listen on socket '%s': %s", path, strerror(reason));
+    }
+    *fd = s;
+    set_nonblocking(s);
+    return STATUS_OK;
+}
+
+void host_unix_remove(int fd, const char *path)
+{
+    if (fd < 0)
+        return;
+    close(fd);
+    unlink(path);
+}
+
+/* ---- Waiting ---- */
+
+void host_stream_wait(const struct host_wait *list, unsigned count, unsigned milliseconds)
+{
+    enum { MOST = 16 };
+    struct pollfd pollers[MOST];
+    unsigned used = 0;
+    for (unsigned i = 0; i < count && used < MOST; i++)
+        if (list[i].fd >= 0)
+            pollers[used++] =
+                (struct pollfd){.fd = list[i].fd, .events = (short)(POLLIN | (list[i].write ? POLLOUT : 0))};
+    poll(pollers, used, (int)milliseconds);
 }
 
 /* ---- Pseudo-terminals ---- */

@@ -26,6 +26,20 @@ int host_tcp_accept(int listener, bool wait);
 /* The port a listener got (useful after asking for port 0). */
 unsigned host_tcp_port(int listener);
 
+/* A socket in the file system; what is left there of a program that ended is removed. Then as a TCP listener.
+ */
+enum status host_unix_listen(int *fd, const char *path, struct error *err) MUST_CHECK;
+/* Closes the listener and removes its name. */
+void host_unix_remove(int fd, const char *path);
+
+/* Waits until one of the descriptors has something to read, or room to write where `write` says so; or for
+ * `milliseconds`; or until a signal comes. Descriptors that are -1 are none. */
+struct host_wait {
+    int fd;
+    bool write;
+};
+void host_stream_wait(const struct host_wait *list, unsigned count, unsigned milliseconds);
+
 /* A pseudo-terminal in raw mode: its master, and the name to attach to. `slave` is kept open so that the
  * master survives the coming and going of terminals. */
 enum status host_pty_open(int *master, int *slave, char *name, size_t name_size,

@@ -19,6 +19,7 @@ enum log_category {
     LOG_CPU_RESET = 1 << 8,   /* CPU state at reset and triple fault */
     LOG_OUT_ASM = 1 << 9,     /* host code when it is made */
     LOG_JIT_STATS = 1 << 10,  /* the translator's counters, at the end */
+    LOG_OUTSIDE = 1 << 11,    /* a debugger or monitor changed the guest; always wanted */
 };
 
 struct log {

@@ -138,14 +138,18 @@ static void fetch(struct chardev *chardev)
         chardev_disconnect(chardev);
 }
 
-/* A full buffer and a port that never gets ready must not hide the way out. */
-static void look_for_quit(struct chardev *chardev)
+static void find_quit(struct chardev *chardev)
 {
-    if (!chardev->ops->escapes || chardev->in_count < CHARDEV_IN)
-        return;
     for (size_t i = chardev->in_at; i + 1 < chardev->in_count; i++)
         if (chardev->in_bytes[i] == CTRL_A && (chardev->in_bytes[i + 1] | 0x20) == 'x')
             chardev->quit = true;
+}
+
+/* A full buffer and a port that never gets ready must not hide the way out. */
+static void look_for_quit(struct chardev *chardev)
+{
+    if (chardev->ops->escapes && chardev->in_count == CHARDEV_IN)
+        find_quit(chardev);
 }
 
 bool chardev_poll(struct chardev *chardev)
@@ -156,6 +160,14 @@ bool chardev_poll(struct chardev *chardev)
     deliver(chardev);
     look_for_quit(chardev);
     chardev_flush(chardev);
+    return chardev->quit || host_terminal_interrupted(chardev->terminal);
+}
+
+bool chardev_asks_end(struct chardev *chardev)
+{
+    fetch(chardev);
+    if (chardev->ops->escapes)
+        find_quit(chardev);
     return chardev->quit || host_terminal_interrupted(chardev->terminal);
 }
 

@@ -33,6 +33,9 @@ void chardev_flush(struct chardev *chardev); /* only write out */
 /* Input has been fetched that the port is not ready for: poll again soon. */
 bool chardev_input_waits(const struct chardev *chardev);
 
+/* Has the user asked to end the run? Fetches input, but hands none to the port. */
+bool chardev_asks_end(struct chardev *chardev);
+
 /* The guest's console is on our standard output (and input). */
 bool chardev_is_stdio(const struct chardev *chardev);
 

@@ -128,6 +128,14 @@ bool run_io_input_waits(const struct run_io *io)
     return false;
 }
 
+bool run_io_asks_end(const struct run_io *io)
+{
+    for (unsigned i = 0; i < CHAR_COUNT; i++)
+        if (io->chars[i] != NULL && chardev_asks_end(io->chars[i]))
+            return true;
+    return false;
+}
+
 bool run_io_uses_terminal(const struct run_io *io)
 {
     return io->terminal;

@@ -38,6 +38,8 @@ bool run_io_poll(struct run_io *io);
 void run_io_flush(struct run_io *io);
 /* Input has been fetched that a port is not ready for. */
 bool run_io_input_waits(const struct run_io *io);
+/* Has the user asked to end the run? Nothing is passed on. For a guest that stands still. */
+bool run_io_asks_end(const struct run_io *io);
 /* The guest's console is on standard output: no progress line. */
 bool run_io_uses_terminal(const struct run_io *io);
 

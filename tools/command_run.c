@@ -21,6 +21,7 @@ struct run {
     bool two_hosts;
     struct log log, second_log; /* one file, each with its host's clock */
     struct run_io *io, *second_io;
+    struct debugger *debugger;
     struct progress progress;
     struct lab *lab;
     struct words_of_run words; /* of the command line */
@@ -43,6 +44,7 @@ static bool poll_run(void *ctx, unsigned number)
         lab_ask_stop(run->lab);
     if (run->second_io != NULL && lab_second(run->lab).ended)
         run_io_flush(run->second_io); /* nobody looks there any more */
+    debugger_poll(run->debugger);
     progress_update(&run->progress, (double)host_now(host) / (double)host->hz, host->cpu->s.instructions);
     return run_io_input_waits(run->io);
 }
@@ -62,7 +64,8 @@ static char *join(const struct words_of_run *words)
 
 static enum status open_log(struct run *run, struct error *err)
 {
-    run->log = (struct log){.file = stderr, .mask = run->options.log_mask, .guest_limit = 100000};
+    run->log =
+        (struct log){.file = stderr, .mask = run->options.log_mask | LOG_OUTSIDE, .guest_limit = 100000};
     if (run->options.log_file == NULL)
         return STATUS_OK;
     run->log.file = fopen(run->options.log_file, "w");
@@ -166,6 +169,15 @@ static enum status prepare_second(struct run *run, struct error *err)
     return STATUS_OK;
 }
 
+static enum status open_debugger(struct run *run, struct error *err)
+{
+    TRY(debugger_create(&run->debugger, &run->options.debugger, err));
+    const char *notice;
+    for (unsigned i = 0; (notice = debugger_notice(run->debugger, i)) != NULL; i++)
+        fprintf(stderr, "crosspage: %s\n", notice);
+    return STATUS_OK;
+}
+
 static enum status execute(struct run *run, int *exit_code, struct error *err)
 {
     struct lab_config *config = &run->options.lab;
@@ -182,6 +194,7 @@ static enum status execute(struct run *run, int *exit_code, struct error *err)
     TRY(run_io_create(&run->io, &run->options.io, config, err));
     print_notices(run->io);
     run_io_wait(run->io);
+    TRY(open_debugger(run, err));
     if (run->two_hosts)
         TRY(prepare_second(run, err));
     TRY(lab_create(&run->lab, config, err));
@@ -191,6 +204,7 @@ static enum status execute(struct run *run, int *exit_code, struct error *err)
 
     run_record_begin(&run->record, run->lab);
 
+    debugger_attach(run->debugger, run->lab, &run->log, run->io);
     double hz = (double)lab_host(run->lab)->hz, started = host_clock_seconds();
     cycle_t limit = run->options.stop_after > 0 ? (cycle_t)(run->options.stop_after * hz) : UINT64_MAX;
     progress_start(&run->progress, run_io_uses_terminal(run->io));
@@ -208,6 +222,7 @@ static enum status execute(struct run *run, int *exit_code, struct error *err)
     if (stop == VM_STOP_SHUTDOWN)
         cpu_dump(lab_host(run->lab)->cpu, stderr);
     *exit_code = exit_status(stop, vm_exit_value(lab_vm(run->lab)));
+    debugger_ended(run->debugger, *exit_code);
     const struct translator *translator = vm_translator(lab_vm(run->lab));
     if (translator != NULL && log_wants(&run->log, LOG_JIT_STATS))
         translator_print_stats(translator, run->log.file);
@@ -288,6 +303,7 @@ static void keep_first(enum status *status, struct error *err, enum status close
 static enum status finish(struct run *run, enum status status, struct error *err)
 {
     struct error closing;
+    debugger_destroy(run->debugger);
     enum status closed = lab_destroy(run->lab, &closing);
     keep_first(&status, err, closed, &closing);
     closed = run_io_destroy(run->io, &closing);

@@ -435,6 +435,16 @@ static enum status set_device(void *target, const char *arg, struct error *err)
                              "the devices of the board are fixed; the NIC is given by -nic");
 }
 
+/* ---- Debugger ---- */
+
+static enum status set_gdb(void *target, const char *arg, struct error *err)
+{
+    (void)arg;
+    (void)err;
+    ((struct run_options *)target)->debugger.gdb = "tcp::1234";
+    return STATUS_OK;
+}
+
 /* ---- Clock ---- */
 
 static enum status rtc_pair(void *target, const char *name, const char *value, struct error *err)
@@ -542,6 +552,11 @@ const struct option run_option_table[] = {
     {"replay", "FILE[,inputs=answer|time]", NULL,
      "the recorded run again, without an outside; with other costs or another hypervisor: counterfactual",
      offsetof(struct run_options, replay)},
+    {"gdb", "tcp:[HOST]:PORT|unix:PATH|stdio", NULL, "let a gdb connect to the guest (target remote)",
+     offsetof(struct run_options, debugger.gdb)},
+    {"s", NULL, set_gdb, "same as -gdb tcp::1234"},
+    {"S", NULL, NULL, "do not start before the debugger says so",
+     offsetof(struct run_options, debugger.start_stopped)},
     {"stop-after", "SECONDS", set_stop_after, "end the run at this simulated time"},
     {"d", "ITEMS", set_log, "log: in_asm,int,exec,io,mmu,net,guest_errors,unimp,cpu_reset,out_asm,jit-stats"},
     {"D", "FILE", NULL, "log file (default: standard error)", offsetof(struct run_options, log_file)},
@@ -629,6 +644,11 @@ enum status run_options_finish(struct run_options *options, bool *printed, struc
         return status_fail(err, STATUS_BAD_INPUT, "nothing to boot: give -kernel FILE");
     if (options->check && options->record != NULL)
         return status_fail(err, STATUS_BAD_INPUT, "-engine check takes no input that could be recorded");
+    if (options->debugger.start_stopped && options->debugger.gdb == NULL)
+        return status_fail(err, STATUS_BAD_INPUT, "-S needs somebody who starts the guest: give -s or -gdb");
+    if (options->check && options->debugger.gdb != NULL)
+        return status_fail(err, STATUS_BAD_INPUT,
+                           "-engine check runs by itself: a gdb wants one of the engines");
     TRY(check_probes(options, err));
     if (options->nographic && options->io.serial_count == 0)
         options->io.serial[options->io.serial_count++] = "stdio";
@@ -649,6 +669,8 @@ enum status run_options_finish_second(struct run_options *options, struct run_op
         {options->stop_after > 0, "stop-after"},
         {options->record != NULL, "record"},
         {options->replay != NULL, "replay"},
+        {options->debugger.gdb != NULL, "gdb"},
+        {options->debugger.start_stopped, "S"},
         {options->check || first->check, "engine check"},
     };
     TRY(run_options_finish(options, printed, err));

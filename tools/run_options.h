@@ -3,6 +3,7 @@
 #define CROSSPAGE_TOOLS_RUN_OPTIONS_H
 
 #include "hostworld/run_io.h"
+#include "tools/debugger/debugger.h"
 #include "tools/options.h"
 
 enum { RUN_PATH = 4096 };
@@ -10,6 +11,7 @@ enum { RUN_PATH = 4096 };
 struct run_options {
     struct lab_config lab;
     struct run_io_options io;
+    struct debugger_options debugger;
     const char *stats; /* file, or "-" */
     const char *log_file;
     const char *record, *replay; /* files, or NULL; the second with its properties (run_replay.h) */

@@ -63,9 +63,13 @@ damaged() {
 # ---- Command line ----
 refuse 2 "did you mean 'run'" rum
 refuse 2 "unknown command" xyzzy
+run 2 'give -s or -gdb' -S -kernel "$elf"
+run 1 'none of tcp' -gdb 1234 -kernel "$elf"
+run 1 'HOST.:PORT' -gdb tcp:1 -kernel "$elf"
+run 1 "unknown word 'client'" -gdb tcp::0,client -kernel "$elf"
 run 2 "did you mean '-kernel'" -kernal "$elf"
 run 2 "unknown option" -frobnicate
-run 2 "unknown option '-S'; 'crosspage help' lists them" -S # no guess from one letter
+run 2 "unknown option '-Q'; 'crosspage help' lists them" -Q # no guess from one letter
 run 2 "did you mean '-initrd'" -kernel "$elf" -intird x
 run 2 "needs a value" -kernel
 run 2 "nothing to boot"

@@ -142,10 +142,8 @@ function drawHistogram() {
 }
 
 function drawCharts() {
-    if (transfer) {
-        drawLayerChart();
-        transfer.tables.forEach(drawTableChart);
-    }
+    drawLayerChart();
+    transfer.tables.forEach(drawTableChart);
     if (packetCount)
         drawHistogram();
     watchScheme();
