@@ -101,6 +101,8 @@ static void enter(struct translator *t, const struct place *to)
     t->frame->not_flat[1] = (flat >> GS & 1) == 0;
     t->frame->backward = (cpu->s.rflags & FLAG_DF) != 0;
     near_refresh(t);
+    if (cpu->timing != NULL)
+        timing_refresh(cpu);
     flags_to_host(t);
     if (to->unit != NULL && to->unit->x87 && t->host->x87_usable(cpu)) {
         t->host->x87_load(t);
@@ -119,10 +121,13 @@ static void enter(struct translator *t, const struct place *to)
 
 /* ---- Units ---- */
 
-/* Does the code segment end where offsets end? Then jumps need no look at its limit. */
+/* Does the code segment end where offsets end? Then jumps need no look at its limit. With modelled caches it
+ * also has to begin at 0, so that an offset is an address. */
 static bool code_open(const struct cpu *cpu)
 {
     bool code16 = (cpu->mode & MODE_CODE_MASK) == MODE_CODE16;
+    if (cpu->timing != NULL && cpu->seg_base[CS] != 0)
+        return false;
     return cpu->long64 || cpu->code_bound == (code16 ? UINT16_MAX : UINT32_MAX);
 }
 
@@ -201,7 +206,7 @@ static enum where step_in_shadow(struct cpu *cpu, const struct block *block, uin
     const struct insn *insn = &block->insn[0];
     if (UNLIKELY(block->probed) && !probe_arrived(cpu))
         return WHERE_BOUNDARY;
-    enum exec result = insn->exec(cpu, insn);
+    enum exec result = insn_execute(cpu, insn);
     insn_finish(cpu, insn, result);
     if (result != EXEC_FAULT)
         cpu->s.intr_shadow &= (uint8_t)~shadow;
@@ -290,6 +295,12 @@ static bool can_resume(const struct translator *t, const struct translation_unit
     return !unit->x87 || t->host->x87_usable(t->cpu);
 }
 
+/* Goes up when a line of code that a unit has fetched has to be fetched again. */
+static uint64_t disturbed(const struct cpu *cpu)
+{
+    return cpu->timing != NULL ? cpu->timing->disturbed : 0;
+}
+
 enum after { AFTER_RESUME, AFTER_JUMP, AFTER_LEAVE };
 
 /* The interpreter does the instruction of a site, see run_reference() in cpu/run.c. */
@@ -299,18 +310,18 @@ static enum after interpret(struct translator *t, const struct site *site)
     const struct insn *insn = site->insn;
     uint64_t back_cost = site->back_cost, back_count = site->back_count;
     unsigned mode = cpu->mode;
-    uint64_t epoch = tlb_code_epoch(&cpu->tlb);
+    uint64_t epoch = tlb_code_epoch(&cpu->tlb), before = disturbed(cpu);
     cpu->s.rip = site->unit->rip + insn->rip_offset;
     cpu->s.clock -= site->rest_cost;
     cpu->s.instructions -= site->rest_count;
     uint8_t shadow = end_shadow(t);
     t->count[site->kind == SITE_MEMORY ? COUNT_SLOW_MEMORY : COUNT_SLOW]++;
     t->slow_rows[insn->row]++;
-    enum exec result = insn->exec(cpu, insn);
+    enum exec result = insn_execute(cpu, insn);
     if (result != EXEC_FAULT)
         cpu->s.intr_shadow &= (uint8_t)~shadow;
     if (LIKELY(result == EXEC_NEXT && cpu->s.clock + back_cost < cpu->limit && cpu->mode == mode &&
-               tlb_code_epoch(&cpu->tlb) == epoch && can_resume(t, site->unit))) {
+               tlb_code_epoch(&cpu->tlb) == epoch && disturbed(cpu) == before && can_resume(t, site->unit))) {
         cpu->s.clock += back_cost;
         cpu->s.instructions += back_count;
         return AFTER_RESUME;
@@ -332,6 +343,12 @@ static void look_at_near(struct translator *t, const struct site *site)
     t->count[COUNT_FAR]++;
 }
 
+/* A branch may have taken longer than its unit had paid for (timed.c), up to the limit. */
+static bool is_late(const struct cpu *cpu)
+{
+    return cpu->s.clock >= cpu->limit;
+}
+
 /* Act on the site by which host code was left. */
 static enum where act(struct translator *t, uint32_t n, struct place *to)
 {
@@ -346,11 +363,11 @@ static enum where act(struct translator *t, uint32_t n, struct place *to)
         cpu->s.clock -= site->unit->cost;
         cpu->s.instructions -= site->unit->count;
         t->count[COUNT_BUDGET]++;
-        return end_shadow(t) != 0 ? WHERE_BOUNDARY : WHERE_LOOKUP;
+        return end_shadow(t) != 0 || is_late(cpu) ? WHERE_BOUNDARY : WHERE_LOOKUP;
     case SITE_X87:
         cpu->s.rip = site->target;
         *to = (struct place){site->unit, site->unit->entry};
-        if (end_shadow(t) != 0)
+        if (end_shadow(t) != 0 || is_late(cpu))
             return WHERE_BOUNDARY;
         return t->host->x87_usable(cpu) ? WHERE_FOUND : WHERE_LOOKUP;
     case SITE_LINK:
@@ -368,6 +385,8 @@ static enum where act(struct translator *t, uint32_t n, struct place *to)
     }
     if (after == AFTER_RESUME)
         return WHERE_FOUND;
+    if (is_late(cpu))
+        return WHERE_BOUNDARY;
     return after == AFTER_JUMP ? follow(t, n, kind, to) : WHERE_BOUNDARY;
 }
 
@@ -375,7 +394,7 @@ unsigned translator_run(void *ctx, struct block *block)
 {
     struct translator *t = ctx;
     struct cpu *cpu = t->cpu;
-    if (!code_open(cpu) || cpu->timing != NULL)
+    if (!code_open(cpu))
         return RUN_DECLINED;
     struct translation_unit *unit = unit_of(t, block);
     if (unit == NULL || cpu->s.clock + unit->cost >= cpu->limit || !can_resume(t, unit))

@@ -1,5 +1,7 @@
 /* Near pages: for each of the accesses in translated code, the page that it hit last (x64/near.c has the
- * code). What they hold was in the map of the soft TLB, and counts as long as the map forgets nothing.
+ * code). What they hold was in the map of the soft TLB, and counts as long as the map forgets nothing. Which
+ * of them were filled since it last did is written down by host code, so that a page fault does not cost all
+ * of them.
  *
  * In user code, and in loops of the kernel: elsewhere that goes from one object to the next, and its page
  * faults and switches between processes make the map forget pages all the time.
@@ -27,13 +29,25 @@ void near_create(struct translator *t)
         t->frame->near_mask[n] = ~PAGE_MASK | ((UINT64_C(1) << n) - 1);
 }
 
+static void forget_page(struct translator *t, bool user, unsigned page)
+{
+    for (unsigned kind = 2 * user; kind < 2u * user + 2; kind++) {
+        t->frame->near_key[kind][page] = t->near_no_key;
+        t->frame->near_addend[kind][page] = t->near_no_addend;
+    }
+}
+
+/* Only those that may have been filled since the last time: that is mostly a few. */
 static void forget(struct translator *t, bool user)
 {
-    for (unsigned kind = 2 * user; kind < 2u * user + 2; kind++)
-        for (unsigned page = 0; page < NEAR_PAGES; page++) {
-            t->frame->near_key[kind][page] = t->near_no_key;
-            t->frame->near_addend[kind][page] = t->near_no_addend;
-        }
+    unsigned left = (unsigned)t->frame->near_credit;
+    if (t->near_clean[user] != 0)
+        for (unsigned credit = left; credit < t->near_clean[user]; credit++)
+            forget_page(t, user, t->frame->near_filled[credit]);
+    else
+        for (unsigned page = 0; page < NEAR_PAGES; page++)
+            forget_page(t, user, page);
+    t->near_clean[user] = left;
 }
 
 void near_refresh(struct translator *t)
@@ -52,6 +66,7 @@ bool near_sampled(struct translator *t, const struct insn *insn)
     struct near_suspect *suspect = &t->near_suspect[(uintptr_t)insn / sizeof *insn % NEAR_SUSPECTS];
     bool soon = suspect->insn == insn && now - suspect->when < FEW_INSTRUCTIONS;
     t->frame->near_credit = NEAR_SAMPLE;
+    t->near_clean[false] = t->near_clean[true] = 0;
     *suspect = (struct near_suspect){insn, now, soon ? suspect->times + 1 : 1};
     return suspect->times == TIMES;
 }

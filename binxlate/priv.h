@@ -77,10 +77,16 @@ struct xlat_frame {
     uint32_t pad2;
     /* near.c */
     uint64_t near_key[NEAR_KINDS][NEAR_PAGES], near_addend[NEAR_KINDS][NEAR_PAGES];
-    uint64_t near_mask[NEAR_SIZES]; /* bits of an offset in a page that are zero: by log2 of the size */
-    uint64_t near_credit;           /* misses to the next sample; 0: that is why host code was left */
+    uint64_t near_mask[NEAR_SIZES];   /* bits of an offset in a page that are zero: by log2 of the size */
+    uint64_t near_credit;             /* misses to the next sample; 0: that is why host code was left */
+    uint8_t near_filled[NEAR_SAMPLE]; /* by the credit that was left: which page was filled */
     uint8_t near_nothing[PAGE_SIZE];
     uint64_t number; /* of the present space, see jump_cache.c */
+    /* For calls about modelled caches (timed.c): what they are about, and what they must not lose. */
+    uint64_t timed_address, timed_keep;
+    uint32_t timed_what;
+    uint32_t pad3;
+    uint64_t line_mask[NEAR_SIZES]; /* as near_mask, of an offset in a line */
     struct jump_table {
         uint64_t key[JUMP_SLOTS];  /* -(target + salt), -target, or what cannot match */
         uint64_t host[JUMP_SLOTS]; /* host address */
@@ -194,6 +200,7 @@ struct translator {
     /* near.c */
     uint64_t near_epoch[2]; /* tlb.map_epoch of what the frame's near pages hold */
     uint64_t near_no_key, near_no_addend;
+    unsigned near_clean[2]; /* pages filled with that much credit left, or more, are forgotten; 0: none is */
     struct near_suspect {
         const struct insn *insn;
         uint64_t when;
@@ -269,6 +276,23 @@ void near_create(struct translator *t);
 void near_refresh(struct translator *t);
 /* Host code was left because of a sampled miss of `insn`: does it miss too often? */
 bool near_sampled(struct translator *t, const struct insn *insn);
+
+/* ---- timed.c: what host code calls with a cache model (cpu/timing.h) ---- */
+
+void timed_create(struct translator *t);
+/* Of the access `timed_what`: size, TIMED_STORE, TIMED_ALIGNED. The addend, or 0: to the slow path. */
+uint64_t timed_data(struct cpu *cpu, uint64_t linear);
+/* The line of code at `linear`. 0: done; else: to the slow path. */
+uint64_t timed_fetch(struct cpu *cpu, uint64_t linear);
+/* Of the branch at `timed_address`, to `target`: kind, TIMED_TAKEN and so on. */
+uint64_t timed_branch(struct cpu *cpu, uint64_t target);
+enum {
+    TIMED_STORE = 1 << 8,
+    TIMED_ALIGNED = 1 << 9, /* must be */
+    TIMED_TAKEN = 1 << 8,
+    TIMED_BACKWARD = 1 << 9,
+    TIMED_LENGTH_SHIFT = 16, /* of the branch */
+};
 
 /* ---- dispatch.c ---- */
 

@@ -71,6 +71,7 @@ enum status translator_create(struct translator **out, struct cpu *cpu,
     code_regions_create(t);
     jump_cache_clear(t);
     near_create(t);
+    timed_create(t);
     t->engine = (struct cpu_engine){
         .run = translator_run,
         .forget_block = forget_block,

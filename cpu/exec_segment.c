@@ -97,7 +97,7 @@ static bool descriptor_at_hand(const struct cpu *cpu, uint16_t selector, struct 
     if (offset + 7 > limit)
         return false;
     uint64_t address = in_long_mode(cpu) ? base + offset : (uint32_t)(base + offset);
-    const uint8_t *host = tlb_hit(&cpu->tlb.map[false], address, 8, ACCESS_READ);
+    const uint8_t *host = tlb_hit(cpu->maps[false], address, 8, ACCESS_READ);
     if (host == NULL)
         return false;
     *d = (struct descriptor){.low = host_load(host, 8), .address = address, .selector = selector};

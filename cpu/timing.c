@@ -35,6 +35,16 @@ static void forget_slot(struct cpu *cpu, enum touch touch, unsigned slot)
         forget_data(cpu, slot);
 }
 
+/* All lines of the set of a machine address, which has the same offset in its page. */
+static void forget_set(struct cpu *cpu, enum touch touch, uint64_t address)
+{
+    const struct hierarchy *hierarchy = &cpu->timing->hierarchy;
+    enum hierarchy_level level = hierarchy_level1(touch);
+    unsigned slot = hierarchy_set(hierarchy, level, address >> hierarchy->config.line_shift);
+    for (; slot < FILTER_LINES; slot += hierarchy->config.level[level].sets)
+        forget_slot(cpu, touch, slot);
+}
+
 /* All lines that were noted under this set of a TLB. */
 static void forget_noted(struct cpu *cpu, enum hierarchy_level level, unsigned set)
 {
@@ -67,10 +77,10 @@ void timing_forget_filter(struct cpu *cpu)
     struct timing_filter *filter = &cpu->filter;
     if (cpu->timing == NULL)
         return;
-    for (unsigned slot = 0; slot < cpu->timing->hierarchy.config.level[LEVEL_L1D].sets; slot++)
+    for (unsigned slot = 0; slot < FILTER_LINES; slot++) {
         forget_data(cpu, slot);
-    for (unsigned slot = 0; slot < FILTER_LINES; slot++)
         filter->code_key[slot] = NO_CODE;
+    }
     for (unsigned slot = 0; slot < FILTER_BRANCHES; slot++)
         filter->taken_key[slot] = filter->passed_key[0][slot] = filter->passed_key[1][slot] = no_branch(slot);
     memset(cpu->timing->noted, 0, sizeof cpu->timing->noted);
@@ -89,10 +99,10 @@ void timing_note(struct timing *timing, enum touch touch, const struct timing_pa
     timing->noted[level][set].word[slot / 64] |= UINT64_C(1) << slot % 64;
 }
 
-void timing_note_code(struct cpu *cpu, const struct timing_page *page, uint64_t address)
+void timing_note_code(struct cpu *cpu, const struct timing_page *page)
 {
     struct timing *timing = cpu->timing;
-    unsigned slot = timing_slot(&timing->hierarchy, TOUCH_FETCH, address);
+    unsigned slot = timing_slot(timing, page->linear);
     cpu->filter.code_key[slot] = 0 - (page->linear & ~(timing_line_bytes(timing) - 1));
     timing_note(timing, TOUCH_FETCH, page, slot);
 }
@@ -182,7 +192,19 @@ unsigned timing_diff(FILE *file, const struct timing *a, const struct timing *b)
 
 /* ---- Touching ---- */
 
-uint32_t timing_touch_page(struct cpu *cpu, enum touch touch, const struct timing_page *page)
+static uint64_t *spent_on_pages(struct timing *timing, enum touch touch)
+{
+    return touch == TOUCH_FETCH ? &timing->spent.fetch_walk : &timing->spent.data_walk;
+}
+
+static uint64_t *spent_on_lines(struct timing *timing, enum touch touch)
+{
+    if (touch == TOUCH_FETCH)
+        return &timing->spent.fetch;
+    return touch == TOUCH_LOAD ? &timing->spent.load : &timing->spent.store;
+}
+
+static uint32_t touch_page(struct cpu *cpu, enum touch touch, const struct timing_page *page)
 {
     struct timing *timing = cpu->timing;
     struct hierarchy *hierarchy = &timing->hierarchy;
@@ -190,23 +212,58 @@ uint32_t timing_touch_page(struct cpu *cpu, enum touch touch, const struct timin
         return 0;
     enum hierarchy_level level = hierarchy_tlb(touch, page->page_shift);
     forget_noted(cpu, level, tlb_set_of(hierarchy, level, page));
-    uint32_t cycles = hierarchy_page(hierarchy, touch, page->linear, page->page_shift, page->global);
-    *(touch == TOUCH_FETCH ? &timing->spent.fetch_walk : &timing->spent.data_walk) += cycles;
-    return cycles;
+    return hierarchy_page(hierarchy, touch, page->linear, page->page_shift, page->global);
 }
 
-uint32_t timing_touch_line(struct cpu *cpu, enum touch touch, uint64_t address)
+static uint32_t touch_line(struct cpu *cpu, enum touch touch, uint64_t address)
 {
     struct timing *timing = cpu->timing;
     struct hierarchy *hierarchy = &timing->hierarchy;
     if (hierarchy_line_is_first(hierarchy, touch, address))
         return 0;
-    forget_slot(cpu, touch, timing_slot(hierarchy, touch, address));
-    uint32_t cycles = hierarchy_line(hierarchy, touch, address);
-    *(touch == TOUCH_FETCH  ? &timing->spent.fetch
-      : touch == TOUCH_LOAD ? &timing->spent.load
-                            : &timing->spent.store) += cycles;
+    forget_set(cpu, touch, address);
+    return hierarchy_line(hierarchy, touch, address);
+}
+
+uint32_t timing_touch_page(struct cpu *cpu, enum touch touch, const struct timing_page *page)
+{
+    uint32_t cycles = touch_page(cpu, touch, page);
+    *spent_on_pages(cpu->timing, touch) += cycles;
     return cycles;
+}
+
+uint32_t timing_touch_line(struct cpu *cpu, enum touch touch, uint64_t address)
+{
+    uint32_t cycles = touch_line(cpu, touch, address);
+    *spent_on_lines(cpu->timing, touch) += cycles;
+    return cycles;
+}
+
+/* Worlds lie behind all machine memory, and not all at the start of the sets. */
+enum { WORLD_SHIFT = 24, WORLD_STEP = 0x6A40 };
+#define WORLDS_BASE (UINT64_C(1) << 44)
+
+static struct timing_misses foreign(struct cpu *cpu, enum touch touch, uint64_t base, uint32_t lines,
+                                    uint32_t pages)
+{
+    struct timing_misses misses = {0, 0};
+    for (uint32_t n = 0; n < pages; n++) {
+        const struct timing_page page = {.linear = base + (uint64_t)n * PAGE_SIZE, .page_shift = PAGE_SHIFT};
+        misses.walks += touch_page(cpu, touch, &page);
+    }
+    for (uint32_t n = 0; n < lines; n++)
+        misses.lines += touch_line(cpu, touch, base + n * timing_line_bytes(cpu->timing));
+    return misses;
+}
+
+struct timing_misses timing_foreign(struct cpu *cpu, const struct timing_footprint *footprint)
+{
+    uint64_t code = WORLDS_BASE + ((uint64_t)footprint->world << WORLD_SHIFT) + footprint->world * WORLD_STEP;
+    uint64_t data = code + (UINT64_C(1) << (WORLD_SHIFT - 1)) + WORLD_STEP / 2;
+    struct timing_misses c = foreign(cpu, TOUCH_FETCH, code, footprint->code_lines, footprint->code_pages);
+    struct timing_misses d = foreign(cpu, TOUCH_LOAD, data, footprint->data_lines, footprint->data_pages);
+    cpu->timing->disturbed++;
+    return (struct timing_misses){.walks = c.walks + d.walks, .lines = c.lines + d.lines};
 }
 
 /* ---- Fetching ---- */
@@ -226,7 +283,7 @@ static void fetch_line(struct cpu *cpu, uint64_t linear)
         return;
     uint64_t address = timing_address(cpu, frame + (linear & PAGE_MASK));
     cpu->s.clock += timing_touch_line(cpu, TOUCH_FETCH, address);
-    timing_note_code(cpu, &page, address);
+    timing_note_code(cpu, &page);
 }
 
 void timing_refresh_code(struct cpu *cpu)
@@ -247,7 +304,7 @@ void timing_fetch(struct cpu *cpu, unsigned length)
     uint64_t linear = code_linear(cpu), last = linear + (length > 0 ? length - 1 : 0);
     for (uint64_t line = linear & ~(bytes - 1); line <= (last & ~(bytes - 1)); line += bytes) {
         uint64_t at = line & cpu->linear_mask;
-        if (cpu->filter.code_key[timing_slot(&timing->hierarchy, TOUCH_FETCH, at)] + at != 0)
+        if (cpu->filter.code_key[timing_slot(timing, at)] + at != 0)
             fetch_line(cpu, at);
     }
 }
@@ -344,8 +401,8 @@ void timing_flush_lines(struct cpu *cpu, const uint8_t *host, size_t size)
     for (uint64_t line = first & ~(bytes - 1); line < first + size; line += bytes) {
         if (hierarchy_line_is_first(hierarchy, TOUCH_FETCH, line))
             timing->disturbed++;
-        forget_slot(cpu, TOUCH_FETCH, timing_slot(hierarchy, TOUCH_FETCH, line));
-        forget_slot(cpu, TOUCH_LOAD, timing_slot(hierarchy, TOUCH_LOAD, line));
+        forget_set(cpu, TOUCH_FETCH, line);
+        forget_set(cpu, TOUCH_LOAD, line);
         hierarchy_flush_line(hierarchy, line);
     }
 }

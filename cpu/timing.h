@@ -38,10 +38,13 @@ struct timing_config {
     const uint8_t *machine; /* host address of machine address 0: lines are known by machine address */
 };
 
-enum { FILTER_LINES = LEVEL1_SETS_MAX, FILTER_BRANCHES = 1024 };
+/* FILTER_LINES: one byte of the line's number, which is cheap to look up by, and no less than there are sets.
+ */
+enum { FILTER_LINES = 256, FILTER_BRANCHES = 1024 };
+_Static_assert((int)FILTER_LINES >= (int)LEVEL1_SETS_MAX, "lines of two sets never share a slot");
 
-/* Lines by set. A valid key is minus the linear address of the line, as in struct tlb_map; one addend serves
- * both. */
+/* Lines, by number. A valid key is minus the linear address of the line, as in struct tlb_map; one addend
+ * serves both. */
 struct filter_lines {
     uint64_t read_key[FILTER_LINES], write_key[FILTER_LINES];
     uintptr_t addend[FILTER_LINES];
@@ -125,6 +128,20 @@ void timing_flush_caches(struct cpu *cpu);
 void timing_flush_lines(struct cpu *cpu, const uint8_t *host, size_t size);
 /* The same was written by a bus master; or, `copied`, by other code of this CPU: then L2 has it. */
 void timing_written(struct cpu *cpu, const uint8_t *host, size_t size, bool copied);
+
+/* ---- Other worlds on this CPU ---- */
+
+/* What code that is modelled, not run, touches: so many lines and pages, always the same ones. `world` tells
+ * those of one from those of another; they are nobody's memory. */
+struct timing_footprint {
+    unsigned world;
+    uint32_t code_lines, data_lines, code_pages, data_pages;
+};
+/* Their misses, in cycles, which are no part of timing.spent. */
+struct timing_misses {
+    uint32_t walks, lines;
+};
+struct timing_misses timing_foreign(struct cpu *cpu, const struct timing_footprint *footprint);
 
 /* ---- For translated code: cpu/timing_within.c ---- */
 

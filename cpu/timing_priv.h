@@ -25,9 +25,10 @@ static inline uint64_t timing_address(const struct cpu *cpu, const uint8_t *host
     return (uint64_t)(host - cpu->timing->machine);
 }
 
-static inline unsigned timing_slot(const struct hierarchy *hierarchy, enum touch touch, uint64_t address)
+/* Where a linear address is in the filter. */
+static inline unsigned timing_slot(const struct timing *timing, uint64_t linear)
 {
-    return hierarchy_set(hierarchy, hierarchy_level1(touch), address >> hierarchy->config.line_shift);
+    return (unsigned)(linear >> timing->hierarchy.config.line_shift) & (FILTER_LINES - 1);
 }
 
 static inline uint64_t timing_line_bytes(const struct timing *timing)
@@ -38,8 +39,7 @@ static inline uint64_t timing_line_bytes(const struct timing *timing)
 /* A key of the filter for data that is of no line in its slot: see struct filter_lines. */
 static inline uint64_t timing_no_line(const struct hierarchy *hierarchy, unsigned slot)
 {
-    unsigned other = slot ^ hierarchy->config.level[LEVEL_L1D].sets / 2;
-    return 0 - ((uint64_t)other << hierarchy->config.line_shift);
+    return 0 - ((uint64_t)(slot ^ FILTER_LINES / 2) << hierarchy->config.line_shift);
 }
 
 /* Drop from the filter the code that the soft TLB has forgotten. */
@@ -49,7 +49,7 @@ uint32_t timing_touch_page(struct cpu *cpu, enum touch touch, const struct timin
 uint32_t timing_touch_line(struct cpu *cpu, enum touch touch, uint64_t address);
 /* Note that the line in `slot` may be in the filter as long as this page stays first in its set. */
 void timing_note(struct timing *timing, enum touch touch, const struct timing_page *page, unsigned slot);
-/* The line of code at `linear` is first in its set, as is its page. */
-void timing_note_code(struct cpu *cpu, const struct timing_page *page, uint64_t address);
+/* The line of code at page->linear is first in its set, as is its page. */
+void timing_note_code(struct cpu *cpu, const struct timing_page *page);
 
 #endif

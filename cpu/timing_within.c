@@ -6,7 +6,7 @@
 
 static void forget_user(struct cpu *cpu, unsigned user)
 {
-    for (unsigned slot = 0; slot < cpu->timing->hierarchy.config.level[LEVEL_L1D].sets; slot++)
+    for (unsigned slot = 0; slot < FILTER_LINES; slot++)
         cpu->filter.data[user].read_key[slot] = cpu->filter.data[user].write_key[slot] =
             timing_no_line(&cpu->timing->hierarchy, slot);
 }
@@ -40,7 +40,7 @@ bool timing_fetch_within(struct cpu *cpu, uint64_t linear, uint64_t room, uint32
     if (translated)
         (void)timing_touch_page(cpu, TOUCH_FETCH, &page);
     (void)timing_touch_line(cpu, TOUCH_FETCH, address);
-    timing_note_code(cpu, &page, address);
+    timing_note_code(cpu, &page);
     *price = cycles;
     return true;
 }
@@ -60,14 +60,14 @@ static uint32_t data_price(const struct cpu *cpu, enum touch touch, const struct
 }
 
 /* The line that was just touched, and its page, are first in their sets. */
-static void note_data(struct cpu *cpu, const struct timing_page *page, uint64_t address, uintptr_t addend)
+static void note_data(struct cpu *cpu, const struct timing_page *page, uintptr_t addend)
 {
     struct timing *timing = cpu->timing;
     bool user = cpu->cpl == 3;
     const struct tlb_map *map = &cpu->tlb.map[user];
     struct filter_lines *lines = &cpu->filter.data[user];
     uint64_t line = page->linear & ~(timing_line_bytes(timing) - 1), none;
-    unsigned slot = timing_slot(&timing->hierarchy, TOUCH_LOAD, address);
+    unsigned slot = timing_slot(timing, page->linear);
     none = timing_no_line(&timing->hierarchy, slot);
     lines->read_key[slot] = tlb_hit(map, line, 1, ACCESS_READ) != NULL ? 0 - line : none;
     lines->write_key[slot] = tlb_hit(map, line, 1, ACCESS_WRITE) != NULL ? 0 - line : none;
@@ -94,7 +94,7 @@ uintptr_t timing_data_within(struct cpu *cpu, uint64_t linear, unsigned size, bo
     CHECK(cpu->s.clock - clock == cycles);
     cpu->s.clock = clock;
     if ((linear & (timing_line_bytes(cpu->timing) - 1)) + size <= timing_line_bytes(cpu->timing))
-        note_data(cpu, &piece.page, first, (uintptr_t)host - linear);
+        note_data(cpu, &piece.page, (uintptr_t)host - linear);
     *price = cycles;
     return (uintptr_t)host - linear;
 }

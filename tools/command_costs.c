@@ -1,5 +1,6 @@
 /* crosspage costs: every cost of a profile, with value, unit, layer, status and source. */
 #include "tools/options.h"
+#include "tools/published.h"
 
 #include "base/check.h"
 #include "vmm/cost.h"
@@ -76,6 +77,20 @@ static void print_timing(const struct cost_table *table, bool csv)
     }
 }
 
+/* What the parts of a world switch come to, beside the figure that they are held to. */
+static void print_switch(const struct cost_table *table)
+{
+    cycle_t sum = 0, rest = table->cycles[COST_ID_SWITCH_REST];
+    const struct published *figure = published_find("Figure 5", "visit_us.to-host");
+    for (unsigned part = COST_SWITCH_FIRST; part < COST_SWITCH_FIRST + COST_SWITCH_PARTS; part++)
+        sum += table->cycles[part];
+    printf("\nworld switch, each way: %" PRIu64
+           " cycles, %.3f us, of which %.3f us in switch.rest; published "
+           "(Sugerman 2001, Figure 5, 733 MHz): %.2f us\n",
+           sum, (double)sum * 1e6 / (double)table->cpu_hz, (double)rest * 1e6 / (double)table->cpu_hz,
+           figure->value);
+}
+
 static void print_costs(const struct cost_table *table, bool csv)
 {
     static const char *const texts[] = {
@@ -99,6 +114,8 @@ static void print_costs(const struct cost_table *table, bool csv)
         print_row(csv, name, "insn", "guest", &table->insn[i], table->cpu_hz, texts[i]);
     }
     print_timing(table, csv);
+    if (!csv)
+        print_switch(table);
 }
 
 int command_costs(int argc, char **argv)

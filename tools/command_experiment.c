@@ -7,7 +7,9 @@
 #include "base/check.h"
 #include "base/host_file.h"
 #include "tools/laboratory/result.h"
+#include "tools/laboratory/result_html.h"
 #include "tools/published.h"
+#include "tools/recorded_run.h"
 
 #include <errno.h>
 #include <math.h>
@@ -25,6 +27,7 @@ struct experiment_options {
     struct configuration changes;
     char against[CONFIGURATION_TEXT];
     const char *of, *format, *guest;
+    json_t *recorded; /* of -replay: the header, whose texts the guest's description points to */
     struct laboratory_options laboratory;
     uint64_t jobs;
     bool help, strict;
@@ -107,12 +110,15 @@ static const struct option experiment_option_table[] = {
     {"against", "NAME=VALUE", add_against, "counterfactual: what the second run has otherwise"},
     {"guest", "nettest|linux", NULL, "the embedded guest (default), or what tools/demo has downloaded",
      FIELD(guest)},
+    {"replay", "FILE", NULL, "counterfactual: a recorded run (crosspage run -record)",
+     FIELD(laboratory.guest.recording)},
     {"kernel", "FILE", NULL, "the guest's kernel", FIELD(laboratory.guest.kernel)},
     {"initrd", "FILE", NULL, "the Linux guest's initramfs (tools/mkinitramfs)",
      FIELD(laboratory.guest.initrd)},
     {"j", "N", set_jobs, "processes at a time (default: one per CPU)"},
     {"timeout", "SECONDS", set_timeout, "host seconds that one run may take (default 600)"},
-    {"o", "FOLDER", NULL, "leave everything there; runs that are there already are not run again",
+    {"o", "FOLDER", NULL,
+     "leave all there, and report.html to look at it; a run that is there is not run again",
      FIELD(laboratory.folder)},
     {"fresh", NULL, NULL, "run again what is there already", FIELD(laboratory.fresh)},
     {"traces", NULL, NULL, "keep the traces, too (with -o)", FIELD(laboratory.traces)},
@@ -202,6 +208,25 @@ static enum status find_guest(struct experiment_options *options, char kernel[LA
     return STATUS_OK;
 }
 
+/* What the recorded run had. */
+static enum status find_recording(struct experiment_options *options, struct error *err)
+{
+    struct guest *guest = &options->laboratory.guest;
+    struct recording recording;
+    if (options->names != 1 || strcmp(options->name[0], "counterfactual") != 0)
+        return status_fail(err, STATUS_BAD_INPUT, "-replay is of the experiment 'counterfactual'");
+    if (guest->kernel != NULL || guest->initrd != NULL || options->guest != NULL)
+        return status_fail(err, STATUS_BAD_INPUT, "-replay: the guest is the recording's");
+    TRY(recording_load(&recording, guest->recording, err));
+    enum status status = recorded_run_parse(&recording, guest->recording, &options->recorded, err);
+    recording_free(&recording);
+    TRY(status);
+    guest->profile = recorded_run_price(options->recorded, "profile");
+    guest->hypervisor = recorded_run_price(options->recorded, "hypervisor");
+    guest->hypervisor_options = recorded_run_price(options->recorded, "hypervisor options");
+    return STATUS_OK;
+}
+
 /* ---- What to do ---- */
 
 struct session {
@@ -213,6 +238,7 @@ struct session {
     bool only_published;
     bool interrupted;
     json_t *figures; /* rows of all results */
+    json_t *results; /* all, for the page; with -o */
     struct result_counts counts;
 };
 
@@ -238,6 +264,7 @@ static enum status select_one(struct session *session, const char *name, const s
                                 .name = name,
                                 .of = session->options->of,
                                 .against = *session->options->against ? session->options->against : NULL,
+                                .recorded = session->options->recorded != NULL,
                                 .changes = session->options->changes};
     return outcome_sweeps(outcome, session->options->vary, err);
 }
@@ -371,6 +398,21 @@ static enum status write_files(const char *folder, const char *name, const json_
     return STATUS_OK;
 }
 
+static enum status write_page(const char *folder, const json_t *results, struct error *err)
+{
+    char path[LABORATORY_PATH];
+    snprintf(path, sizeof path, "%s/report.html", folder);
+    FILE *file = fopen(path, "w");
+    bool failed = file == NULL;
+    if (!failed) {
+        result_page(results, file);
+        failed = ferror(file) != 0;
+        failed |= fclose(file) != 0;
+    }
+    return failed ? status_fail(err, STATUS_NO_FILE, "cannot write '%s': %s", path, strerror(errno))
+                  : STATUS_OK;
+}
+
 static unsigned form_index(const char *name)
 {
     unsigned i = 0;
@@ -396,6 +438,10 @@ static enum status show(struct session *session, struct error *err)
         json_array_extend(session->figures, json_object_get(result, "published"));
         enum status status =
             folder != NULL ? write_files(folder, outcome->name, result, false, err) : STATUS_OK;
+        if (folder != NULL && status == STATUS_OK)
+            status = result_pictures(result, folder, err);
+        if (folder != NULL)
+            json_array_append_new(session->results, json_deep_copy(result));
         if (session->published && forms[form].result == result_text)
             json_array_clear(json_object_get(result, "published")); /* all of them come at the end */
         if (!session->only_published) {
@@ -405,6 +451,8 @@ static enum status show(struct session *session, struct error *err)
         json_decref(result);
         TRY(status);
     }
+    if (folder != NULL)
+        TRY(write_page(folder, session->results, err));
     if (!session->published)
         return STATUS_OK;
     if (session->only_published || form == 0)
@@ -436,6 +484,7 @@ static enum status execute(const struct experiment_options *options, int *exit_s
     struct session *session = xcalloc(1, sizeof *session);
     session->options = options;
     session->figures = json_array();
+    session->results = json_array();
     enum status status = laboratory_open(&session->laboratory, &options->laboratory, err);
     if (status == STATUS_OK)
         status = select_experiments(session, err);
@@ -451,6 +500,7 @@ static enum status execute(const struct experiment_options *options, int *exit_s
         outcome_free(&session->outcome[i]);
     laboratory_close(session->laboratory);
     json_decref(session->figures);
+    json_decref(session->results);
     free(session);
     return status;
 }
@@ -476,8 +526,10 @@ int command_experiment(int argc, char **argv)
     if (status == STATUS_OK && form_index(options->format) == ARRAY_LEN(forms))
         status = status_fail(&err, STATUS_BAD_INPUT, "unknown format '%s'", options->format);
     if (status == STATUS_OK)
-        status = find_guest(options, kernel, initrd, far, &err);
+        status = options->laboratory.guest.recording != NULL ? find_recording(options, &err)
+                                                             : find_guest(options, kernel, initrd, far, &err);
     if (status != STATUS_OK) {
+        json_decref(options->recorded);
         free(options);
         return usage_error(&err);
     }
@@ -488,6 +540,7 @@ int command_experiment(int argc, char **argv)
         fprintf(stderr, "crosspage: %s\n", err.text);
         exit_status = status == STATUS_BAD_INPUT ? 2 : 1;
     }
+    json_decref(options->recorded);
     free(options);
     return exit_status;
 }

@@ -71,13 +71,16 @@ static enum status load_report(const char *path, uint64_t min_size, struct repor
     *report = (struct report){.min_size = (uint32_t)min_size};
     TRY(analysis_load(&report->analysis, path, err));
     receipts_make(&report->analysis, report->min_size, &report->receipts);
-    size_t bad = receipts_verify(&report->receipts);
+    if (report->analysis.calls.count > 0)
+        ways_make(&report->analysis, &report->receipts, &report->ways);
+    size_t bad = receipts_verify(&report->receipts) + report->ways.bad;
     return bad ? status_fail(err, STATUS_BAD_INPUT, "'%s': %zu receipts do not add up", path, bad)
                : STATUS_OK;
 }
 
 static void free_report(struct report *report)
 {
+    ways_free(&report->ways);
     receipts_free(&report->receipts);
     analysis_free(&report->analysis);
 }

@@ -291,3 +291,8 @@ enum status recorded_run_compare(const json_t *recorded, const json_t *now, cons
         *prices = list_prices(list_of(recorded, i, "prices"), list_of(now, i, "prices"), i, *prices);
     return STATUS_OK;
 }
+
+const char *recorded_run_price(const json_t *recorded, const char *name)
+{
+    return value(list_of(recorded, 0, "prices"), name);
+}

@@ -40,4 +40,7 @@ struct words_of_run recorded_run_without_record(const struct words_of_run *words
 enum status recorded_run_compare(const json_t *recorded, const json_t *now, const char *path, char **prices,
                                  struct error *err) MUST_CHECK;
 
+/* A price of the first host, by its name in the header; "none" if it has none of that name. */
+const char *recorded_run_price(const json_t *recorded, const char *name);
+
 #endif

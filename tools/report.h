@@ -2,13 +2,14 @@
 #ifndef CROSSPAGE_TOOLS_REPORT_H
 #define CROSSPAGE_TOOLS_REPORT_H
 
-#include "traces/receipt.h"
+#include "tools/ways.h"
 
 #include <stdio.h>
 
 struct report {
     struct analysis analysis;
     struct receipts receipts;
+    struct ways ways;  /* of the receipts, if the trace has calls of guest functions */
     uint32_t min_size; /* frames below are no data packets */
 };
 
@@ -24,8 +25,9 @@ static inline double report_cycles(const struct report *report, uint64_t ticks)
 }
 
 void report_text(const struct report *report, FILE *out);
-void report_html(const struct report *report, FILE *out); /* one page, with all of it */
-void report_csv(const struct report *report, FILE *out);  /* a row per packet */
+void report_functions(const struct report *report, FILE *out); /* its part about guest functions */
+void report_html(const struct report *report, FILE *out);      /* one page, with all of it */
+void report_csv(const struct report *report, FILE *out);       /* a row per packet */
 void report_json(const struct report *report, FILE *out);
 void report_summary(const struct report *report, FILE *out); /* a number per name, as JSON */
 /* What is worth exporting event by event: the transfer if there is one, else all. */

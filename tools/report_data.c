@@ -22,6 +22,19 @@ static void csv_layer_names(const char *prefix, FILE *out)
         fprintf(out, ",%s %s (cycles)", prefix, layer_name((enum layer)i));
 }
 
+/* The functions from the outermost on, and the time from its entry to the access. */
+static void csv_way(const struct report *report, const struct receipt *receipt, FILE *out)
+{
+    struct way way;
+    way_make(&report->analysis, receipt, &way);
+    fprintf(out, ",%.15g,\"", report_cycles(report, way_length(&way)));
+    for (unsigned i = 0; i < way.count; i++)
+        fprintf(
+            out, "%s%s", i ? " " : "",
+            trace_name(report->analysis.trace, calls_get(&report->analysis.calls, way.stage[i].call)->name));
+    fputc('"', out);
+}
+
 void report_csv(const struct report *report, FILE *out)
 {
     fputs(
@@ -29,6 +42,8 @@ void report_csv(const struct report *report, FILE *out)
         out);
     csv_layer_names("latency", out);
     csv_layer_names("period", out);
+    if (report->ways.packets > 0)
+        fputs(",way (cycles),way", out);
     fputc('\n', out);
     for (size_t i = 0; i < report->receipts.count; i++) {
         const struct receipt *r = &report->receipts.receipt[i];
@@ -44,6 +59,8 @@ void report_csv(const struct report *report, FILE *out)
         layers_of(report, r->period_steps, layers);
         for (int l = 0; l < LAYER_COUNT; l++)
             fprintf(out, ",%.15g", report_cycles(report, layers[l]));
+        if (report->ways.packets > 0)
+            csv_way(report, r, out);
         fputc('\n', out);
     }
 }
@@ -86,6 +103,41 @@ static json_t *costs_json(const struct report *report)
     return costs;
 }
 
+/* When each function on the way was entered, up to the access. */
+static json_t *way_json(const struct report *report, const struct receipt *receipt)
+{
+    struct way way;
+    json_t *list = json_array();
+    way_make(&report->analysis, receipt, &way);
+    for (unsigned i = 0; i < way.count; i++)
+        json_array_append_new(
+            list, json_pack("{s:s, s:I, s:I}", "function",
+                            trace_name(report->analysis.trace,
+                                       calls_get(&report->analysis.calls, way.stage[i].call)->name),
+                            "entered", (json_int_t)way.stage[i].begin, "ticks",
+                            (json_int_t)(way.stage[i].end - way.stage[i].begin)));
+    return list;
+}
+
+static json_t *ways_json(const struct report *report)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < report->ways.count; i++) {
+        const struct ways_function *function = &report->ways.function[i];
+        json_t *layers = json_object();
+        for (int layer = 0; layer < LAYER_COUNT; layer++)
+            if (function->layers[layer])
+                json_object_set_new(layers, layer_name((enum layer)layer),
+                                    json_integer((json_int_t)function->layers[layer]));
+        json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:o}", "function",
+                                              trace_name(report->analysis.trace, function->name), "packets",
+                                              (json_int_t)function->packets, "ticks",
+                                              (json_int_t)function->ticks, "layers", layers));
+    }
+    return json_pack("{s:I, s:I, s:o}", "packets", (json_int_t)report->ways.packets, "ticks",
+                     (json_int_t)report->ways.ticks, "functions", list);
+}
+
 void report_json(const struct report *report, FILE *out)
 {
     const struct analysis *a = &report->analysis;
@@ -100,6 +152,8 @@ void report_json(const struct report *report, FILE *out)
                       (json_int_t)r->packet->size, "out", (json_int_t)r->out, "latency",
                       (json_int_t)receipt_latency(r), "queue", (json_int_t)(r->wire - r->nic), "wire",
                       (json_int_t)(r->delivered - r->wire), "steps", steps_json(report, r->latency_steps)));
+        if (report->ways.packets > 0)
+            json_object_set_new(json_array_get(packets, i), "way", way_json(report, r));
     }
     json_t *run = json_loads(trace_description(a->trace), 0, NULL);
     json_t *root = json_pack(
@@ -107,6 +161,8 @@ void report_json(const struct report *report, FILE *out)
         (json_int_t)trace_hz(a->trace), "ticks_per_cycle", (json_int_t)trace_ticks_per_cycle(a->trace),
         "ticks", (json_int_t)(a->end - trace_start(a->trace)), "layers", layers_json(report, ticks), "steps",
         steps_json(report, ticks), "costs", costs_json(report), "packets", packets);
+    if (report->ways.packets > 0)
+        json_object_set_new(root, "ways", ways_json(report));
     json_dumpf(root, out, JSON_INDENT(1));
     fputc('\n', out);
     json_decref(root);

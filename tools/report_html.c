@@ -5,6 +5,7 @@
  * number in the trace.
  */
 #include "tools/report_html_spans.h"
+#include "tools/report_html_ways.h"
 #include "tools/report_published.h"
 #include "tools/table2.h"
 #include "tools/transfer.h"
@@ -197,7 +198,9 @@ static json_t *figure5_json(const struct report *report, const struct transfer *
         [VISIT_RETURN] = "VMM: back to the guest",
     };
     const struct receipt *median = transfer->receives ? NULL : report_median_visit(report);
-    bool compare = report_published_run(report) != RUN_NONE;
+    /* The figure is of version 2.0 on the PC-733. */
+    bool compare = report_published_run(report) == RUN_VERSION_2_0 &&
+                   strstr(trace_description(report->analysis.trace), "\"profile\":\"pc-733\"") != NULL;
     unsigned steps = report->receipts.step_count;
     if (median == NULL || median->resume <= median->out)
         return json_null();
@@ -290,7 +293,7 @@ void report_html(const struct report *report, FILE *out)
     if (run == NULL)
         run = json_object();
     json_t *root = json_pack(
-        "{s:s, s:O, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+        "{s:s, s:O, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
         "schema", "crosspage report 1", "run", run, "hz", (json_int_t)trace_hz(a->trace), "ticks_per_cycle",
         (json_int_t)trace_ticks_per_cycle(a->trace), "start", (json_int_t)start, "end", (json_int_t)a->end,
         "min_size", (json_int_t)report->min_size, "frames", (json_int_t)a->packet_count, "visits",
@@ -298,7 +301,7 @@ void report_html(const struct report *report, FILE *out)
         exits_json(report), "exit_counts", integers(exits, trace_exit_count(a->trace)), "instructions",
         instructions_json(run), "ticks", integers(ticks, steps), "counts", integers(counts, steps),
         "transfer", transfer_json(report), "packets", packets_json(report), "spans",
-        report_html_spans(report));
+        report_html_spans(report), "guest", report_html_ways(report));
     CHECK(root != NULL);
     page_write(&page_trace, root, out);
     json_decref(root);

@@ -1,8 +1,9 @@
 /* Perfetto's own trace format (perfetto.proto): a track per layer, one for visits of the hypervisor, one for
- * the wire; slices are spans, and a flow follows each packet from layer to layer onto the wire.
+ * the wire, one for the guest's functions if there are any; slices are spans, and a flow follows each packet
+ * from layer to layer onto the wire.
  *
  * Time is simulated nanoseconds; a slice carries its cycles. The range is that of report_chrome(). */
-#include "tools/report.h"
+#include "tools/report_calls.h"
 
 #include "base/check.h"
 
@@ -22,6 +23,7 @@ enum {
     TRACK_LAYERS = 2, /* uuids */
     TRACK_WIRE = TRACK_LAYERS + LAYER_COUNT,
     TRACK_VISITS,
+    TRACK_FUNCTIONS,
 };
 
 struct writer {
@@ -201,6 +203,29 @@ static void put_wire(struct writer *w)
     }
 }
 
+static void function_begin(void *ctx, const struct call *call, tick_t when)
+{
+    struct writer *w = ctx;
+    Perfetto__TrackEvent event = new_event(TRACK_FUNCTIONS, SLICE_BEGIN);
+    event.name = (char *)(uintptr_t)trace_name(w->report->analysis.trace, call->name);
+    put_event(w, &event, when);
+}
+
+static void function_end(void *ctx, tick_t when)
+{
+    Perfetto__TrackEvent event = new_event(TRACK_FUNCTIONS, SLICE_END);
+    put_event(ctx, &event, when);
+}
+
+static void put_functions(struct writer *w, tick_t from, tick_t to)
+{
+    const struct calls_track track = {function_begin, function_end, w};
+    if (w->report->analysis.calls.count == 0)
+        return;
+    put_track(w, TRACK_FUNCTIONS, "guest functions", LAYER_COUNT + 2);
+    report_calls_track(w->report, from, to, &track);
+}
+
 void report_perfetto(const struct report *report, FILE *out)
 {
     struct writer writer = {.report = report, .out = out}, *w = &writer;
@@ -212,6 +237,7 @@ void report_perfetto(const struct report *report, FILE *out)
         put_track(w, TRACK_LAYERS + (unsigned)i, layer_name((enum layer)i), i);
     put_track(w, TRACK_WIRE, "wire", LAYER_COUNT);
     put_track(w, TRACK_VISITS, "visits", LAYER_COUNT + 1);
+    put_functions(w, from, to);
     put_visits(w, from, to);
     put_spans(w, from, to);
     put_wire(w);

@@ -124,6 +124,25 @@ static void put_port_counts(struct summary *s)
         put(s, (double)pic / (double)interrupts, "pic_per_virq", NULL);
 }
 
+/* The parts of a world switch, and what the guest runs between two. */
+static void put_switch(struct summary *s, double switches)
+{
+    const struct trace_reader *trace = s->report->analysis.trace;
+    uint64_t guest = 0, all = 0;
+    for (unsigned i = 0; i < s->report->receipts.step_count; i++) {
+        const struct trace_step *step = trace_step(trace, i);
+        uint64_t ticks = report_name_sum(s->report, s->transfer.ticks, i);
+        if (step->layer == LAYER_GUEST_USER || step->layer == LAYER_GUEST_KERNEL)
+            guest += ticks;
+        if (step->layer != LAYER_SWITCH || ticks == 0)
+            continue;
+        all += ticks;
+        put(s, report_us(s->report, ticks) / switches, "switch_us", step->name);
+    }
+    put(s, report_us(s->report, all) / switches, "switch_us", NULL);
+    put(s, report_us(s->report, guest) / switches, "guest_us_per_switch", NULL);
+}
+
 static void put_counts(struct summary *s)
 {
     const struct trace_reader *trace = s->report->analysis.trace;
@@ -133,6 +152,8 @@ static void put_counts(struct summary *s)
         if (strcmp(trace_step(trace, i)->name, "switch.save") == 0)
             switches += s->transfer.counts[i];
     put(s, (double)switches / n, "switches_per_packet", NULL);
+    if (switches)
+        put_switch(s, (double)switches);
     put_port_counts(s);
     for (unsigned i = 0; i < trace_exit_count(trace); i++)
         if (s->transfer.exits[i])
@@ -141,6 +162,17 @@ static void put_counts(struct summary *s)
         uint64_t count = report_name_sum(s->report, s->transfer.counts, i);
         if (count)
             put(s, (double)count / n, "count_per_packet", trace_step(trace, i)->name);
+    }
+}
+
+/* All that the CPU did per packet, by step: adds up to packet_us. */
+static void put_steps(struct summary *s)
+{
+    for (unsigned step = 0; step < s->report->receipts.step_count; step++) {
+        uint64_t sum = report_name_sum(s->report, s->transfer.ticks, step);
+        if (sum)
+            put(s, report_us(s->report, sum) / (double)s->transfer.packets, "step_us",
+                trace_step(s->report->analysis.trace, step)->name);
     }
 }
 
@@ -211,6 +243,7 @@ void report_summary(const struct report *report, FILE *out)
         put_categories(&s);
         put_table2(&s);
         put_counts(&s);
+        put_steps(&s);
     }
     if (any && !s.transfer.receives) {
         put_visit(&s);

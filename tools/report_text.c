@@ -235,6 +235,7 @@ void report_text(const struct report *report, FILE *out)
         fprintf(out,
                 "\nFewer than two frames of at least %u bytes were transmitted or received: no receipts.\n",
                 report->min_size);
+        report_functions(report, out);
         return;
     }
     tick_t length = transfer_length(&transfer);
@@ -251,5 +252,6 @@ void report_text(const struct report *report, FILE *out)
         print_receipt(report, out);
     }
     print_counts(report, &transfer, out);
+    report_functions(report, out);
     transfer_free(&transfer);
 }

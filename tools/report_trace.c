@@ -1,16 +1,16 @@
 /* Exports of the time line: Chrome trace events (JSON array form; a track per layer, slices are spans, flows
- * follow a packet) and folded stacks.
+ * follow a packet).
  *
  * Only the transfer is exported when there is one (first data packet's OUT to last delivery): a boot has
  * millions of spans that no viewer wants. */
-#include "tools/report.h"
+#include "tools/report_calls.h"
 
 #include "base/check.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { TID_PACKETS = LAYER_COUNT + 1, TID_VISITS };
+enum { TID_PACKETS = LAYER_COUNT + 1, TID_VISITS, TID_FUNCTIONS };
 
 void report_export_range(const struct report *report, tick_t *from, tick_t *to)
 {
@@ -62,6 +62,35 @@ static void packet_slices(const struct report *report, FILE *out)
     }
 }
 
+struct function_slices {
+    const struct report *report;
+    FILE *out;
+};
+
+static void function_begin(void *ctx, const struct call *call, tick_t when)
+{
+    const struct function_slices *s = ctx;
+    fprintf(s->out, "{\"ph\":\"B\",\"pid\":1,\"tid\":%d,\"name\":\"%s\",\"ts\":%.4f},\n", TID_FUNCTIONS,
+            trace_name(s->report->analysis.trace, call->name), report_us(s->report, when));
+}
+
+static void function_end(void *ctx, tick_t when)
+{
+    const struct function_slices *s = ctx;
+    fprintf(s->out, "{\"ph\":\"E\",\"pid\":1,\"tid\":%d,\"ts\":%.4f},\n", TID_FUNCTIONS,
+            report_us(s->report, when));
+}
+
+static void function_slices(const struct report *report, tick_t from, tick_t to, FILE *out)
+{
+    struct function_slices slices = {report, out};
+    const struct calls_track track = {function_begin, function_end, &slices};
+    if (report->analysis.calls.count == 0)
+        return;
+    thread_name(out, TID_FUNCTIONS, "guest functions");
+    report_calls_track(report, from, to, &track);
+}
+
 void report_chrome(const struct report *report, FILE *out)
 {
     const struct analysis *a = &report->analysis;
@@ -76,38 +105,11 @@ void report_chrome(const struct report *report, FILE *out)
         slice(report, out, TID_VISITS, trace_exit_name(a->trace, a->visits[i].exit), a->visits[i].begin,
               a->visits[i].end);
     packet_slices(report, out);
+    function_slices(report, from, to, out);
     for (size_t i = analysis_span_at(a, from); i < a->span_count && a->span_begin[i] < to; i++) {
         const struct trace_step *step = trace_step(a->trace, a->span_step[i]);
         tick_t end = i + 1 < a->span_count ? a->span_begin[i + 1] : a->end;
         slice(report, out, (int)step->layer + 1, step->name, a->span_begin[i], end);
     }
     fputs("{\"ph\":\"M\",\"pid\":1,\"name\":\"process_name\",\"args\":{\"name\":\"host CPU\"}}\n]}\n", out);
-}
-
-void report_folded(const struct report *report, FILE *out)
-{
-    const struct analysis *a = &report->analysis;
-    unsigned steps = report->receipts.step_count, exits = trace_exit_count(a->trace);
-    uint64_t *in_visit = xcalloc((size_t)steps * (exits + 1), sizeof *in_visit);
-    tick_t from = trace_start(a->trace), at = from;
-    for (size_t i = 0; i < a->visit_count; i++) {
-        analysis_sum(a, at, a->visits[i].begin, in_visit + (size_t)exits * steps);
-        analysis_sum(a, a->visits[i].begin, a->visits[i].end, in_visit + (size_t)a->visits[i].exit * steps);
-        at = a->visits[i].end;
-    }
-    analysis_sum(a, at, a->end, in_visit + (size_t)exits * steps);
-    for (unsigned exit = 0; exit <= exits; exit++)
-        for (unsigned i = 0; i < steps; i++) {
-            const struct trace_step *step = trace_step(a->trace, i);
-            uint64_t ticks = in_visit[(size_t)exit * steps + i];
-            if (ticks == 0)
-                continue;
-            ticks /= trace_ticks_per_cycle(a->trace);
-            if (exit < exits)
-                fprintf(out, "%s;%s;%s %" PRIu64 "\n", trace_exit_name(a->trace, exit),
-                        layer_name(step->layer), step->name, ticks);
-            else
-                fprintf(out, "%s;%s %" PRIu64 "\n", layer_name(step->layer), step->name, ticks);
-        }
-    free(in_visit);
 }

@@ -142,12 +142,7 @@ static void conclude_counterfactual(const struct run_replay *replay, struct lab 
 {
     struct inputs_counts inputs = count_inputs(lab);
     const struct host *host = lab_host(lab);
-    uint64_t hz =
-        strtoull(json_string_value(json_object_get(
-                     json_object_get(json_array_get(json_object_get(replay->recorded, "hosts"), 0), "prices"),
-                     "cpu_hz"))
-                     ?: "0",
-                 NULL, 10);
+    uint64_t hz = strtoull(recorded_run_price(replay->recorded, "cpu_hz"), NULL, 10);
     fprintf(stderr, "crosspage: COUNTERFACTUAL: %" PRIu64 " of %" PRIu64 " inputs given", inputs.given,
             inputs.all);
     if (inputs.impatient)

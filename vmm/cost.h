@@ -35,6 +35,12 @@ enum cost_id {
     COST_ID_COUNT
 };
 
+/* The parts of a world switch, which stand together in cost.def. */
+enum {
+    COST_SWITCH_FIRST = COST_ID_SWITCH_IF,
+    COST_SWITCH_PARTS = COST_ID_SWITCH_REST - COST_ID_SWITCH_IF + 1,
+};
+
 /* What -timing cache wants to know: vmm/timing.def. */
 enum timing_unit { TIMING_UNIT_COUNT, TIMING_UNIT_CYCLES };
 

@@ -110,6 +110,11 @@ void host_charge_units(struct host *host, enum cost_id cost, uint64_t units)
         charge(host, cost, (sum + 999) / 1000);
 }
 
+void host_charge_cycles(struct host *host, enum cost_id cost, cycle_t cycles)
+{
+    charge(host, cost, cycles);
+}
+
 void host_charge(struct host *host, enum cost_id cost)
 {
     charge(host, cost, host->costs->cycles[cost]);

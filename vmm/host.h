@@ -96,6 +96,8 @@ void host_account_guest(struct host *host, unsigned cpl);
  * handlers in HOST world. Must not be called from event callbacks. */
 void host_charge(struct host *host, enum cost_id cost);
 void host_charge_units(struct host *host, enum cost_id cost, uint64_t units);
+/* Spend so many cycles in its name, which a model has found. */
+void host_charge_cycles(struct host *host, enum cost_id cost, cycle_t cycles);
 
 static inline void host_begin_atomic(struct host *host)
 {

@@ -122,6 +122,16 @@ static void end_popped(struct probes *probes, uint16_t n, uint64_t sp, uint64_t 
         end_call(probes, n, stack->call[left - 1].target == here);
 }
 
+/* The outermost function of a stack that begins where the stack ends returns to a stack pointer that is not
+ * in it any more: Linux's soft interrupts on i686 do. */
+static void end_emptied(struct probes *probes, uint64_t sp, uint64_t here)
+{
+    uint64_t area = area_of(probes, sp - 1);
+    uint16_t n = area != area_of(probes, sp) ? find_stack(probes, area) : 0;
+    if (n != 0 && probes->stack[n].call[0].target == here)
+        end_popped(probes, n, sp, here);
+}
+
 static bool peek_word(struct cpu *cpu, uint64_t address, unsigned word, uint64_t *value)
 {
     *value = 0;
@@ -194,6 +204,7 @@ static void on_arrival(void *ctx, uint64_t linear)
     uint64_t sp = (cpu->seg_base[SS] + cpu->s.gpr[RSP]) & cpu->linear_mask;
     uint16_t n = find_stack(probes, area_of(probes, sp));
     host_account_guest(probes->host, cpu->cpl);
+    end_emptied(probes, sp, linear);
     if (n != 0)
         end_popped(probes, n, sp, linear);
     const struct target *target = targets_at(&probes->targets, linear);

@@ -56,7 +56,7 @@ static void fill_penalties(const struct cost_table *table, struct hierarchy_conf
 
 enum status timing_from_costs(const struct cost_table *table, struct timing_config *config, struct error *err)
 {
-    enum { PENALTY_MAX = 100000 };
+    enum { PENALTY_MAX = 100000, FOOTPRINT_MAX = 10000 };
     struct hierarchy_config *hierarchy = &config->hierarchy;
     uint32_t line = amount(table, TIMING_ID_LINE), ways = amount(table, TIMING_ID_BTB_WAYS);
     TRY(check_given(table, err));
@@ -68,6 +68,10 @@ enum status timing_from_costs(const struct cost_table *table, struct timing_conf
         hierarchy->level[n].sets =
             sets_of(amount(table, levels[n].size), n < LEVEL_ITLB ? line : 1, hierarchy->level[n].ways);
     }
+    for (unsigned id = TIMING_ID_SWITCH_CODE_LINES; id < TIMING_COUNT; id++)
+        if (amount(table, (enum timing_id)id) > FOOTPRINT_MAX)
+            return status_fail(err, STATUS_BAD_INPUT, "%s: more than %d", timing_name((enum timing_id)id),
+                               FOOTPRINT_MAX);
     for (unsigned id = TIMING_ID_L2_FETCH; id <= TIMING_ID_DECODED; id++)
         if (amount(table, (enum timing_id)id) > PENALTY_MAX)
             return status_fail(err, STATUS_BAD_INPUT, "%s: more than %d cycles",
@@ -94,4 +98,29 @@ void timing_cost_cpu(const struct cost_table *table, unsigned kernel_milli,
     other->insn[COST_INVLPG] = table->timing[TIMING_ID_INVLPG];
     cost_table_cpu(other, kernel_milli, cost);
     free(other);
+}
+
+struct timing_footprint timing_footprint_of(const struct cost_table *table, enum timing_world world)
+{
+    uint32_t pages = amount(table, TIMING_ID_SWITCH_PAGES);
+    switch (world) {
+    case TIMING_WORLD_SWITCH:
+        return (struct timing_footprint){.world = world,
+                                         .code_lines = amount(table, TIMING_ID_SWITCH_CODE_LINES),
+                                         .data_lines = amount(table, TIMING_ID_SWITCH_DATA_LINES),
+                                         .code_pages = pages / 3,
+                                         .data_pages = pages - pages / 3};
+    case TIMING_WORLD_HOST:
+        return (struct timing_footprint){.world = world,
+                                         .code_lines = amount(table, TIMING_ID_HOST_CODE_LINES),
+                                         .data_lines = amount(table, TIMING_ID_HOST_DATA_LINES),
+                                         .code_pages = amount(table, TIMING_ID_HOST_CODE_PAGES),
+                                         .data_pages = amount(table, TIMING_ID_HOST_DATA_PAGES)};
+    case TIMING_WORLD_MONITOR: break;
+    }
+    return (struct timing_footprint){.world = world,
+                                     .code_lines = amount(table, TIMING_ID_MONITOR_CODE_LINES),
+                                     .data_lines = amount(table, TIMING_ID_MONITOR_DATA_LINES),
+                                     .code_pages = amount(table, TIMING_ID_MONITOR_CODE_PAGES),
+                                     .data_pages = amount(table, TIMING_ID_MONITOR_DATA_PAGES)};
 }

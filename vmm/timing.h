@@ -12,4 +12,8 @@ enum status timing_from_costs(const struct cost_table *table, struct timing_conf
 void timing_cost_cpu(const struct cost_table *table, unsigned kernel_milli,
                      uint16_t cost[2][COST_CLASS_COUNT]);
 
+/* What other worlds touch, see vmm/timing.def. */
+enum timing_world { TIMING_WORLD_SWITCH, TIMING_WORLD_HOST, TIMING_WORLD_MONITOR };
+struct timing_footprint timing_footprint_of(const struct cost_table *table, enum timing_world world);
+
 #endif

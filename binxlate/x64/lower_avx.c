@@ -83,10 +83,19 @@ static bool has_register_immediate(const struct insn *insn)
     return insn->exec == exec_blendvps || insn->exec == exec_blendvpd || insn->exec == exec_pblendvb;
 }
 
+/* It accesses the elements that its mask has, which modelled caches can tell from the whole. */
+static bool has_mask(const struct insn *insn)
+{
+    return insn->exec == exec_mask_load32 || insn->exec == exec_mask_load64 ||
+           insn->exec == exec_mask_store32 || insn->exec == exec_mask_store64;
+}
+
 bool x64_lower_avx(struct x64_unit *x)
 {
     const struct insn *insn = x->insn;
     if (!path_on(x->t, PATH_AVX) || is_gather(insn) || !x64_vector_can(x))
+        return false;
+    if (x64_timed(x) && has_mask(insn))
         return false;
     x64_want_wide(x);
     if (insn->exec == exec_zeroupper || insn->exec == exec_zeroall) {

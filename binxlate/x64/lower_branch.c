@@ -25,9 +25,28 @@ static bool lower_jmp(struct x64_unit *x)
     uint64_t target = branch_target(x);
     if (!full_width(x) || !good_target(x, target))
         return false;
+    x64_predict(x, BRANCH_DIRECT, true, target);
     x64_goto(x, target);
     x->done = true;
     return true;
+}
+
+/* The taken way of a branch whose other way has been emitted. `from` is the jump's displacement. */
+static void goto_taken(struct x64_unit *x, uint8_t *from, uint64_t target)
+{
+    if (x64_timed(x)) {
+        x64_here32(&x->a, from);
+        x64_predict(x, BRANCH_CONDITIONAL, true, target);
+        x64_goto(x, target);
+    } else {
+        x64_goto_from(x, from, target);
+    }
+}
+
+static void goto_next(struct x64_unit *x, uint64_t target)
+{
+    x64_predict(x, BRANCH_CONDITIONAL, false, target);
+    x64_goto(x, x64_next_rip(x));
 }
 
 static bool lower_jcc(struct x64_unit *x)
@@ -40,8 +59,8 @@ static bool lower_jcc(struct x64_unit *x)
         return true;
     }
     uint8_t *taken = x64_jcc32(&x->a, x->insn->opcode & 15);
-    x64_goto(x, x64_next_rip(x));
-    x64_goto_from(x, taken, target);
+    goto_next(x, target);
+    goto_taken(x, taken, target);
     x->done = true;
     return true;
 }
@@ -54,8 +73,8 @@ static bool two_ways(struct x64_unit *x, uint8_t *taken, uint64_t target)
     x64_here8(a, taken);
     uint8_t *far_taken = x64_jmp32(a);
     x64_here8(a, not_taken);
-    x64_goto(x, x64_next_rip(x));
-    x64_goto_from(x, far_taken, target);
+    goto_next(x, target);
+    goto_taken(x, far_taken, target);
     x->done = true;
     return true;
 }
@@ -92,8 +111,8 @@ static bool lower_loop(struct x64_unit *x)
     uint8_t *done = x64_jrcxz8(a);
     uint8_t *taken = x64_jmp32(a);
     x64_here8(a, done);
-    x64_goto(x, x64_next_rip(x));
-    x64_goto_from(x, taken, target);
+    goto_next(x, target);
+    goto_taken(x, taken, target);
     x->done = true;
     return true;
 }
@@ -121,6 +140,7 @@ static bool lower_call(struct x64_unit *x)
     if (!full_width(x) || !good_target(x, target) || !x64_can_push(x))
         return false;
     push_return(x, x64_push_place(x, x->code));
+    x64_predict(x, BRANCH_CALL, true, target);
     x64_goto(x, target);
     x->done = true;
     return true;
@@ -146,7 +166,7 @@ static bool lower_ret(struct x64_unit *x)
     if (!full_width(x) || !x64_can_push(x) || !path_on(x->t, PATH_CACHE))
         return false;
     load_offset(x, x64_top_place(x, x->code));
-    x64_goto_indirect(x, commit_ret);
+    x64_goto_indirect(x, BRANCH_RETURN, commit_ret);
     x->done = true;
     return true;
 }
@@ -174,7 +194,7 @@ static bool lower_jmp_indirect(struct x64_unit *x)
     if (!indirect_usable(x))
         return false;
     load_target(x);
-    x64_goto_indirect(x, NULL);
+    x64_goto_indirect(x, BRANCH_INDIRECT, NULL);
     x->done = true;
     return true;
 }
@@ -193,14 +213,14 @@ static void commit_call(struct x64_unit *x)
 static bool lower_call_indirect(struct x64_unit *x)
 {
     struct x64_asm *a = &x->a;
-    if (!indirect_usable(x) || !x64_can_push(x))
+    if (!indirect_usable(x) || !x64_can_push(x) || (x64_timed(x) && x->insn->op[0].kind == OPK_MEM))
         return false;
     load_target(x);
     x64_store(a, 8, FRAME_FIELD(temp[0]), X_T0);
     x64_lea(a, 8, X_T1, x64_push_place(x, x->code));
     x64_store(a, 8, FRAME_FIELD(temp[1]), X_T1);
     x64_load(a, 8, X_T0, FRAME_FIELD(temp[0]));
-    x64_goto_indirect(x, commit_call);
+    x64_goto_indirect(x, BRANCH_CALL_INDIRECT, commit_call);
     x->done = true;
     return true;
 }

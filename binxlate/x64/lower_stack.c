@@ -10,7 +10,7 @@ static bool lower_push(struct x64_unit *x)
     if (!x64_can_push(x))
         return false;
     if (op->kind == OPK_MEM) {
-        if (!x64_can_access(x, insn))
+        if (!x64_can_access(x, insn) || x64_timed(x))
             return false;
         struct x64_mem from = x64_operand(x, insn, size, ACCESS_READ);
         x64_load(a, size, X_TEST, from);
@@ -38,7 +38,7 @@ static bool lower_pop_memory(struct x64_unit *x)
     unsigned size = x->insn->op_size, rsp = x64_home(RSP);
     if (moved.base == RSP)
         moved.disp += size;
-    if (x->stack == 2 && moved.base == RSP)
+    if ((x->stack == 2 && moved.base == RSP) || x64_timed(x))
         return false;
     if (!x64_can_access(x, &moved) || moved.disp != (int32_t)moved.disp)
         return false;

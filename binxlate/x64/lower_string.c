@@ -1,7 +1,8 @@
 /* MOVS, STOS, LODS, SCAS, CMPS upwards: once, or for MOVS and STOS a REP whose elements lie in one page.
  *
  * A REP pays for its iterations here, before it does any of them. It is the interpreter's if that would reach
- * the limit, where it may have to stop in the middle. */
+ * the limit, where it may have to stop in the middle. With modelled caches every REP is the interpreter's,
+ * and so is what has two operands in memory (binxlate/timed.c). */
 #include "binxlate/x64/x64.h"
 
 static bool usable(const struct x64_unit *x)
@@ -68,7 +69,7 @@ static bool lower_cmps(struct x64_unit *x)
 {
     unsigned size = x->insn->op[0].size;
     struct x64_mem second = FRAME_FIELD(temp);
-    if (!usable(x) || repeated(x->insn))
+    if (!usable(x) || repeated(x->insn) || x64_timed(x))
         return false;
     slow_if_backward(x);
     op_memory(x, 0x8B, size, X_TEST, x64_probe(x, address_in(x, X_RDI), size, ACCESS_READ));
@@ -203,7 +204,7 @@ static bool lower_rep(struct x64_unit *x, unsigned size, bool copy)
 static bool lower_stos(struct x64_unit *x)
 {
     unsigned size = x->insn->op[0].size;
-    if (!usable(x))
+    if (!usable(x) || (repeated(x->insn) && x64_timed(x)))
         return false;
     if (repeated(x->insn))
         return lower_rep(x, size, false);
@@ -215,7 +216,7 @@ static bool lower_stos(struct x64_unit *x)
 static bool lower_movs(struct x64_unit *x)
 {
     unsigned size = x->insn->op[0].size;
-    if (!usable(x))
+    if (!usable(x) || x64_timed(x))
         return false;
     if (repeated(x->insn))
         return lower_rep(x, size, true);

@@ -160,6 +160,8 @@ void x64_look_up(struct x64_unit *x, unsigned address, unsigned size, enum acces
 static struct x64_mem probe(struct x64_unit *x, unsigned address, unsigned size, enum access access,
                             bool aligned)
 {
+    if (x64_timed(x))
+        return x64_timed_probe(x, address, size, access, aligned);
     if ((size < 16 || aligned) && x64_near_usable(x, size)) /* other vectors are often not aligned */
         return x64_near_probe(x, address, size, access, aligned);
     x64_look_up(x, address, size, access, aligned);

@@ -98,6 +98,8 @@ static void emit_miss(struct x64_unit *x, const struct x64_near *near)
 {
     struct x64_asm *a = &x->a;
     enum access access = near->write ? ACCESS_WRITE : ACCESS_READ;
+    struct x64_mem filled = FRAME_FIELD(near_filled);
+    filled.index = X_TEST;
     x64_here32(a, near->miss);
     x64_look_up(x, near->address, near->size, access, near->aligned);
     uint8_t *found = x64_jrcxz8(a);
@@ -108,6 +110,8 @@ static void emit_miss(struct x64_unit *x, const struct x64_near *near)
     x64_lea(a, 8, X_TEST, x64_at(X_TEST, -1));
     x64_store(a, 8, FRAME_FIELD(near_credit), X_TEST);
     x64_aim8(a, x64_jrcxz8(a), slow);
+    x64_rm(a, 0xC6, 1, 0, filled); /* mov byte */
+    x64_imm(a, near->page, 1);
     x64_store(a, 8, addend_field(x, near), X_T1);
     x64_shrx(a, 8, X_TEST, near->address, X_FRAME);
     x64_rr(a, OP_0F | 0xB7, 4, X_TEST, X_TEST); /* movzx ecx, cx */
@@ -119,5 +123,8 @@ static void emit_miss(struct x64_unit *x, const struct x64_near *near)
 void x64_emit_near_misses(struct x64_unit *x)
 {
     for (unsigned n = 0; n < x->nears; n++)
-        emit_miss(x, &x->near[n]);
+        if (x64_timed(x))
+            x64_emit_timed_miss(x, &x->near[n]);
+        else
+            emit_miss(x, &x->near[n]);
 }

@@ -194,7 +194,7 @@ void x64_goto(struct x64_unit *x, uint64_t target)
         jump_by_cache(x, target);
 }
 
-void x64_goto_indirect(struct x64_unit *x, void (*commit)(struct x64_unit *x))
+void x64_goto_indirect(struct x64_unit *x, enum branch_kind kind, void (*commit)(struct x64_unit *x))
 {
     struct x64_asm *a = &x->a;
     struct x64_mem key = x64_frame_field(offsetof(struct xlat_frame, indirect.key));
@@ -212,6 +212,7 @@ void x64_goto_indirect(struct x64_unit *x, void (*commit)(struct x64_unit *x))
     x64_load(a, 8, X_TEST, key);
     x64_lea(a, 8, X_TEST, x64_indexed(X_TEST, X_T0, 0, 0));
     x64_slow_unless_zero(x);
+    x64_predict_indirect(x, kind);
     if (commit != NULL)
         commit(x);
     x64_jmp_reg(a, X_T1);
@@ -307,6 +308,8 @@ static void lower_insn(struct x64_unit *x)
     x->slow_count = 0;
     x->memory = false;
     x->stub_note = x->note;
+    if (lower != NULL && x64_timed(x))
+        x64_fetch(x);
     if (lower == NULL || !lower(x)) {
         x->slow[x->slow_count++] = x64_jmp32(&x->a);
         x->note = no_note;

@@ -65,7 +65,7 @@ struct x64_unit {
     unsigned stack;                 /* and of the stack pointer */
     bool done;                      /* the present instruction ended the unit */
     /* Jumps to the present instruction's slow path. */
-    uint8_t *slow[8];
+    uint8_t *slow[12];
     unsigned slow_count;
     bool memory; /* it has a memory access that the soft TLB may miss */
     struct stub {
@@ -206,6 +206,23 @@ void x64_near_site(struct x64_unit *x, uint32_t site);
 /* Behind the unit, before the stubs. */
 void x64_emit_near_misses(struct x64_unit *x);
 
+/* ---- Modelled caches (timed.c) ---- */
+
+/* Are there any? */
+bool x64_timed(const struct x64_unit *x);
+/* Before the present instruction is done: fetch its lines; to the slow path if the interpreter has to. */
+void x64_fetch(struct x64_unit *x);
+/* As x64_probe. */
+struct x64_mem x64_timed_probe(struct x64_unit *x, unsigned address, unsigned size, enum access access,
+                               bool aligned);
+/* Behind the unit, before the stubs. */
+void x64_emit_timed_miss(struct x64_unit *x, const struct x64_near *near);
+/* The present instruction, a direct branch, goes to `target`, taken, or on behind it. All scratch registers
+ * are lost. */
+void x64_predict(struct x64_unit *x, enum branch_kind kind, bool taken, uint64_t target);
+/* An indirect one goes to the target in X_T0, which is lost, and so is X_TEST; X_T1 is kept. */
+void x64_predict_indirect(struct x64_unit *x, enum branch_kind kind);
+
 /* For a size known only at run time: `last` holds it, less one; at most the bytes of a page. The host address
  * goes to X_T1; uses X_T0, where `address` may be. */
 void x64_probe_run(struct x64_unit *x, unsigned address, struct x64_mem last, enum access access);
@@ -259,7 +276,7 @@ void x64_goto(struct x64_unit *x, uint64_t target);
 void x64_goto_from(struct x64_unit *x, uint8_t *from, uint64_t target);
 /* The unit is done: go to the target in X_T0 (and only there); to the slow path when it is not in the jump
  * cache. `commit` emits what the instruction does before it jumps; it may use X_TEST. */
-void x64_goto_indirect(struct x64_unit *x, void (*commit)(struct x64_unit *x));
+void x64_goto_indirect(struct x64_unit *x, enum branch_kind kind, void (*commit)(struct x64_unit *x));
 
 /* The unit is left before its later copies: as x64_goto_from, with their cost taken back. */
 void x64_leave_loop(struct x64_unit *x, uint8_t *from, uint64_t target);

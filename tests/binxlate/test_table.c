@@ -90,13 +90,14 @@ static void remake_translator(struct bed *bed, struct rng *rng)
               "%s", err.text);
 }
 
-static void bed_open(struct bed *bed, enum native_bits bits)
+static void bed_open(struct bed *bed, enum native_bits bits, bool timed)
 {
     bed->machine = (struct native_machine){.bits = bits,
                                            .fs_base = bits == BITS_64 ? DATA_BASE - 0x3000 : 0,
                                            .ymm = true,
                                            .model = "max",
-                                           .priced = true};
+                                           .priced = true,
+                                           .timed = timed};
     memcpy(bed->machine.segment, native_segments[bits], sizeof bed->machine.segment);
     bed->interpreted = guest_open(&bed->machine);
     bed->translated = guest_open(&bed->machine);
@@ -381,23 +382,17 @@ static void check_coverage(const struct bed *bed)
     cr_expect(bed->machine.bits == BITS_16 || in_host > rows / 3, "only %u", in_host);
 }
 
-ParameterizedTestParameters(translator, table)
-{
-    static enum native_bits modes[BITS_COUNT] = {BITS_64, BITS_32, BITS_16};
-    return cr_make_param_array(enum native_bits, modes, BITS_COUNT);
-}
-
-ParameterizedTest(enum native_bits *bits, translator, table)
+static void check_table(enum native_bits bits, bool timed, uint64_t cases)
 {
     if (!translator_supported())
         cr_skip_test("no translator for this host");
     struct bed *bed = xcalloc(1, sizeof *bed);
-    bed_open(bed, *bits);
-    uint64_t cases = option("TABLE_CASES", DEFAULT_CASES), only = option("TABLE_ROW", 0);
+    bed_open(bed, bits, timed);
+    uint64_t only = option("TABLE_ROW", 0);
     for (unsigned row = 1; row < insn_row_count; row++) {
         if (only != 0 && only != row)
             continue;
-        struct rng rng = {(bed->seed ^ (uint64_t)row << 32 ^ (uint64_t)*bits << 60) * 2 + 1};
+        struct rng rng = {(bed->seed ^ (uint64_t)row << 32 ^ (uint64_t)bits << 60) * 2 + 1};
         if (row % REMAKE == 1 || only != 0)
             remake_translator(bed, &rng);
         for (uint64_t n = 0; n < 2 * cases; n++)
@@ -406,6 +401,35 @@ ParameterizedTest(enum native_bits *bits, translator, table)
     if (only == 0 && cases >= DEFAULT_CASES)
         check_coverage(bed);
     cr_expect_eq(bed->failed, 0, "%" PRIu64 " cases differ", bed->failed);
+    if (timed)
+        cr_expect(timing_equal(guest_cpu(bed->interpreted)->timing, guest_cpu(bed->translated)->timing));
     bed_close(bed);
     free(bed);
+}
+
+static struct criterion_test_params modes_to_test(void)
+{
+    static enum native_bits modes[BITS_COUNT] = {BITS_64, BITS_32, BITS_16};
+    return cr_make_param_array(enum native_bits, modes, BITS_COUNT);
+}
+
+ParameterizedTestParameters(translator, table)
+{
+    return modes_to_test();
+}
+
+ParameterizedTest(enum native_bits *bits, translator, table)
+{
+    check_table(*bits, false, option("TABLE_CASES", DEFAULT_CASES));
+}
+
+/* With modelled caches (cpu/timing.h): half as many. */
+ParameterizedTestParameters(translator, timed_table)
+{
+    return modes_to_test();
+}
+
+ParameterizedTest(enum native_bits *bits, translator, timed_table)
+{
+    check_table(*bits, true, (option("TABLE_CASES", DEFAULT_CASES) + 1) / 2);
 }

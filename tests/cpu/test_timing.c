@@ -152,3 +152,26 @@ Test(timing, two_of_everything)
     harness_destroy(a);
     harness_destroy(b);
 }
+
+/* A world that touches more lines than the data cache of 32 has: those of the guest are gone from it, not
+ * from L2. The second time it finds its own in L2, and its pages walked anew only if CR3 was loaded. */
+Test(timing, other_worlds_displace_the_guests_lines)
+{
+    struct harness *h = create(HARNESS_32);
+    const struct timing_footprint world = {
+        .world = 1, .code_lines = 4, .data_lines = 40, .code_pages = 1, .data_pages = 2};
+    h->cpu->s.gpr[RBX] = HARNESS_DATA;
+    PENALTY(h, 0x8B, 0x03);
+    struct timing_spent before = h->cpu->timing->spent;
+    struct timing_misses first = timing_foreign(h->cpu, &world);
+    cr_expect_eq(first.lines, 4 * TIMED_MEMORY_FETCH + 40 * TIMED_MEMORY_LOAD);
+    cr_expect_eq(first.walks, TIMED_WALK_FETCH + 2 * TIMED_WALK_DATA);
+    struct timing_misses again = timing_foreign(h->cpu, &world);
+    cr_expect_eq(again.walks, 0);
+    cr_expect_lt(again.lines, first.lines / 4, "from L2, and what stayed");
+    timing_flush_tlbs(h->cpu, true);
+    cr_expect_eq(timing_foreign(h->cpu, &world).walks, first.walks);
+    cr_expect_eq(memcmp(&before, &h->cpu->timing->spent, sizeof before), 0, "it is not the guest's time");
+    cr_expect_geq(PENALTY(h, 0x8B, 0x03), TIMED_L2_LOAD);
+    harness_destroy(h);
+}

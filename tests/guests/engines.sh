@@ -7,8 +7,8 @@
 # The embedded guest and the assembly guests; engine_points.sh does the same to Debian's kernels.
 # GUESTS-FOLDER is guests/ of the build folder. Each guest goes under both hypervisors, and through each row of
 # `engines` below: the translator as it comes, from the first execution on, without each of its fast paths, with a
-# code cache that is flushed often; and the interpreter with its reference handlers only. Exit status 77
-# (skipped) on a host without translator.
+# code cache that is flushed often; and the interpreter with its reference handlers only; and with modelled caches
+# (-timing cache), with fewer of these. Exit status 77 (skipped) on a host without translator.
 set -eu
 
 crosspage=$(cd "$(dirname "$1")" && pwd)/$(basename "$1") guests=$(cd "$2" && pwd)
@@ -47,21 +47,30 @@ compare() {
     name=$1 end=$2
     shift 2
     for hypervisor in none workstation; do
-        want=$(run interp "$@" -hypervisor $hypervisor)
-        if ! grep -q "$end" "$work/serial"; then
-            echo "FAIL: $name under $hypervisor has no good end: $want"
-            failures=$((failures + 1))
-            continue
-        fi
-        for engine in $engines; do
-            got=$(run "$engine" "$@" -hypervisor $hypervisor)
-            runs=$((runs + 1))
-            [ "$want" = "$got" ] && continue
-            echo "FAIL: $name under $hypervisor, $engine: not as interpreted"
-            echo "$want" >"$work/want"
-            echo "$got" | diff "$work/want" - | grep '^[<>]' || true
-            failures=$((failures + 1))
-        done
+        compare_under "$name under $hypervisor" "$end" "$engines" "$@" -hypervisor $hypervisor
+        compare_under "$name under $hypervisor with caches" "$end" "translate translate,threshold=1 reference" "$@" \
+            -hypervisor $hypervisor -timing cache
+    done
+}
+
+# compare_under NAME END ENGINES OPTION...
+compare_under() {
+    what=$1 good=$2 others=$3
+    shift 3
+    want=$(run interp "$@")
+    if ! grep -q "$good" "$work/serial"; then
+        echo "FAIL: $what has no good end: $want"
+        failures=$((failures + 1))
+        return
+    fi
+    for engine in $others; do
+        got=$(run "$engine" "$@")
+        runs=$((runs + 1))
+        [ "$want" = "$got" ] && continue
+        echo "FAIL: $what, $engine: not as interpreted"
+        echo "$want" >"$work/want"
+        echo "$got" | diff "$work/want" - | grep '^[<>]' || true
+        failures=$((failures + 1))
     done
 }
 

@@ -9,7 +9,8 @@
 #      bare metal and under the monitor, with input from a pipe and from a TCP connection, ended by the guest and by Ctrl-A X;
 #   3. so does one of two hosts on a wire, both typed to;
 #   4. -engine check takes a recording;
-#   5. a replay on another machine is refused, one at other prices says that it is counterfactual and gets all inputs;
+#   5. a replay on another machine is refused, one at other prices says that it is counterfactual and gets all inputs, and
+#      crosspage experiment compares the two;
 #   6. damaged recordings are refused with one line.
 set -eu
 
@@ -240,6 +241,30 @@ counterfactual "profile pc-350, recorded: pc-733" -profile pc-350
 row="simulated time"
 replay 1 -replay recorded,inputs=time -hypervisor workstation,version=optimized
 grep -q 'inputs=time' errors || fail "$(cat errors)"
+ok
+
+row="experiment counterfactual"
+timeout 100 "$crosspage" run -kernel "$nettest" -append "exit=acpi total=200000" -m 32 -nic peer -nographic -no-reboot -quiet \
+    -hypervisor workstation,irq-notify=on -record transfer </dev/null >out 2>errors || fail "status $?"
+timeout 100 "$crosspage" experiment counterfactual -quiet -replay transfer -against io-in-vmm=on >out 2>errors || fail "status $?: $(cat errors)"
+grep -q '^A: .*crosspage run -replay transfer$' out || fail "the first run is $(grep '^A:' out)"
+grep -q '^B: .*-hypervisor workstation,io-in-vmm=on,irq-notify=on$' out || fail "the second run is $(grep '^B:' out)"
+grep -q 'The differences of all steps add up' out || fail "no difference: $(cat out)"
+# experiment_refuses TEXT OPTION...
+experiment_refuses() {
+    text=$1
+    shift
+    status=0
+    "$crosspage" experiment -quiet "$@" >out 2>errors || status=$?
+    [ $status -eq 2 ] && [ "$(wc -l <errors)" -eq 1 ] && grep -q -e "$text" errors || fail "$*: status $status, $(head -n 3 errors)"
+}
+experiment_refuses "is of the experiment 'counterfactual'" fig5 -replay transfer
+experiment_refuses "guest is the recording's" counterfactual -replay transfer -kernel "$nettest" -against switch=1us
+experiment_refuses "not a readable recording" counterfactual -replay "$nettest" -against switch=1us
+if timeout 100 "$crosspage" experiment counterfactual -quiet -replay transfer -against total=1M >out 2>errors; then
+    fail "another guest's command line was taken"
+fi
+grep -q 'what the guests do is in the recording' out || fail "$(cat out errors)"
 ok
 
 # ---- Damaged files ----

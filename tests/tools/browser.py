@@ -43,6 +43,13 @@ class Browser:
         os.close(to_child)
         os.close(from_child)
         self.buffer, self.number, self.session, self.complaints, self.loaded = b"", 0, None, [], False
+        try:
+            self.attach()
+        except BaseException:
+            self.end()
+            raise
+
+    def attach(self):
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
@@ -57,8 +64,12 @@ class Browser:
             self.call("Browser.close")
             self.process.wait(10)
         except Exception:
-            self.process.kill()
-            self.process.wait()
+            pass
+        self.end()
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     # ---- Protocol ----

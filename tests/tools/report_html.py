@@ -1,7 +1,7 @@
 """The HTML report in a browser (report_html.sh): its numbers are those of `report -format json`, its table filters, a click opens a
 receipt whose parts add up, nothing in a trace becomes markup, nothing is asked of a network.
 
-Usage: report_html.py TRACE.json TRACE.html OVERRIDDEN.html HOSTILE.html LARGE.html [FOLDER for pictures]
+Usage: report_html.py TRACE.json TRACE.html OVERRIDDEN.html HOSTILE.html LARGE.html ONE.html NONE.html PROBED [FOLDER for pictures]
 """
 
 import json
@@ -110,13 +110,27 @@ def use(browser, report):
     check(drawn, "a chart is empty")
 
 
+def ways(browser, name):
+    """Probed functions: as in the JSON report, and with the receipt they add up."""
+    with open(name + ".json", encoding="utf-8") as file:
+        report = json.load(file)
+    browser.open(name + ".html")
+    shown = browser.run("Object.fromEntries([...document.querySelectorAll('#guest [data-function]')].map((node) => [node.dataset.function, Number(node.dataset.ticks)]))")
+    check(shown == {one["function"]: one["ticks"] for one in report["ways"]["functions"]} and len(shown) == 5, f"ways {shown}")
+    packet = report["packets"][-2]
+    browser.run(f"openReceipt(packets.id.indexOf({packet['id']}))")
+    stages = browser.run("[...document.querySelectorAll('#drawer [data-way]')].map((node) => [node.dataset.way, Number(node.dataset.ticks)])")
+    check(stages == [[stage["function"], stage["ticks"]] for stage in packet["way"]] and len(stages) > 3, f"the way of a packet: {stages}")
+    quiet(browser, "ways")
+
+
 def fits(browser, path, width):
     for dark in (False, True):
         browser.window(width, 900, dark)
         browser.open(path)
         check(browser.run("document.documentElement.scrollWidth") <= width, f"wider than {width}")
-        if len(sys.argv) > 6:
-            browser.picture(os.path.join(sys.argv[6], f"report-{width}-{'dark' if dark else 'light'}.png"))
+        if len(sys.argv) > 9:
+            browser.picture(os.path.join(sys.argv[9], f"report-{width}-{'dark' if dark else 'light'}.png"))
 
 
 def main():
@@ -146,6 +160,14 @@ def main():
         check(count > 11000 and browser.run("document.querySelectorAll('#packets-room .row').length") < 100, f"{count} packets, few rows as elements")
         check(took < 2000, f"filtering {count} packets takes {took:.0f} ms")
         quiet(browser, "large")
+        browser.open(sys.argv[6])
+        check(browser.run("packetCount") == 1 and browser.run("transfer") is None, "one packet is no transfer")
+        browser.run("openReceipt(0)")
+        quiet(browser, "one packet")
+        browser.open(sys.argv[7])
+        check(browser.run("packetCount") == 0 and browser.run("document.querySelectorAll('#time [data-layer]').length") > 1, "no packet: time by layer")
+        quiet(browser, "no packet")
+        ways(browser, sys.argv[8])
     print(f"{failures} failures")
     sys.exit(failures > 0)
 

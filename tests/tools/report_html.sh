@@ -23,6 +23,11 @@ run() { # run TRACE TOTAL OPTION...
 run plain.trace 1000000
 run overridden.trace 100000 -cost switch.cr3=2us
 run large.trace 17500000
+run probed.trace 100000 -probe syscall_dispatch,sys_write,tcp_write,ethernet_send,pcnet_send
+"$crosspage" report -format json probed.trace >probed.json
+run one.trace 1000 # a packet, and no transfer
+"$crosspage" run -nographic -quiet -kernel "$elf" -append "exit=acpi total=1000" -trace none.trace </dev/null >/dev/null || true # and no packet
+"$crosspage" report -format html -o none.html none.trace
 "$crosspage" report -format json plain.trace >plain.json
 
 # Strings of a trace are a stranger's: here all of them would be markup, if anything let them.
@@ -64,4 +69,4 @@ done
 grep -q 'Permission is hereby granted' plain.html || { echo "FAIL: the licence of Chart.js is not in the page"; exit 1; }
 size=$(wc -c <large.html)
 [ "$size" -lt 4000000 ] || { echo "FAIL: a page of $size bytes"; exit 1; }
-PYTHONDONTWRITEBYTECODE=1 python3 "$here/report_html.py" plain.json plain.html overridden.html hostile.html large.html ${pictures:+"$pictures"}
+PYTHONDONTWRITEBYTECODE=1 python3 "$here/report_html.py" plain.json plain.html overridden.html hostile.html large.html one.html none.html probed ${pictures:+"$pictures"}

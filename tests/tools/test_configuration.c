@@ -73,6 +73,7 @@ Test(configuration, far_host)
         "mode=recv far=2.0-733 far.switch.cold=1 far.halt=spin",
         "-hypervisor workstation,halt=spin -cost switch.cold=1 -nic peer -kernel far.elf -append exit=acpi "
         "ip=10.0.0.2 peer=10.0.0.1 mode=source");
+    expect("@2.0-733 net=nat far=native-350", " ip=10.0.0.2 peer=10.0.0.254 mode=serve");
     cr_expect_null(strstr(command("far=peer", &nettest, text, sizeof text), "--"));
     command("far.halt=spin", &nettest, text, sizeof text);
     cr_expect(strstr(text, "!far.halt: the other end") != NULL, "%s", text);
@@ -85,15 +86,13 @@ Test(configuration, far_host)
 /* Percentages are of the profile's values; the clock comes first, single costs after `switch`. */
 Test(configuration, relative_costs)
 {
-    expect("profile=pc-733 switch.cr3=200%", "-cost switch.cr3=2492.200cycles");
+    expect("profile=pc-733 switch.cr3=200%", "-cost switch.cr3=80.000cycles");
     expect("profile=pc-733 switch.cr3=0%", "-cost switch.cr3=0.000cycles");
     expect("profile=pc-733 cpu_mhz=50%", "-cost cpu_mhz=366.500000");
-    expect(
-        "profile=pc-733 switch=8.9us",
-        "-cost switch.save=1832.500cycles -cost switch.cr3=2492.200cycles -cost switch.restore=2199.000cycles");
-    expect("profile=pc-733 switch=50% switch.cr3=7 cpu_mhz=733",
-           "-cost cpu_mhz=733 -cost switch.save=458.125");
-    expect("profile=pc-733 switch=50% switch.cr3=7", "switch.restore=549.750cycles -cost switch.cr3=7 ");
+    expect("profile=pc-733 switch=8.9us",
+           "-cost switch.if=51.966cycles -cost switch.code=499.671cycles -cost switch.save=39.974cycles");
+    expect("profile=pc-733 switch=50% switch.cr3=7 cpu_mhz=733", "-cost cpu_mhz=733 -cost switch.if=13.000");
+    expect("profile=pc-733 switch=50% switch.cr3=7", "switch.rest=763.000cycles -cost switch.cr3=7 ");
 }
 
 Test(configuration, linux_guest)

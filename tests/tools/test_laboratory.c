@@ -107,7 +107,7 @@ static enum status make_record(json_t **record, struct error *err)
 {
     struct configuration configuration = {0};
     cr_assert_eq(configuration_apply(&configuration, "write=1", err), STATUS_OK);
-    return record_make(folder, &configuration, "identity", "crosspage run", record, err);
+    return record_make(folder, &configuration, "identity", "crosspage run", false, record, err);
 }
 
 Test(laboratory, record)

@@ -1,6 +1,6 @@
 /* Calls of guest functions in a trace: what the recorder is told is what calls.h says of it; damage is an
  * error. */
-#include "traces/analysis.h"
+#include "traces/way.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -218,4 +218,76 @@ Test(calls, random_records)
         }
         (void)loads(r, path);
     }
+}
+
+/* ---- Ways of packets ---- */
+
+static void sent(struct recorder *r, uint64_t id, tick_t out)
+{
+    recorder_packet(r, id, PACKET_TX_OUT, out, 1500);
+    recorder_packet(r, id, PACKET_TX_WIRE, out + 5, 1500);
+    recorder_packet(r, id, PACKET_TX_DELIVERED, out + 20, 1500);
+}
+
+Test(calls, way_of_a_packet)
+{
+    char path[32];
+    struct recorder *r = start(path, true);
+    uint32_t f = recorder_name(r, "f"), g = recorder_name(r, "g");
+    pass(r, 10);
+    recorder_guest(r, GUEST_ENTER, f, 1); /* 10 */
+    pass(r, 7);
+    recorder_guest(r, GUEST_ENTER, g, 1); /* 17 */
+    pass(r, 3);
+    sent(r, 1, 20);
+    recorder_charge(r, RECORDER_FIRST_COST, 30);
+    recorder_guest(r, GUEST_LEAVE, g, 1); /* 50 */
+    pass(r, 10);
+    sent(r, 2, 60);
+    pass(r, 1);
+    recorder_guest(r, GUEST_LEAVE, f, 1);
+    pass(r, 10);
+    sent(r, 3, 71); /* in no function */
+    pass(r, 30);
+    struct analysis a = finish(r, path);
+    struct receipts receipts;
+    struct way way;
+    receipts_make(&a, 1000, &receipts);
+    cr_assert_eq(receipts.count, 3);
+    way_make(&a, &receipts.receipt[0], &way);
+    cr_assert_eq(way.count, 2);
+    cr_expect(way.stage[0].call == 1 && way.stage[0].begin == 10 && way.stage[0].end == 17);
+    cr_expect(way.stage[1].call == 2 && way.stage[1].begin == 17 && way.stage[1].end == 20);
+    cr_expect_eq(way_length(&way), 10);
+    way_make(&a, &receipts.receipt[1], &way);
+    cr_assert_eq(way.count, 1);
+    cr_expect(way.stage[0].begin == 10 && way.stage[0].end == 60);
+    way_make(&a, &receipts.receipt[2], &way);
+    cr_expect(way.count == 0 && way_length(&way) == 0);
+    receipts_free(&receipts);
+    analysis_free(&a);
+}
+
+/* Deeper than a way is long: the innermost. */
+Test(calls, deep_way)
+{
+    char path[32];
+    struct recorder *r = start(path, true);
+    uint32_t f = recorder_name(r, "f");
+    for (unsigned i = 0; i < WAY_MAX + 10; i++) {
+        recorder_guest(r, GUEST_ENTER, f, 1);
+        pass(r, 1);
+    }
+    sent(r, 1, WAY_MAX + 10);
+    pass(r, 100);
+    struct analysis a = finish(r, path);
+    struct receipts receipts;
+    struct way way;
+    receipts_make(&a, 1000, &receipts);
+    way_make(&a, &receipts.receipt[0], &way);
+    cr_assert_eq(way.count, WAY_MAX);
+    cr_expect_eq(way.stage[0].call, 11);
+    cr_expect_eq(way_length(&way), WAY_MAX);
+    receipts_free(&receipts);
+    analysis_free(&a);
 }

@@ -276,17 +276,13 @@ Test(path, an_interrupt_in_the_switch_is_the_hosts)
  * counted. */
 Test(path, back_to_back_frames_fill_the_wire)
 {
-    static const char *const fast[] = {"switch.save=1",
-                                       "switch.cr3=1",
-                                       "switch.restore=1",
-                                       "vmnet.copy=0",
-                                       "vmnet.alloc=1",
-                                       "vmnet.bridge=1",
-                                       "host.queue=1",
-                                       "nic.send=1",
-                                       "vmnet.write=1",
-                                       "vmnet.write-return=1",
-                                       NULL};
+    static const char *const fast[] = {"switch.rest=1",        "switch.fpu=1",
+                                       "switch.tlb-refill=1",  "switch.cache-refill=1",
+                                       "switch.tables=1",      "switch.code=1",
+                                       "vmnet.copy=0",         "vmnet.alloc=1",
+                                       "vmnet.bridge=1",       "host.queue=1",
+                                       "nic.send=1",           "vmnet.write=1",
+                                       "vmnet.write-return=1", NULL};
     struct vm *vm = fake_vm_create("pc-733", fast, NULL);
     lance_start(vm);
     for (unsigned i = 0; i < 300; i++) {

@@ -1,6 +1,6 @@
 /* The same inputs again, with another price or another design: two runs, and the difference of their
- * receipts. A run's inputs are all in its configuration (guest, words, seed, date; there is no other), so
- * "the same inputs" needs no recording. */
+ * receipts. The inputs of a run of the laboratory are all in its configuration (guest, words, seed, date), so
+ * "the same inputs" needs no recording; a run that somebody typed into is given as one (-replay). */
 #include "tools/laboratory/result.h"
 
 #include "tools/report_diff.h"
@@ -76,7 +76,7 @@ const struct experiment experiment_counterfactual = {
     .title = "What would another price or design have changed, packet by packet?",
     .expects =
         "Nothing: the first run is the VM/PC-733 of version 2.0 as changed by -set, the second one has -against "
-        "on top.",
+        "on top; with -replay, the recorded run, and that one with -against.",
     .variants = {{"as-is", "as it is", "@2.0-733"}, {0}},
     .views = {{VIEW_METRICS,
                "Both runs",

@@ -132,11 +132,16 @@ static int by_swing(const void *a, const void *b)
     return p != q ? (p > q ? -1 : 1) : strcmp(x->name, y->name);
 }
 
+static void bar_labels(const char *name, char low[RUN_NAME], char high[RUN_NAME])
+{
+    snprintf(low, RUN_NAME, "%s=%d%%", name, 100 - CHANGE);
+    snprintf(high, RUN_NAME, "%s=%d%%", name, 100 + CHANGE);
+}
+
 static bool find_bar(const struct outcome *outcome, const char *metric, const char *name, struct bar *bar)
 {
     char low[RUN_NAME], high[RUN_NAME];
-    snprintf(low, sizeof low, "%s=%d%%", name, 100 - CHANGE);
-    snprintf(high, sizeof high, "%s=%d%%", name, 100 + CHANGE);
+    bar_labels(name, low, high);
     const struct run *cheap = outcome_find(outcome, low), *dear = outcome_find(outcome, high);
     bar->name = name;
     return cheap != NULL && dear != NULL && job_metric(cheap->job, metric, &bar->low) &&
@@ -158,6 +163,7 @@ static void add_tornado(const struct cost_table *costs, const char *metric, doub
     snprintf(title, sizeof title, "%s is %.4g%s%s; with one cost changed by %d %%", metric, base,
              *metric_unit(metric) ? " " : "", metric_unit(metric), CHANGE);
     json_t *table = table_create(title), *plot = json_array();
+    char low[RUN_NAME], high[RUN_NAME];
     table_column(table, "cost", "", 0);
     table_column(table, "status", "", 0);
     table_column(table, "cheaper", "", 3);
@@ -166,14 +172,17 @@ static void add_tornado(const struct cost_table *costs, const char *metric, doub
     table_column(table, "swing", "%", 2);
     for (size_t i = 0; i < count; i++) {
         const struct bar *bar = &bars[i];
-        json_array_append_new(
-            plot, json_pack("{s:s, s:f, s:f}", "name", bar->name, "low", bar->low, "high", bar->high));
+        bar_labels(bar->name, low, high);
+        json_array_append_new(plot, json_pack("{s:s, s:f, s:f, s:s, s:s}", "name", bar->name, "low", bar->low,
+                                              "high", bar->high, "low_run", low, "high_run", high));
         if (bar->low == base && bar->high == base)
             continue;
         table_cell(table, true, json_string(bar->name));
         table_cell(table, false, json_string(status_of(costs, bar->name)));
         table_cell(table, false, json_real(bar->low));
+        table_origin(table, low, metric);
         table_cell(table, false, json_real(bar->high));
+        table_origin(table, high, metric);
         table_cell(table, false, json_real(bar->high - bar->low));
         table_cell(table, false, base != 0 ? json_real(100 * (bar->high - bar->low) / base) : NULL);
     }
@@ -189,6 +198,7 @@ static enum status conclude(struct outcome *outcome, json_t *result, struct erro
     double base;
     TRY(parse_subject(outcome->of, &subject, err));
     json_array_clear(json_object_get(result, "tables")); /* of single runs: they are in the CSV */
+    json_array_clear(json_object_get(result, "plots"));
     if (outcome->count < 2 || !job_metric(outcome->run[0].job, subject.metric, &base))
         return STATUS_OK;
     const char *profile = configuration_get(&outcome->run[0].configuration, "profile");

@@ -32,11 +32,11 @@ function fill(node, attributes, children) {
 
 const formatters = new Map();
 
-/* With this many digits behind the point; thousands apart by a thin blank. */
+/* With this many digits behind the point; thousands apart by a thin blank at which no line breaks. */
 function fixed(value, digits) {
     if (!formatters.has(digits))
         formatters.set(digits, new Intl.NumberFormat('en-US', {minimumFractionDigits: digits, maximumFractionDigits: digits}));
-    return formatters.get(digits).format(value).replaceAll(',', '\u2009');
+    return formatters.get(digits).format(value).replaceAll(',', '\u202f');
 }
 
 function integer(value) {
@@ -83,6 +83,11 @@ function status(name) {
 
 function swatch(colour) {
     return el('span', {class: 'swatch', style: {background: colour}});
+}
+
+/* A name with its colour; they stay together where lines break. */
+function named(colour, name) {
+    return el('span', {class: 'named'}, swatch(colour), el('span', {}, name));
 }
 
 /* ---- Sections ---- */

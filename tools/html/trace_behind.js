@@ -6,14 +6,13 @@ function partsTable(parts, options = {}) {
     const rows = parts.map((part) => {
         const step = steps[part.step];
         return [
-            [swatch(stepColour(part.step)), number(stepName(part.step), () => openStep(part.step, options.packet)),
-                el('div', {class: 'under'}, layerName(part.step))],
+            [named(stepColour(part.step), number(stepName(part.step), () => openStep(part.step, options.packet))), el('div', {class: 'under'}, layerName(part.step))],
             ...(counted ? [part.count ? integer(part.count) : ''] : []),
             el('span', {'data-part': stepName(part.step), 'data-ticks': part.ticks}, cyclesText(part.ticks)),
             usText(part.ticks),
             share(part.ticks, whole),
             step && step.unit ? `${price(step)} / ${step.unit}` : '',
-            step ? [status(step.status), el('div', {class: 'under'}, step.source)] : el('div', {class: 'under'}, 'no time of the CPU'),
+            step ? [status(step.status), el('div', {class: 'under source'}, step.source)] : el('div', {class: 'under source'}, 'no time of the CPU'),
         ];
     });
     const sum = sumOf(parts);
@@ -126,6 +125,7 @@ function receiptContent(i) {
             sumOf(parts) === whole
                 ? `The parts add up to the latency exactly: ${cyclesText(whole)} cycles, ${usText(whole)} \u00b5s.`
                 : `The parts add up to ${cyclesText(sumOf(parts))} of ${cyclesText(whole)} cycles.`),
+        wayContent(i),
         el('p', {}, el('button', {class: 'plain', type: 'button', onclick: () => { closeDrawer(); selectPacket(i, {scroll: true}); }}, 'Its time line'), ' ',
             `The access itself kept the CPU for ${usText(packets.visit[i])} \u00b5s (${list.length} spans); the next one began `
             + (packets.period[i] ? `${usText(packets.period[i])} \u00b5s after this.` : 'never.')),

@@ -142,8 +142,10 @@ function drawHistogram() {
 }
 
 function drawCharts() {
-    drawLayerChart();
-    transfer.tables.forEach(drawTableChart);
+    if (transfer) {
+        drawLayerChart();
+        transfer.tables.forEach(drawTableChart);
+    }
     if (packetCount)
         drawHistogram();
     watchScheme();

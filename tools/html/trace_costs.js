@@ -15,12 +15,12 @@ function costRows() {
 
 function costTable(rows) {
     const elapsed = data.end - data.start;
-    return table([{name: 'cost'}, {name: 'layer'}, {name: 'price, cycles', num: true}, {name: '\u00b5s', num: true}, {name: 'times', num: true}, {name: 'of the run', num: true},
-        {name: 'status'}, {name: 'source'}],
+    return table([{name: 'cost'}, {name: 'price, cycles', num: true}, {name: '\u00b5s', num: true}, {name: 'times', num: true}, {name: 'of the run', num: true},
+        {name: 'status and source'}],
     rows.map((row) => {
-        const cells = [number(row.step.name, () => openStep(row.i), {'data-cost': row.step.name}), el('span', {}, swatch(stepColour(row.i)), layerName(row.i)),
-            `${price(row.step)} per ${row.step.unit}`, fixed(row.step.cycles * data.ticks_per_cycle * 1e6 / data.hz, 4), row.count ? integer(row.count) : '', row.ticks ? share(row.ticks, elapsed) : '',
-            status(row.step.status), row.step.source];
+        const cells = [[named(stepColour(row.i), number(row.step.name, () => openStep(row.i), {'data-cost': row.step.name})), el('div', {class: 'under'}, layerName(row.i))],
+            `${price(row.step)} / ${row.step.unit}`, fixed(row.step.cycles * data.ticks_per_cycle * 1e6 / data.hz, 4), row.count ? integer(row.count) : '',
+            row.ticks ? share(row.ticks, elapsed) : '', [status(row.step.status), el('div', {class: 'under source'}, row.step.source)]];
         cells.mark = row.step.status === 'overridden';
         return cells;
     }), {focusable: true});

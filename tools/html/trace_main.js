@@ -4,8 +4,8 @@ drawHead();
 drawOverview();
 if (packetCount) {
     drawTimeline();
+    drawWays();
     drawPackets();
 }
 drawCosts();
-if (transfer)
-    drawCharts();
+drawCharts();

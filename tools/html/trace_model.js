@@ -1,6 +1,7 @@
 /* The trace's data (tools/report_html.c) in words: times, steps, packets and the spans of a time line. All times are ticks. */
 
 const steps = data.steps, packets = data.packets, transfer = data.transfer;
+const figure5 = transfer ? transfer.figure5 : null; /* of the access of median length */
 const packetCount = packets.id.length;
 
 const QUEUE = -1, WIRE = -2; /* parts of a receipt that are no step: the CPU has no part in them */

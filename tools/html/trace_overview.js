@@ -78,7 +78,7 @@ function layerTable() {
         const openRun = () => openBehind(`${layer.name}, whole run`, [layer.description], run, {whole: elapsed});
         const openMoved = () => openBehind(`${layer.name}, transfer`,
             [`${layer.description}. In the whole transfer, of ${integer(transfer.packets)} packets:`], moved, {whole: length});
-        const row = [el('span', {}, swatch(layerColour(i)), layer.name),
+        const row = [named(layerColour(i), layer.name),
             number(cyclesText(sumOf(run)), openRun, {'data-layer': layer.name, 'data-ticks': sumOf(run)}), number(share(sumOf(run), elapsed), openRun)];
         if (transfer)
             row.push(number(fixed(us(sumOf(moved)) / transfer.packets, 3), openMoved), number(share(sumOf(moved), length), openMoved));
@@ -123,14 +123,14 @@ function categoryTable(of) {
         const open = () => openBehind(row.name, [`${usText(row.ticks)} of ${usText(whole)} \u00b5s ${row.vmm ? 'of VMM time' : 'of the transfer'}`
             + (row.count ? `; ${integer(row.count)} events, the count of its most frequent step.` : '.'),
         ...figureNote(row.percent, '%'), ...figureNote(row.us, '\u00b5s')], tableParts(row), {whole});
-        const cells = [el('span', {}, swatch(colours.get(row.name)), row.name), row.ticks ? number(fixed(percent, 2), open) : '0', ...(compares ? [figureCell(row.percent, 1), row.percent ? signed(percent - row.percent.value, 1) : ''] : []),
+        const cells = [named(colours.get(row.name), row.name), row.ticks ? number(fixed(percent, 2), open) : '0', ...(compares ? [figureCell(row.percent, 1), row.percent ? signed(percent - row.percent.value, 1) : ''] : []),
             average !== null && row.ticks ? number(fixed(average, 2), open) : '', ...(compares ? [figureCell(row.us, 2)] : [])];
         cells.open = open;
         return cells;
     };
     const shown = (row) => row.ticks || row.percent;
     const openVmm = () => openBehind('VMM time', ['All rows of the lower half.', ...figureNote(of.vmm, '%')], vmmRows.flatMap(tableParts), {whole: length});
-    const total = [el('span', {}, swatch('var(--layer-2)'), 'VMM time'), number(fixed(100 * vmm / length, 2), openVmm),
+    const total = [named('var(--layer-2)', 'VMM time'), number(fixed(100 * vmm / length, 2), openVmm),
         ...(compares ? [figureCell(of.vmm, 1), of.vmm ? signed(100 * vmm / length - of.vmm.value, 1) : ''] : []), '', ...(compares ? [''] : [])];
     total.sum = true;
     total.open = openVmm;
@@ -158,7 +158,7 @@ function countTable() {
         seen.add(step.name);
         const parts = sameName(i).map((k) => ({step: k, ticks: transfer.ticks[k], count: transfer.counts[k]})), count = parts.reduce((sum, part) => sum + part.count, 0);
         if (count)
-            rows.push([el('span', {}, swatch(stepColour(i)), step.name), number(fixed(count / n, 3), () => openBehind(step.name, [
+            rows.push([named(stepColour(i), step.name), number(fixed(count / n, 3), () => openBehind(step.name, [
                 `${integer(count)} times in the transfer, of ${integer(n)} packets. ${step.description}.`], parts)), integer(count)]);
     });
     return el('details', {}, el('summary', {}, 'How often per data packet: exits and steps'),

@@ -5,7 +5,7 @@ const line = {packet: 0, whole: false, zoom: 1, spans: [], rects: [], at: -1};
 const LANE = 26;
 
 function defaultPacket() {
-    return transfer.figure5 ? transfer.figure5.packet : Math.floor(packetCount / 2);
+    return figure5 ? figure5.packet : Math.floor(packetCount / 2);
 }
 
 function lineLength(i) {
@@ -38,6 +38,11 @@ function describe(span) {
     };
 }
 
+/* Text on it must be dark. */
+function isPale(span) {
+    return span.step === QUEUE || (span.step >= 0 && [0, 2, 4, 8, 9, 11].includes(steps[span.step].layer));
+}
+
 /* ---- Drawing ---- */
 
 function niceStep(range, count) {
@@ -57,7 +62,7 @@ function drawAxis(node, length, x, height) {
 /* The paper's segments, one behind the other, in a lane of their own. */
 function drawPublished(node, top, x) {
     let at = 0;
-    for (const row of transfer.figure5.rows) {
+    for (const row of figure5.rows) {
         if (!row.us)
             continue;
         const ticks = row.us.value * data.hz * 1e-6, width = x(at + ticks) - x(at);
@@ -71,12 +76,12 @@ function drawPublished(node, top, x) {
 function drawLine() {
     const i = line.packet, length = lineLength(i), spans = lineSpans(i), scroll = document.getElementById('line-scroll');
     const lanes = [...new Set(spans.map(laneOf))].sort((a, b) => a - b);
-    const compares = !line.whole && transfer.figure5 && transfer.figure5.us && i === transfer.figure5.packet;
+    const compares = !line.whole && figure5 && figure5.us && i === figure5.packet;
     const names = [...lanes.map((lane) => el('div', {title: laneName(lane)}, swatch(laneColour(lane)), laneName(lane))),
         compares ? el('div', {title: 'Sugerman 2001, Figure 5'}, 'published') : null, el('div', {class: 'axis'}, 'from the OUT')];
     document.getElementById('line-names').replaceChildren(...names.filter(Boolean));
     const width = Math.max(scroll.clientWidth, 200) * line.zoom, rows = lanes.length + (compares ? 1 : 0), height = (rows + 1) * LANE;
-    const longest = Math.max(length, compares ? transfer.figure5.us.value * data.hz * 1e-6 : 0), x = (ticks) => 4 + (width - 24) * ticks / longest;
+    const longest = Math.max(length, compares ? figure5.us.value * data.hz * 1e-6 : 0), x = (ticks) => 4 + (width - 24) * ticks / longest;
     const node = svg('svg', {width, height, viewBox: `0 0 ${width} ${height}`, role: 'img', tabindex: 0, id: 'line-svg',
         'aria-label': `Time line of packet ${packets.id[i]}: ${spans.length} spans. Arrow keys go from span to span, Enter opens one.`});
     drawAxis(node, longest, x, height);
@@ -88,7 +93,7 @@ function drawLine() {
         const rect = svg('rect', {class: 'span', x: at, y: top, width: w, height: LANE - 8, fill: stepColour(span.step), 'data-span': k, rx: w > 4 ? 1.5 : 0});
         node.append(rect);
         if (w > 40 && span.at + span.ticks <= longest)
-            node.append(svg('text', {class: 'in', x: at + w / 2, y: top + 13, 'text-anchor': 'middle'}, fixed(us(span.ticks), 2)));
+            node.append(svg('text', {class: isPale(span) ? 'on' : 'in', x: at + w / 2, y: top + 13, 'text-anchor': 'middle'}, fixed(us(span.ticks), 2)));
         return rect;
     });
     if (compares)
@@ -181,7 +186,7 @@ function drawSpanTable() {
     const node = document.getElementById('line-spans');
     const draw = () => node.replaceChildren(node.firstElementChild, table(
         [{name: 'from, \u00b5s', num: true}, {name: 'layer'}, {name: 'step'}, {name: 'cycles', num: true}, {name: '\u00b5s', num: true}, {name: 'status'}, {name: 'in'}],
-        line.spans.map((span) => [usText(span.at), el('span', {}, swatch(stepColour(span.step)), layerName(span.step)),
+        line.spans.map((span) => [usText(span.at), named(stepColour(span.step), layerName(span.step)),
             number(stepName(span.step), () => openStep(span.step, line.packet)), cyclesText(span.ticks), usText(span.ticks),
             span.step < 0 ? '' : status(steps[span.step].status), span.step < 0 ? 'hardware' : exitText(span)])));
     node.ontoggle = () => { if (node.open) draw(); };
@@ -225,7 +230,7 @@ function zoom(factor) {
 }
 
 function figure5Table() {
-    const figure = transfer.figure5, median = packets.id[figure.packet], compares = figure.us !== null, whole = packets.visit[figure.packet];
+    const figure = figure5, median = packets.id[figure.packet], compares = figure.us !== null, whole = packets.visit[figure.packet];
     const cells = (name, parts, published) => {
         const ticks = sumOf(parts);
         const open = () => openBehind(name, [`In the access of median length, packet ${median}.`, ...figureNote(published, '\u00b5s')], parts, {whole, packet: figure.packet});
@@ -256,7 +261,7 @@ function drawTimeline() {
         el('div', {class: 'line'}, el('div', {class: 'line-names', id: 'line-names', 'aria-hidden': 'true'}), el('div', {class: 'line-scroll', id: 'line-scroll'})),
         el('p', {class: 'line-at', id: 'line-at', 'aria-live': 'polite'}),
         el('details', {id: 'line-spans'}, el('summary', {}, 'All its spans as a table')),
-        transfer.figure5 ? figure5Table() : null);
+        figure5 ? figure5Table() : null);
     addEventListener('resize', drawLine);
     selectPacket(defaultPacket());
 }

@@ -45,9 +45,6 @@ static const struct machine {
 #undef MACHINE
 };
 
-/* The costs that the group `switch` sets. */
-static const enum cost_id switch_costs[] = {COST_ID_SWITCH_SAVE, COST_ID_SWITCH_CR3, COST_ID_SWITCH_RESTORE};
-
 /* ---- Names ---- */
 
 static const struct parameter *parameter_find(const char *name)
@@ -301,8 +298,8 @@ static enum status add_switch(const struct cost_table *table, const char *value,
                               struct error *err)
 {
     double factor, sum = 0;
-    for (unsigned i = 0; i < ARRAY_LEN(switch_costs); i++)
-        sum += (double)table->value[switch_costs[i]].milli_cycles;
+    for (unsigned i = COST_SWITCH_FIRST; i < COST_SWITCH_FIRST + COST_SWITCH_PARTS; i++)
+        sum += (double)table->value[i].milli_cycles;
     if (!percentage(value, &factor)) {
         /* In the profile's own words, so that units mean the same. */
         struct cost_table *scratch = xcalloc(1, sizeof *scratch);
@@ -317,9 +314,8 @@ static enum status add_switch(const struct cost_table *table, const char *value,
             return status_fail(err, STATUS_BAD_INPUT, "switch: the profile's world switch costs nothing");
         factor = total / sum;
     }
-    for (unsigned i = 0; i < ARRAY_LEN(switch_costs); i++)
-        add_cycles(words, cost_name(switch_costs[i]),
-                   (double)table->value[switch_costs[i]].milli_cycles * factor);
+    for (unsigned i = COST_SWITCH_FIRST; i < COST_SWITCH_FIRST + COST_SWITCH_PARTS; i++)
+        add_cycles(words, cost_name((enum cost_id)i), (double)table->value[i].milli_cycles * factor);
     return STATUS_OK;
 }
 
@@ -384,11 +380,11 @@ static enum status add_guest(const struct configuration *configuration, const st
                              struct words *words, struct error *err)
 {
     char text[1024];
-    snprintf(text, sizeof text,
-             guest->linux_kernel
-                 ? "console=ttyS0,115200 panic=-1 quiet cryptomgr.notests noisapnp cp.run=nettest"
-             : guest->is_far ? "exit=acpi ip=10.0.0.2 peer=10.0.0.1"
-                             : "exit=acpi");
+    snprintf(text, sizeof text, "%s",
+             guest->words != NULL  ? guest->words
+             : guest->linux_kernel ? "console=ttyS0,115200 panic=-1 quiet cryptomgr.notests noisapnp "
+                                     "cp.run=nettest"
+                                   : "exit=acpi");
     for (unsigned i = 0; i < configuration->count; i++) {
         const struct setting *setting = &configuration->setting[i];
         const struct parameter *parameter = parameter_find(setting->name);
@@ -483,7 +479,13 @@ static enum status add_host(const struct configuration *configuration, const str
 static enum status add_far_host(const struct configuration *configuration, const struct guest *guest,
                                 struct words *words, struct error *err)
 {
-    const struct guest embedded = {.kernel = guest->far_kernel, .is_far = true};
+    /* Behind address translation the first host's guest has its host's address (hostworld/nat.h). */
+    const char *net = configuration_get(configuration, "net");
+    bool translated = net != NULL && strcmp(net, "nat") == 0;
+    const struct guest embedded = {
+        .kernel = guest->far_kernel,
+        .words = translated ? "exit=acpi ip=10.0.0.2 peer=10.0.0.254" : "exit=acpi ip=10.0.0.2 peer=10.0.0.1",
+    };
     struct configuration far;
     if (guest->far_kernel == NULL)
         return status_fail(err, STATUS_NO_FILE, "far=%s: no nettest.elf beside the program for it",
@@ -493,18 +495,87 @@ static enum status add_far_host(const struct configuration *configuration, const
     return add_host(&far, &embedded, words, err);
 }
 
+/* ---- A recorded run ---- */
+
+static bool has_way(const struct configuration *configuration, enum way way)
+{
+    for (unsigned i = 0; i < configuration->count; i++)
+        if (way_of(configuration->setting[i].name) == way)
+            return true;
+    return false;
+}
+
+/* "a=b,c=d" as settings. */
+static enum status set_options(struct configuration *configuration, const char *options, struct error *err)
+{
+    char *copy = xstrdup(options), *rest = copy, *word;
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK && (word = strtok_r(rest, ",", &rest)) != NULL) {
+        char *equals = strchr(word, '=');
+        if (equals != NULL)
+            *equals = '\0';
+        status = configuration_set(configuration, word, equals ? equals + 1 : "on", err);
+    }
+    free(copy);
+    return status;
+}
+
+/* Options of the hypervisor are changed in the recorded ones, unless another hypervisor is asked for. */
+static enum status change_hypervisor(const struct configuration *configuration, const struct guest *guest,
+                                     struct words *words, struct error *err)
+{
+    struct configuration all = {0};
+    if (configuration_get(configuration, "hypervisor") == NULL) {
+        TRY(configuration_set(&all, "hypervisor", guest->hypervisor, err));
+        TRY(set_options(&all, guest->hypervisor_options, err));
+    }
+    for (unsigned i = 0; i < configuration->count; i++)
+        if (strcmp(configuration->setting[i].name, "hypervisor") == 0 ||
+            way_of(configuration->setting[i].name) == WAY_HYPERVISOR)
+            TRY(configuration_set(&all, configuration->setting[i].name, configuration->setting[i].value,
+                                  err));
+    return add_hypervisor(&all, words, err);
+}
+
+/* Only what changes: the rest is in the recording. */
+static enum status add_replay(const struct configuration *configuration, const struct guest *guest,
+                              struct words *words, struct error *err)
+{
+    struct configuration costs = *configuration;
+    words_add(words, "-replay");
+    words_add(words, "%s", guest->recording);
+    for (unsigned i = 0; i < configuration->count; i++) {
+        const char *name = configuration->setting[i].name;
+        const struct parameter *parameter = parameter_find(name);
+        if (way_of(name) == WAY_GUEST || way_of(name) == WAY_FAR)
+            return status_fail(err, STATUS_BAD_INPUT, "%s: what the guests do is in the recording", name);
+        if (parameter == NULL || parameter->way != WAY_RUN || strcmp(name, "hypervisor") == 0)
+            continue;
+        words_add(words, "-%s", parameter->word);
+        words_add(words, "%s", configuration->setting[i].value);
+    }
+    if (has_way(configuration, WAY_HYPERVISOR) || configuration_get(configuration, "hypervisor") != NULL)
+        TRY(change_hypervisor(configuration, guest, words, err));
+    if (configuration_get(configuration, "profile") == NULL)
+        TRY(configuration_set(&costs, "profile", guest->profile, err));
+    TRY(add_costs(&costs, words, err));
+    if (has_way(configuration, WAY_NIC))
+        add_network(configuration, words);
+    return STATUS_OK;
+}
+
 enum status configuration_words(const struct configuration *configuration, const struct guest *guest,
                                 const struct words *files, struct words *words, struct error *err)
 {
     *words = (struct words){0};
     words_add(words, "crosspage");
     words_add(words, "run");
-    enum status status = check_far(configuration, err);
+    enum status status = guest->recording != NULL ? STATUS_OK : check_far(configuration, err);
     if (status == STATUS_OK)
-        status = add_host(configuration, guest, words, err);
+        status = (guest->recording != NULL ? add_replay : add_host)(configuration, guest, words, err);
     for (unsigned i = 0; files != NULL && i < files->count; i++)
         words_add(words, "%s", files->word[i]);
-    if (status == STATUS_OK && far_machine(configuration) != NULL)
+    if (status == STATUS_OK && guest->recording == NULL && far_machine(configuration) != NULL)
         status = add_far_host(configuration, guest, words, err);
     if (status != STATUS_OK)
         words_free(words);

@@ -32,7 +32,9 @@ struct guest {
     bool linux_kernel; /* a Linux kernel with the initramfs of tools/mkinitramfs, else the embedded guest */
     const char *kernel, *initrd;
     const char *far_kernel; /* the embedded guest, for a second host; NULL: not found */
-    bool is_far;            /* this is the second host's */
+    const char *words;      /* of its command line, before those of the configuration; NULL: the usual ones */
+    /* Or, instead of all that, a run that was recorded (docs/replay.md), and what it had. */
+    const char *recording, *profile, *hypervisor, *hypervisor_options;
 };
 
 /* NULL when it is not set. */

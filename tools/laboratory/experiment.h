@@ -66,6 +66,7 @@ struct outcome {
     const char *name;              /* as in experiments.def */
     const char *of;                /* -of: the result in question */
     const char *against;           /* -against: settings of the other run */
+    bool recorded;                 /* -replay: base and variants do not count, the recording does */
     struct configuration changes;  /* -set: on top of everything */
     bool varied;                   /* the user varies what the experiment does not: its views do not fit */
     bool other_values;             /* the user varies anything: runs of the experiment may be missing */

@@ -54,6 +54,8 @@ static enum status hash_file(const char *path, char text[HASH_TEXT], struct erro
 static enum status hash_guest(struct laboratory *l, struct error *err)
 {
     char both[3 * HASH_TEXT] = "";
+    if (l->options.guest.recording != NULL)
+        return hash_file(l->options.guest.recording, l->guest, err);
     TRY(hash_file(l->options.guest.kernel, both, err));
     if (l->options.guest.initrd != NULL)
         TRY(hash_file(l->options.guest.initrd, both + HASH_TEXT, err));
@@ -81,9 +83,11 @@ const char *laboratory_guest(const struct laboratory *l)
     return l->guest;
 }
 
-bool laboratory_runs_linux(const struct laboratory *l)
+const char *laboratory_guest_name(const struct laboratory *l)
 {
-    return l->options.guest.linux_kernel;
+    return l->options.guest.recording != NULL ? "recorded"
+           : l->options.guest.linux_kernel    ? "linux"
+                                              : "nettest";
 }
 
 /* ---- Paths ---- */
@@ -307,7 +311,8 @@ static enum status finish(struct laboratory *l, struct job *job, struct error *e
     if (status == STATUS_OK) {
         join(&words, command);
         words_free(&words);
-        status = record_make(folder, &job->configuration, identity, command, &job->record, err);
+        status = record_make(folder, &job->configuration, identity, command,
+                             l->options.guest.recording != NULL, &job->record, err);
     }
     free(command);
     if (status == STATUS_OK && job->keep_trace) {

@@ -111,10 +111,12 @@ static enum status configure(const struct outcome *outcome, const struct variant
                              const unsigned *choice, struct configuration *configuration, struct error *err)
 {
     *configuration = (struct configuration){0};
-    TRY(configuration_apply(configuration, EXPERIMENT_BASE, err));
-    if (outcome->experiment->base != NULL)
-        TRY(configuration_apply(configuration, outcome->experiment->base, err));
-    TRY(configuration_apply(configuration, variant->settings, err));
+    if (!outcome->recorded) {
+        TRY(configuration_apply(configuration, EXPERIMENT_BASE, err));
+        if (outcome->experiment->base != NULL)
+            TRY(configuration_apply(configuration, outcome->experiment->base, err));
+        TRY(configuration_apply(configuration, variant->settings, err));
+    }
     for (unsigned i = 0; i < outcome->changes.count; i++)
         TRY(configuration_set(configuration, outcome->changes.setting[i].name,
                               outcome->changes.setting[i].value, err));
@@ -140,7 +142,7 @@ enum status outcome_add(struct outcome *outcome, const struct variant *variant, 
 {
     struct run run = {.job = NULL};
     snprintf(run.variant, sizeof run.variant, "%s", variant->name);
-    snprintf(run.title, sizeof run.title, "%s", title_of(variant));
+    snprintf(run.title, sizeof run.title, "%s", outcome->recorded ? variant->name : title_of(variant));
     TRY(make_label(outcome, variant, choice, run.label, err));
     if (outcome_find(outcome, run.label) != NULL)
         return STATUS_OK;

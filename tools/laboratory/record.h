@@ -11,10 +11,11 @@
 #define RECORD_SUMMARY "summary"
 #define RECORD_ERRORS  "errors"
 
-/* `identity` says what the key is a hash of; `command` is for the user to repeat the run. */
+/* `identity` says what the key is a hash of; `command` is for the user to repeat the run. The guest ran
+ * nettest to its end, or it is `any_guest`'s run that was recorded. */
 enum status record_make(const char *folder, const struct configuration *configuration, const char *identity,
-                        const char *command, json_t **record, struct error *err) MUST_CHECK;
-/* The first line that a process wrote to its errors; "" if none. */
+                        const char *command, bool any_guest, json_t **record, struct error *err) MUST_CHECK;
+/* The first line that a process wrote to its errors, but that it is counterfactual; "" if none. */
 void record_first_error(const char *folder, char *line, size_t size);
 
 /* NULL when there is none of this identity, or it cannot be read: then the job is run (again). */

@@ -2,6 +2,7 @@
 #include "tools/laboratory/result.h"
 
 #include "base/check.h"
+#include "tools/laboratory/result_plots.h"
 #include "tools/published.h"
 
 #include <math.h>
@@ -25,10 +26,14 @@ const char *metric_unit(const char *metric)
     return "";
 }
 
-static json_t *metric_cell(const struct run *run, const char *metric)
+/* The cell says which run's metric it is. */
+static void metric_cell(json_t *table, bool first, const struct run *run, const char *metric)
 {
     double value;
-    return run != NULL && job_metric(run->job, metric, &value) ? json_real(value) : NULL;
+    bool known = run != NULL && job_metric(run->job, metric, &value);
+    table_cell(table, first, known ? json_real(value) : NULL);
+    if (known)
+        table_origin(table, run->label, metric);
 }
 
 /* ---- Views ---- */
@@ -47,7 +52,8 @@ static void add_columns(json_t *table, const struct column *columns)
         table_column(table, columns->head, metric_unit(columns->metric), columns->digits);
 }
 
-static json_t *runs_view(const struct outcome *outcome, const char *title, const struct column *columns)
+static json_t *runs_view(const struct outcome *outcome, const char *title, const struct column *columns,
+                         json_t *result)
 {
     json_t *table = table_create(title);
     bool named = variant_count(outcome) > 1 || outcome->sweep_count == 0;
@@ -65,24 +71,16 @@ static json_t *runs_view(const struct outcome *outcome, const char *title, const
         for (unsigned k = 0; k < outcome->sweep_count; k++, first = false)
             table_cell(table, first, json_string(outcome->sweeps[k].value[run->choice[k]]));
         for (const struct column *column = columns; column->metric != NULL; column++, first = false)
-            table_cell(table, first, metric_cell(run, column->metric));
+            metric_cell(table, first, run, column->metric);
     }
+    /* What the table is about, and what goes with it: throughput and idle time. */
+    for (unsigned i = 0; outcome->count > 1 && i < 2 && columns[i].metric != NULL; i++)
+        result_plot_runs(outcome, title, &columns[i], result);
     return table;
 }
 
-static const struct published *published_for(const struct outcome *outcome, const struct run *run,
-                                             const char *metric)
-{
-    const struct published *figure;
-    for (unsigned i = 0; (figure = published_by_index(i)) != NULL; i++)
-        if (strcmp(figure->experiment, outcome->name) == 0 && strcmp(figure->run, run->label) == 0 &&
-            strcmp(figure->metric, metric) == 0)
-            return figure;
-    return NULL;
-}
-
 /* A column per run, and of one run alone the published figures beside it. */
-static json_t *metrics_view(const struct outcome *outcome, const struct view *view)
+static json_t *metrics_view(const struct outcome *outcome, const struct view *view, json_t *result)
 {
     json_t *table = table_create(view->title);
     bool alone = outcome->count == 1;
@@ -97,12 +95,13 @@ static json_t *metrics_view(const struct outcome *outcome, const struct view *vi
                  metric_unit(column->metric));
         table_cell(table, true, json_string(head));
         for (unsigned i = 0; i < outcome->count; i++)
-            table_cell(table, false, metric_cell(&outcome->run[i], column->metric));
+            metric_cell(table, false, &outcome->run[i], column->metric);
         const struct published *figure =
-            alone ? published_for(outcome, &outcome->run[0], column->metric) : NULL;
+            alone ? result_published_for(outcome, &outcome->run[0], column->metric) : NULL;
         if (alone)
             table_cell(table, false, figure ? json_real(figure->value) : NULL);
     }
+    result_plot_metrics(outcome, view, result);
     return table;
 }
 
@@ -123,29 +122,6 @@ static const struct run *run_at(const struct outcome *outcome, const char *varia
     return NULL;
 }
 
-/* The same as a plot: a series per variant. */
-static void add_plot(const struct outcome *outcome, const struct view *view, unsigned index, json_t *result)
-{
-    const struct sweep *sweep = &outcome->sweeps[index];
-    const char *metric = view->columns[0].metric;
-    json_t *series = json_array();
-    for (const struct variant *variant = outcome->experiment->variants; variant->name != NULL; variant++) {
-        json_t *points = json_array();
-        const struct run *run = NULL;
-        for (unsigned k = 0; k < sweep->count; k++) {
-            double y;
-            run = run_at(outcome, variant->name, index, k);
-            if (run != NULL && job_metric(run->job, metric, &y))
-                json_array_append_new(points, json_pack("[f, f]", strtod(sweep->value[k], NULL), y));
-        }
-        json_array_append_new(
-            series, json_pack("{s:s, s:o}", "name", run ? run->title : variant->name, "points", points));
-    }
-    json_array_append_new(json_object_get(result, "plots"),
-                          json_pack("{s:s, s:s, s:s, s:s, s:o}", "title", view->title, "x", view->by, "y",
-                                    metric, "unit", metric_unit(metric), "series", series));
-}
-
 static json_t *pivot_view(const struct outcome *outcome, const struct view *view, json_t *result)
 {
     unsigned index;
@@ -164,10 +140,9 @@ static json_t *pivot_view(const struct outcome *outcome, const struct view *view
     for (unsigned k = 0; k < sweep->count; k++) {
         table_cell(table, true, json_string(sweep->value[k]));
         for (const struct variant *variant = outcome->experiment->variants; variant->name != NULL; variant++)
-            table_cell(table, false,
-                       metric_cell(run_at(outcome, variant->name, index, k), view->columns[0].metric));
+            metric_cell(table, false, run_at(outcome, variant->name, index, k), view->columns[0].metric);
     }
-    add_plot(outcome, view, index, result);
+    result_plot_lines(outcome, view->title, view->columns[0].metric, index, result);
     return table;
 }
 
@@ -184,12 +159,12 @@ void result_views(const struct outcome *outcome, json_t *result)
     };
     json_t *tables = json_object_get(result, "tables");
     if (outcome->varied || outcome->experiment->views[0].title == NULL) {
-        json_array_append_new(tables, runs_view(outcome, "Runs", headline));
+        json_array_append_new(tables, runs_view(outcome, "Runs", headline, result));
         return;
     }
     for (const struct view *view = outcome->experiment->views; view->title != NULL; view++) {
-        json_t *table = view->kind == VIEW_RUNS      ? runs_view(outcome, view->title, view->columns)
-                        : view->kind == VIEW_METRICS ? metrics_view(outcome, view)
+        json_t *table = view->kind == VIEW_RUNS      ? runs_view(outcome, view->title, view->columns, result)
+                        : view->kind == VIEW_METRICS ? metrics_view(outcome, view, result)
                                                      : pivot_view(outcome, view, result);
         if (table != NULL)
             json_array_append_new(tables, table);
@@ -290,6 +265,10 @@ static json_t *run_json(const struct outcome *outcome, const struct run *run)
     json_t *row = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "label", run->label, "variant",
                             run->variant, "title", run->title, "key", run->job->key, "status",
                             state ? state : "not run", "configuration", settings, "varied", varied);
+    struct error unused;
+    unsigned min_size;
+    if (configuration_min_size(&run->configuration, &min_size, &unused) == STATUS_OK)
+        json_object_set_new(row, "min_size", json_integer(min_size));
     if (run->job->state == JOB_FAILED)
         json_object_set_new(row, "error", json_string(run->job->error.text));
     for (unsigned i = 0; i < ARRAY_LEN(taken); i++)
@@ -301,14 +280,13 @@ enum status outcome_result(struct outcome *outcome, json_t **out, struct error *
 {
     const struct experiment *experiment = outcome->experiment;
     char changes[CONFIGURATION_TEXT];
-    json_t *result =
-        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:[], s:[], s:[], s:[], s:[], s:[]}", "schema",
-                  "crosspage experiment 1", "experiment", outcome->name, "title", experiment->title,
-                  "expects", experiment->expects, "build", laboratory_build(outcome->laboratory), "guest",
-                  laboratory_guest(outcome->laboratory), "guest_name",
-                  laboratory_runs_linux(outcome->laboratory) ? "linux" : "nettest", "changes",
-                  configuration_text(&outcome->changes, changes), "tables", "plots", "published",
-                  "expectations", "findings", "runs");
+    json_t *result = json_pack(
+        "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:[], s:[], s:[], s:[], s:[], s:[]}", "schema",
+        "crosspage experiment 1", "experiment", outcome->name, "title", experiment->title, "expects",
+        experiment->expects, "build", laboratory_build(outcome->laboratory), "guest",
+        laboratory_guest(outcome->laboratory), "guest_name", laboratory_guest_name(outcome->laboratory),
+        "changes", configuration_text(&outcome->changes, changes), "tables", "plots", "published",
+        "expectations", "findings", "runs");
     CHECK(result != NULL);
     bool complete = true;
     for (unsigned i = 0; i < outcome->count; i++) {

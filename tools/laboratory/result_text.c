@@ -184,6 +184,8 @@ void result_text(const json_t *result, FILE *out)
     print_wrapped("  expects  ", text_of(result, "expects"), out);
     if (strcmp(text_of(result, "guest_name"), "linux") == 0)
         fputs("  guest    a Linux kernel, not the embedded one\n", out);
+    if (strcmp(text_of(result, "guest_name"), "recorded") == 0)
+        fputs("  guest    a recorded run; a run with other prices is COUNTERFACTUAL (docs/replay.md)\n", out);
     if (*text_of(result, "changes") != '\0')
         print_wrapped("  changed  ", text_of(result, "changes"), out);
     json_array_foreach (json_object_get(result, "tables"), i, item) {

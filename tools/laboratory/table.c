@@ -28,6 +28,23 @@ void table_cell(json_t *table, bool first, json_t *cell)
     json_array_append_new(json_array_get(rows, json_array_size(rows) - 1), cell ? cell : json_null());
 }
 
+void table_origin(json_t *table, const char *label, const char *metric)
+{
+    const json_t *rows = json_object_get(table, "rows");
+    json_t *origins = json_object_get(table, "origins");
+    size_t row = json_array_size(rows) - 1, column = json_array_size(json_array_get(rows, row)) - 1;
+    if (origins == NULL) {
+        origins = json_array();
+        json_object_set_new(table, "origins", origins);
+    }
+    while (json_array_size(origins) <= row)
+        json_array_append_new(origins, json_array());
+    json_t *list = json_array_get(origins, row);
+    while (json_array_size(list) < column)
+        json_array_append_new(list, json_null());
+    json_array_append_new(list, json_pack("[s, s]", label, metric));
+}
+
 static void format_cell(const json_t *cell, const json_t *column, char text[CELL])
 {
     int digits = (int)json_integer_value(json_object_get(column, "digits"));

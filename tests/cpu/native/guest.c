@@ -265,6 +265,21 @@ static void store_fx(const struct cpu_state *s, struct native_state *out)
 
 /* ---- Interface ---- */
 
+static const struct timing_config small_caches = {
+    .hierarchy = {.level = {[LEVEL_L1I] = {16, 2},
+                            [LEVEL_L1D] = {16, 2},
+                            [LEVEL_L2] = {32, 2},
+                            [LEVEL_ITLB] = {2, 2},
+                            [LEVEL_ITLB_LARGE] = {1, 2},
+                            [LEVEL_DTLB] = {2, 2},
+                            [LEVEL_DTLB_LARGE] = {1, 2}},
+                  .line_shift = 5,
+                  .from_l2 = {1, 2, 3},
+                  .from_memory = {4, 5, 6},
+                  .walk = {7, 8, 8}},
+    .predictor = {.sets = 16, .ways = 2, .returns = 4, .mispredicted = 3, .decoded = 1},
+};
+
 struct native_guest *guest_open(const struct native_machine *machine)
 {
     struct native_guest *guest = xcalloc(1, sizeof *guest);
@@ -282,6 +297,10 @@ struct native_guest *guest_open(const struct native_machine *machine)
         config.cost[0][i] = config.cost[1][i] = (uint16_t)(machine->priced ? 1 + i % 7 : 1);
     if (!machine->priced)
         config.cost[0][COST_INT] = config.cost[1][COST_INT] = DELIVERY_COST;
+    struct timing_config timing = small_caches;
+    timing.machine = guest->pool.base;
+    if (machine->timed)
+        config.timing = &timing;
     guest->cpu = cpu_create(&config, &guest->memory, &guest->bus, NULL);
     cpu_reset(guest->cpu, true);
     set_user_segments(guest);

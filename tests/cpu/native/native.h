@@ -46,6 +46,7 @@ struct native_machine {
      * in INT3 are cheap enough for a translator. Else all is 1 but the delivery of a fault. */
     bool priced;
     bool writable_code; /* the user may write the code region */
+    bool timed;         /* with small modelled caches, whose penalties are small, too */
 };
 
 /* What an instruction can change. */
