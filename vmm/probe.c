@@ -36,9 +36,10 @@ struct probe_stack {
 struct probes {
     struct host *host;
     struct cpu *cpu;
+    const char *functions; /* as given */
     uint32_t stack_bytes;
     cycle_t sample, next_sample;
-    uint64_t not_followed; /* calls */
+    uint64_t calls, not_followed;
     uint16_t bucket[STACK_BUCKETS], free_stacks, stacks_used;
     struct probe_stack stack[STACKS_MAX]; /* [0] is none */
     struct targets targets;
@@ -168,6 +169,7 @@ static void enter(struct probes *probes, const struct target *target, uint64_t s
 {
     uint64_t area = area_of(probes, sp), back;
     uint16_t n = find_stack(probes, area);
+    probes->calls++;
     if (n != 0)
         end_overwritten(probes, n, word);
     n = find_stack(probes, area);
@@ -227,6 +229,7 @@ enum status probes_create(struct probes **out, const struct probe_config *config
     *out = probes;
     probes->host = host;
     probes->cpu = host->cpu;
+    probes->functions = config->functions;
     probes->stack_bytes = config->stack_bytes;
     probes->sample = config->sample;
     probes->next_sample = config->sample ? config->sample : UINT64_MAX;
@@ -297,6 +300,13 @@ bool probes_notice(const struct probes *probes, unsigned n, char text[PROBE_NOTI
         }
     if (targets->refused > 0 && n-- == 0) {
         snprintf(text, PROBE_NOTICE, "-probe: too many functions: %u are left out", targets->refused);
+        return true;
+    }
+    if (targets->count > 0 && probes->calls == 0 && *probes->functions != 0 && n-- == 0) {
+        snprintf(text, PROBE_NOTICE, "-probe: none of the functions was called%s",
+                 targets->from_guest
+                     ? ""
+                     : " (if KASLR moved the kernel, its file has other addresses: try nokaslr)");
         return true;
     }
     if (probes->not_followed > 0 && n-- == 0) {

@@ -9,6 +9,7 @@
 enum {
     TARGETS_MAX = 4096,
     WANTED_MAX = 1024,
+    MODULES_MAX = 512, /* a guest may say that it starts modules for ever */
 };
 
 /* What an arrival at an address means. */
@@ -35,7 +36,7 @@ struct wanted {
 
 struct targets {
     struct target slot[2 * TARGETS_MAX]; /* hashed by address */
-    unsigned count, refused;
+    unsigned count, refused, modules;
     struct wanted *wanted;
     unsigned wanted_count;
     struct symbols symbols;

@@ -190,6 +190,8 @@ void targets_look(struct targets *targets)
 void targets_module(struct targets *targets)
 {
     const struct cpu *cpu = targets->cpu;
+    if (targets->modules++ >= MODULES_MAX)
+        return;
     uint64_t module = cpu->long64 ? cpu->s.gpr[RDI] : (uint32_t)cpu->s.gpr[RAX];
     if (symbols_from_module(&targets->symbols, targets->cpu, module))
         find_all(targets);

@@ -40,11 +40,19 @@ static bool peek(const struct module_symbols *m, uint64_t address, void *to, siz
 /* A text that ends; its length, or 0. */
 static size_t peek_name(const struct module_symbols *m, uint64_t address, char text[MODULE_NAME_MAX])
 {
-    size_t length = 0;
-    while (length < MODULE_NAME_MAX && peek(m, address + length, text + length, 1) && text[length] > ' ' &&
-           text[length] <= '~')
-        length++;
-    return length < MODULE_NAME_MAX && text[length] == 0 ? length : 0;
+    size_t length = 0, have = PAGE_SIZE - (size_t)(address & PAGE_MASK);
+    have = have < MODULE_NAME_MAX ? have : MODULE_NAME_MAX;
+    if (!peek(m, address, text, have))
+        return 0;
+    for (;; length++) {
+        if (length == have) { /* the next page */
+            if (have == MODULE_NAME_MAX || !peek(m, address + have, text + have, MODULE_NAME_MAX - have))
+                return 0;
+            have = MODULE_NAME_MAX;
+        }
+        if (text[length] <= ' ' || text[length] > '~')
+            return text[length] == 0 ? length : 0;
+    }
 }
 
 static bool get_symbol(const struct module_symbols *m, uint32_t n, uint8_t symbol[ELF_SYMBOL_MAX])

@@ -96,5 +96,8 @@ objcopy --strip-all "$elf" "$work/stripped"
 refuse "no function 'tcp_sendmsg'" -kernel "$elf" -probe tcp_sendmsg
 refuse stripped -kernel "$work/stripped" -probe irq_dispatch
 
+run idle -hypervisor none -probe ideal_send 2>"$work/err"
+[ "$(wc -l <"$work/err")" -eq 1 ] && grep -q "none of the functions was called" "$work/err" || fail "a function that is not called: $(cat "$work/err")"
+
 echo "$checks checks, $failures failures"
 [ $failures -eq 0 ]
