@@ -233,6 +233,19 @@ static void put_receipt(struct summary *s)
     free(sums);
 }
 
+/* The mean way through the guest's functions (ways.h), which add up. */
+static void put_ways(struct summary *s)
+{
+    const struct ways *ways = &s->report->ways;
+    double n = (double)ways->packets;
+    if (ways->packets == 0)
+        return;
+    put(s, report_us(s->report, ways->ticks) / n, "way_us", NULL);
+    for (size_t i = 0; i < ways->count; i++)
+        put(s, report_us(s->report, ways->function[i].ticks) / n, "way_us",
+            trace_name(s->report->analysis.trace, ways->function[i].name));
+}
+
 void report_summary(const struct report *report, FILE *out)
 {
     struct summary s = {.report = report, .metrics = json_object()};
@@ -249,6 +262,7 @@ void report_summary(const struct report *report, FILE *out)
         put_visit(&s);
         put_latency(&s);
         put_receipt(&s);
+        put_ways(&s);
     }
     json_t *run = json_loads(trace_description(report->analysis.trace), 0, NULL);
     json_t *root = json_pack("{s:o, s:I, s:s, s:o}", "run", run ? run : json_object(), "hz",

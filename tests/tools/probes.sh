@@ -68,7 +68,9 @@ for hypervisor in none workstation workstation,version=optimized; do
              ways && /"ticks"/ { gsub(/[^0-9]/, ""); if (n++) sum += $0; else whole = $0 }
              END { exit !(columns > 0 && sum == columns && whole == columns) }' "$work/csv" "$work/json" ||
         fail "$hypervisor: ways of packets and of functions differ"
-    checks=$((checks + 7))
+    "$crosspage" report -format summary "$work/probed" | tr -d '",:' | awk '/way_us\./ { sum += $2 } $1 == "way_us" { whole = $2 }
+        END { exit !(whole > 0 && sum > 0.999999 * whole && sum < 1.000001 * whole) }' || fail "$hypervisor: the summary's ways do not add up"
+    checks=$((checks + 8))
 
     "$crosspage" report -format chrome "$work/probed" >"$work/chrome"
     awk '/"ph":"B"/ { depth++; slices++ } /"ph":"E"/ { if (--depth < 0) exit 1 } END { exit depth != 0 || slices < 100 }' "$work/chrome" ||
