@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/host_file.h"
+#include "tools/laboratory/order.h"
 #include "tools/laboratory/result.h"
 #include "tools/laboratory/result_html.h"
 #include "tools/published.h"
@@ -26,7 +27,7 @@ struct experiment_options {
     unsigned vary_count;
     struct configuration changes;
     char against[CONFIGURATION_TEXT];
-    const char *of, *format, *guest;
+    const char *of, *format, *guest, *like;
     json_t *recorded; /* of -replay: the header, whose texts the guest's description points to */
     struct laboratory_options laboratory;
     uint64_t jobs;
@@ -115,6 +116,9 @@ static const struct option experiment_option_table[] = {
     {"kernel", "FILE", NULL, "the guest's kernel", FIELD(laboratory.guest.kernel)},
     {"initrd", "FILE", NULL, "the Linux guest's initramfs (tools/mkinitramfs)",
      FIELD(laboratory.guest.initrd)},
+    {"like", "FOLDER", NULL,
+     "are configurations in the same order as in the results there? (-strict: that is what is expected)",
+     FIELD(like)},
     {"j", "N", set_jobs, "processes at a time (default: one per CPU)"},
     {"timeout", "SECONDS", set_timeout, "host seconds that one run may take (default 600)"},
     {"o", "FOLDER", NULL,
@@ -240,6 +244,8 @@ struct session {
     json_t *figures; /* rows of all results */
     json_t *results; /* all, for the page; with -o */
     struct result_counts counts;
+    json_t *orders;    /* of all results */
+    unsigned reversed; /* experiments whose order is not that of -like */
 };
 
 static bool has_figures(const char *name)
@@ -421,6 +427,48 @@ static unsigned form_index(const char *name)
     return i;
 }
 
+/* The result of the same experiment in -like FOLDER. */
+static enum status load_like(const char *folder, const char *name, json_t **like, struct error *err)
+{
+    char path[LABORATORY_PATH];
+    json_error_t problem;
+    snprintf(path, sizeof path, "%s/%s.json", folder, name);
+    *like = json_load_file(path, 0, &problem);
+    const char *schema = json_string_value(json_object_get(*like, "schema"));
+    if (schema != NULL && strcmp(schema, "crosspage experiment 1") == 0 &&
+        json_is_string(json_object_get(*like, "guest_name")))
+        return STATUS_OK;
+    json_decref(*like);
+    return status_fail(err, STATUS_NO_FILE, "-like: '%s' is no result of an experiment (-o leaves one): %s",
+                       path, *like == NULL ? problem.text : "another schema");
+}
+
+static enum status compare_order(struct session *session, const char *name, json_t *result, struct error *err)
+{
+    json_t *like;
+    if (session->options->like == NULL)
+        return STATUS_OK;
+    TRY(load_like(session->options->like, name, &like, err));
+    order_compare(like, result);
+    json_decref(like);
+    json_array_append_new(session->orders, json_pack("{s:s, s:O}", "experiment", name, "order",
+                                                     json_object_get(result, "order")));
+    session->reversed += json_array_size(json_object_get(json_object_get(result, "order"), "reversed")) > 0;
+    return STATUS_OK;
+}
+
+/* Once more, together. */
+static void show_orders(const struct session *session)
+{
+    const json_t *item;
+    size_t i;
+    if (json_array_size(session->orders) < 2)
+        return;
+    fputs("\n\nOrder of configurations\n", stdout);
+    json_array_foreach (session->orders, i, item)
+        order_text(item, stdout);
+}
+
 static enum status show(struct session *session, struct error *err)
 {
     const struct experiment_options *options = session->options;
@@ -430,6 +478,7 @@ static enum status show(struct session *session, struct error *err)
         struct outcome *outcome = &session->outcome[i];
         json_t *result;
         TRY(outcome_result(outcome, &result, err));
+        TRY(compare_order(session, outcome->name, result, err));
         struct result_counts counts = result_counts(result);
         session->counts.runs += counts.runs;
         session->counts.failed += counts.failed;
@@ -453,6 +502,8 @@ static enum status show(struct session *session, struct error *err)
     }
     if (folder != NULL)
         TRY(write_page(folder, session->results, err));
+    if (form == 0)
+        show_orders(session);
     if (!session->published)
         return STATUS_OK;
     if (session->only_published || form == 0)
@@ -476,7 +527,8 @@ static int finish(const struct session *session)
     if (session->interrupted)
         return STATUS_INTERRUPTED;
     return session->counts.failed > 0 || session->counts.missing > 0 ||
-           (session->options->strict && session->counts.unexpected > 0);
+           (session->options->strict &&
+            (session->options->like ? session->reversed : session->counts.unexpected) > 0);
 }
 
 static enum status execute(const struct experiment_options *options, int *exit_status, struct error *err)
@@ -484,6 +536,7 @@ static enum status execute(const struct experiment_options *options, int *exit_s
     struct session *session = xcalloc(1, sizeof *session);
     session->options = options;
     session->figures = json_array();
+    session->orders = json_array();
     session->results = json_array();
     enum status status = laboratory_open(&session->laboratory, &options->laboratory, err);
     if (status == STATUS_OK)
@@ -500,6 +553,7 @@ static enum status execute(const struct experiment_options *options, int *exit_s
         outcome_free(&session->outcome[i]);
     laboratory_close(session->laboratory);
     json_decref(session->figures);
+    json_decref(session->orders);
     json_decref(session->results);
     free(session);
     return status;

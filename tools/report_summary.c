@@ -3,6 +3,7 @@
  * behind the dot it says which layer, category, step, exit or part of a visit. Metrics that a transfer does
  * not have (a visit when nothing was transmitted) are left out; those of layers and categories are there even
  * when 0. */
+#include "tools/accesses.h"
 #include "tools/table2.h"
 #include "tools/transfer.h"
 
@@ -143,6 +144,18 @@ static void put_switch(struct summary *s, double switches)
     put(s, report_us(s->report, guest) / switches, "guest_us_per_switch", NULL);
 }
 
+/* By register. All are there, so that a sum of them is, too. */
+static void put_accesses(struct summary *s)
+{
+    struct accesses accesses;
+    double n = (double)s->transfer.packets;
+    accesses_make(s->report, &s->transfer, &accesses);
+    for (unsigned i = 0; i < ACCESS_COUNT; i++) {
+        put(s, (double)accesses.reads[i] / n, "read_per_packet", access_name((enum access_row)i));
+        put(s, (double)accesses.writes[i] / n, "write_per_packet", access_name((enum access_row)i));
+    }
+}
+
 static void put_counts(struct summary *s)
 {
     const struct trace_reader *trace = s->report->analysis.trace;
@@ -256,6 +269,7 @@ void report_summary(const struct report *report, FILE *out)
         put_categories(&s);
         put_table2(&s);
         put_counts(&s);
+        put_accesses(&s);
         put_steps(&s);
     }
     if (any && !s.transfer.receives) {

@@ -1,6 +1,7 @@
 /* The text report: whole run by layer, the transfer in the shape of the paper's Table 1, one packet in the
  * shape of its Figure 5, the receipt of the mean packet, and how often things happened per packet. Published
  * figures stand beside ours, marked as such. */
+#include "tools/accesses.h"
 #include "tools/report_published.h"
 #include "tools/table2.h"
 #include "tools/transfer.h"
@@ -251,6 +252,7 @@ void report_text(const struct report *report, FILE *out)
         print_figure5(report, out);
         print_receipt(report, out);
     }
+    accesses_text(report, &transfer, out);
     print_counts(report, &transfer, out);
     report_functions(report, out);
     transfer_free(&transfer);

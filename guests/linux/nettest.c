@@ -4,15 +4,18 @@
  * seconds and megabits per second.
  *
  *     nettest -s HOST [-r] [-p PORT] [-t TOTAL] [-w SIZE]     connect and send (with -r: receive)
- *     nettest -l [-r] [-p PORT] [-t TOTAL] [-w SIZE]          the same after waiting for one connection
+ *     nettest -s HOST -u [-p PORT] [-t TOTAL] [-w SIZE]       the same as datagrams, which nobody
+ * acknowledges nettest -l [-r] [-p PORT] [-t TOTAL] [-w SIZE]          the same after waiting for one
+ * connection
  *
  * The clock runs from the connection's start until the peer is known to have taken everything: the sender
- * shuts its side down and waits for the peer's end of stream. HOST is a numeric IPv4 address: a static
- * program cannot load resolver modules. */
+ * shuts its side down and waits for the peer's end of stream. Of datagrams, until the card has the last one.
+ * HOST is a numeric IPv4 address: a static program cannot load resolver modules. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -20,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,7 +37,7 @@ enum {
 
 struct options {
     struct in_addr host;
-    bool has_host, listens, receives;
+    bool has_host, listens, receives, datagrams;
     uint16_t port;
     uint64_t total;
     size_t size;
@@ -49,10 +53,11 @@ static _Noreturn void usage(const char *problem)
 {
     fprintf(stderr,
             "nettest: %s\n"
-            "usage: nettest -s HOST | -l  [-r] [-p PORT] [-t TOTAL] [-w SIZE]\n"
+            "usage: nettest -s HOST | -l  [-r | -u] [-p PORT] [-t TOTAL] [-w SIZE]\n"
             "  -s HOST   connect to this IPv4 address\n"
             "  -l        wait for one connection instead\n"
             "  -r        receive (otherwise: send)\n"
+            "  -u        send datagrams (UDP)\n"
             "  -p PORT   default 9 (discard) to send, 19 (chargen) to receive\n"
             "  -t TOTAL  bytes in all, default 100M\n"
             "  -w SIZE   bytes per write() or read(), default 4096\n"
@@ -78,7 +83,7 @@ static struct options options_parse(int argc, char **argv)
 {
     struct options o = {.total = 100u << 20, .size = 4096};
     int letter;
-    while ((letter = getopt(argc, argv, "s:lrp:t:w:")) != -1) {
+    while ((letter = getopt(argc, argv, "s:lrup:t:w:")) != -1) {
         switch (letter) {
         case 's':
             if (inet_pton(AF_INET, optarg, &o.host) != 1)
@@ -87,6 +92,7 @@ static struct options options_parse(int argc, char **argv)
             break;
         case 'l': o.listens = true; break;
         case 'r': o.receives = true; break;
+        case 'u': o.datagrams = true; break;
         case 'p': o.port = (uint16_t)number(optarg, 65535); break;
         case 't': o.total = number(optarg, UINT64_MAX / 8); break;
         case 'w': o.size = (size_t)number(optarg, SIZE_MAX_BYTES); break;
@@ -95,6 +101,8 @@ static struct options options_parse(int argc, char **argv)
     }
     if (optind != argc || o.has_host == o.listens)
         usage("give either -s HOST or -l");
+    if (o.datagrams && (o.listens || o.receives))
+        usage("datagrams are sent to a HOST");
     if (o.port == 0)
         o.port = o.receives ? PORT_SOURCE : PORT_SINK;
     return o;
@@ -103,7 +111,7 @@ static struct options options_parse(int argc, char **argv)
 static int socket_open(const struct options *o)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(o->port), .sin_addr = o->host};
-    int one = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
+    int one = 1, fd = socket(AF_INET, o->datagrams ? SOCK_DGRAM : SOCK_STREAM, 0);
     if (fd < 0)
         die("socket");
     if (o->has_host) {
@@ -126,12 +134,35 @@ static size_t chunk(const struct options *o, uint64_t done)
     return o->total - done < o->size ? (size_t)(o->total - done) : o->size;
 }
 
+static void fill(const struct options *o, char *buffer)
+{
+    for (size_t i = 0; i < o->size; i++)
+        buffer[i] = (char)('a' + i % 26);
+}
+
+/* Everything has left the socket's queue and the card's ring, which is when the memory is given back. */
+static uint64_t run_datagrams(int fd, const struct options *o, char *buffer)
+{
+    const struct timespec pause = {.tv_nsec = 100000};
+    uint64_t done = 0;
+    int queued = 1;
+    fill(o, buffer);
+    while (done < o->total) {
+        ssize_t count = write(fd, buffer, chunk(o, done));
+        if (count < 0 && errno != ECONNREFUSED) /* somebody said so of an earlier one */
+            die("write");
+        done += count < 0 ? 0 : (uint64_t)count;
+    }
+    while (ioctl(fd, SIOCOUTQ, &queued) == 0 && queued > 0)
+        nanosleep(&pause, NULL);
+    return done;
+}
+
 /* Everything is written and the peer has closed its side, or has gone on receiving for PEER_WAIT seconds. */
 static uint64_t run_send(int fd, const struct options *o, char *buffer)
 {
     uint64_t done = 0;
-    for (size_t i = 0; i < o->size; i++)
-        buffer[i] = (char)('a' + i % 26);
+    fill(o, buffer);
     while (done < o->total) {
         ssize_t count = write(fd, buffer, chunk(o, done));
         if (count < 0)
@@ -179,7 +210,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     int fd = socket_open(&o);
     double start = now();
-    uint64_t bytes = o.receives ? run_receive(fd, &o, buffer) : run_send(fd, &o, buffer);
+    uint64_t bytes = (o.receives ? run_receive : o.datagrams ? run_datagrams : run_send)(fd, &o, buffer);
     double seconds = now() - start;
     close(fd);
     free(buffer);

@@ -45,6 +45,28 @@ says 'far.halt: the other end of the wire is the scripted peer' out
 experiment 2 sweep -set far.frobnicate=1
 says "'frobnicate' is no parameter" err
 
+# ---- Order of configurations, as in other results ----
+
+experiment 0 sweep $small -vary write=512,4k -o order
+grep -q 'same order' out && fail "an order without -like"
+experiment 0 sweep $small -vary write=512,4k -like order -strict
+grep -q '^sweep  *same order as nettest: yes (1 of 1 pairs of runs; ties: 0)' out || fail "not its own order: $(grep 'same order' out)"
+mkdir -p swapped
+sed 's/write=512"/write=tmp"/; s/write=4k"/write=512"/; s/write=tmp"/write=4k"/' order/sweep.json >swapped/sweep.json
+experiment 1 sweep $small -vary write=512,4k -like swapped -strict
+grep -q 'same order as nettest: no (0 of 1 pairs' out || fail "swapped, and the same: $(grep 'same order' out)"
+experiment 0 sweep $small -vary write=512,4k -like swapped
+experiment 1 sweep $small -vary write=512,4k -like nowhere
+grep -q "is no result of an experiment" err || fail "$(cat err)"
+
+# ---- A report counts each access to a device once, in one register ----
+
+"$crosspage" run -quiet -m 32 -hypervisor workstation -kernel "$elf" -append "exit=acpi total=100000" -nic peer -serial null -trace accesses </dev/null
+"$crosspage" report accesses >report
+awk '/^Accesses to devices/ { on = 1 } on && $1 == "sum" { sum = $2 + $3; on = 0 }
+     $1 == "exit" && ($2 == "IN" || $2 == "OUT" || $2 ~ /^MMIO_/) { exits += $3 }
+     END { exit !(sum > 10 && sum - exits < 0.01 && exits - sum < 0.01) }' report || fail "accesses: $(grep -A 14 '^Accesses' report)"
+
 # ---- Resumption ----
 # shellcheck disable=SC2086
 experiment 0 sweep $small -vary write=1k,4k -o all

@@ -376,9 +376,35 @@ static void add_network(const struct configuration *configuration, struct words 
     words_add(words, "%s", text);
 }
 
+/* What a Linux guest can be told, and what hardware it has drivers for. */
+static enum status check_linux(const struct configuration *configuration, struct error *err)
+{
+    static const char *const common[] = {"total", "write", "mode"};
+    const char *model = configuration_get(configuration, "model");
+    if (model != NULL && strcmp(model, "pcnet") != 0)
+        return status_fail(err, STATUS_BAD_INPUT, "the Linux guest has no driver for model=%s", model);
+    for (unsigned i = 0; i < configuration->count; i++) {
+        const struct setting *setting = &configuration->setting[i];
+        bool known = way_of(setting->name) != WAY_GUEST;
+        for (unsigned k = 0; k < ARRAY_LEN(common); k++)
+            known |= strcmp(setting->name, common[k]) == 0;
+        if (!known)
+            return status_fail(err, STATUS_BAD_INPUT, "the Linux guest has no %s=%s", setting->name,
+                               setting->value);
+    }
+    return STATUS_OK;
+}
+
+enum status configuration_suits(const struct configuration *configuration, const struct guest *guest,
+                                struct error *err)
+{
+    return guest->linux_kernel ? check_linux(configuration, err) : STATUS_OK;
+}
+
 static enum status add_guest(const struct configuration *configuration, const struct guest *guest,
                              struct words *words, struct error *err)
 {
+    TRY(configuration_suits(configuration, guest, err));
     char text[1024];
     snprintf(text, sizeof text, "%s",
              guest->words != NULL  ? guest->words
@@ -391,11 +417,6 @@ static enum status add_guest(const struct configuration *configuration, const st
         size_t length = strlen(text);
         if (parameter == NULL || parameter->way != WAY_GUEST)
             continue;
-        bool common = strcmp(parameter->word, "total") == 0 || strcmp(parameter->word, "write") == 0 ||
-                      (strcmp(parameter->word, "mode") == 0 && strcmp(setting->value, "udp") != 0);
-        if (guest->linux_kernel && !common)
-            return status_fail(err, STATUS_BAD_INPUT, "the Linux guest has no %s=%s", setting->name,
-                               setting->value);
         snprintf(text + length, sizeof text - length, " %s%s=%s", guest->linux_kernel ? "cp." : "",
                  parameter->word, setting->value);
     }

@@ -54,6 +54,10 @@ struct words {
     unsigned count;
     char *word[192]; /* ends with NULL */
 };
+/* Can the guest do that? */
+enum status configuration_suits(const struct configuration *configuration, const struct guest *guest,
+                                struct error *err) MUST_CHECK;
+
 /* The words of `crosspage run` that the configuration means, with `files` (NULL: none) among the first
  * host's. An option that the hypervisor does not have is an error. */
 enum status configuration_words(const struct configuration *configuration, const struct guest *guest,

@@ -74,6 +74,11 @@ struct outcome {
     struct sweep sweeps[EXPERIMENT_SWEEPS];
     unsigned count;
     struct run *run;
+    unsigned left_out_count;
+    struct left_out {
+        char variant[RUN_NAME];
+        struct error reason;
+    } left_out[EXPERIMENT_VARIANTS]; /* what the guest cannot do */
 };
 
 struct experiment {

@@ -83,6 +83,11 @@ const char *laboratory_guest(const struct laboratory *l)
     return l->guest;
 }
 
+const struct guest *laboratory_guest_files(const struct laboratory *l)
+{
+    return &l->options.guest;
+}
+
 const char *laboratory_guest_name(const struct laboratory *l)
 {
     return l->options.guest.recording != NULL ? "recorded"

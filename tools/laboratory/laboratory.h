@@ -63,6 +63,7 @@ struct laboratory_counts laboratory_counts(const struct laboratory *laboratory);
 /* Hashes of this program and of the guest's files. */
 const char *laboratory_build(const struct laboratory *laboratory);
 const char *laboratory_guest(const struct laboratory *laboratory);
+const struct guest *laboratory_guest_files(const struct laboratory *laboratory);
 const char *laboratory_guest_name(const struct laboratory *laboratory);
 /* Where the job's trace is, or would be. */
 void laboratory_trace(const struct laboratory *laboratory, const struct job *job, char path[LABORATORY_PATH]);

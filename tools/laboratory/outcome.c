@@ -137,6 +137,29 @@ static enum status make_label(const struct outcome *outcome, const struct varian
                               : status_fail(err, STATUS_BAD_INPUT, "a run's label is too long: %s", label);
 }
 
+/* A variant that the guest is not made for is no failure; the result names it once. What the user asked for
+ * fails. */
+static bool leave_out(struct outcome *outcome, const struct variant *variant,
+                      const struct configuration *configuration)
+{
+    struct error reason, ignored;
+    if (outcome->laboratory == NULL || outcome->other_values)
+        return false;
+    const struct guest *guest = laboratory_guest_files(outcome->laboratory);
+    if (configuration_suits(configuration, guest, &reason) == STATUS_OK ||
+        configuration_suits(&outcome->changes, guest, &ignored) != STATUS_OK)
+        return false;
+    for (unsigned i = 0; i < outcome->left_out_count; i++)
+        if (strcmp(outcome->left_out[i].variant, variant->name) == 0)
+            return true;
+    if (outcome->left_out_count < ARRAY_LEN(outcome->left_out)) {
+        struct left_out *left_out = &outcome->left_out[outcome->left_out_count++];
+        snprintf(left_out->variant, sizeof left_out->variant, "%s", variant->name);
+        left_out->reason = reason;
+    }
+    return true;
+}
+
 enum status outcome_add(struct outcome *outcome, const struct variant *variant, const unsigned *choice,
                         struct error *err)
 {
@@ -147,6 +170,8 @@ enum status outcome_add(struct outcome *outcome, const struct variant *variant, 
     if (outcome_find(outcome, run.label) != NULL)
         return STATUS_OK;
     TRY(configure(outcome, variant, choice, &run.configuration, err));
+    if (leave_out(outcome, variant, &run.configuration))
+        return STATUS_OK;
     if (choice != NULL)
         memcpy(run.choice, choice, outcome->sweep_count * sizeof *choice);
     if (outcome->laboratory != NULL)

@@ -294,6 +294,9 @@ enum status outcome_result(struct outcome *outcome, json_t **out, struct error *
         complete &= outcome->run[i].job->state == JOB_DONE;
     }
     json_object_set_new(result, "complete", json_boolean(complete));
+    for (unsigned i = 0; i < outcome->left_out_count; i++)
+        result_finding(result, "left out: %s: %s", outcome->left_out[i].variant,
+                       outcome->left_out[i].reason.text);
     result_views(outcome, result);
     result_published(outcome, result);
     result_expectations(outcome, result);

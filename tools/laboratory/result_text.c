@@ -1,6 +1,8 @@
 /* Results in text, and the table of runs for CSV: all from a result's JSON (docs/experiments.md). */
 #include "tools/laboratory/result.h"
 
+#include "tools/laboratory/order.h"
+
 #include "base/check.h"
 #include "tools/laboratory/bounds.h"
 #include "tools/report_diff.h"
@@ -199,6 +201,9 @@ void result_text(const json_t *result, FILE *out)
     json_array_foreach (json_object_get(result, "findings"), i, item)
         fprintf(out, "%s  %s\n", i ? "" : "\nFound\n", json_string_value(item));
     print_expectations(result, out);
+    if (json_object_get(result, "order") != NULL)
+        fputc('\n', out);
+    order_text(result, out);
     published_text(json_object_get(result, "published"), out);
     print_failures(result, out);
 }
