@@ -1,33 +1,74 @@
 /* The jump cache: from where the guest jumps to, to host code, in translated code itself.
  *
- * What the meaning of a target depends on: CPU mode, base of CS, and which page the target's linear page is.
- * Each combination gets a number, the space. When a code page's mapping is dropped (tlb.code_epoch of the
- * mode's privilege) the mode gets a new number; when numbers run out, the cache is cleared.
+ * What the meaning of a target depends on: CPU mode, base of CS, and which guest-physical page the target's
+ * page is. Each combination gets a number that it keeps as long as numbers last, and a matching key names the
+ * number. Which numbers count at present is said by places: one for each 256th page of targets, of each set
+ * of places; a CPU mode has one set. When a code page's mapping is dropped (tlb.code_epoch of the mode's
+ * privilege) its places say nothing; a page that code is fetched from again, and is the one that it was, gets
+ * its number back, and all that was known of it counts again. So a CR3 load costs a lookup for each page of
+ * code, not for each target.
  *
  * Direct jumps, whose target is known to be canonical: the slot is chosen by the target, and its key matches
  * when target + salt + key is zero. The salt is the number, above the bits that canonical addresses differ
- * in, so two spaces never share a sum. Indirect jumps may go anywhere, so a key is the target alone, and the
- * number takes part in the choice of the slot: the same target has another slot in each space.
+ * in, so two numbers never share a sum. Indirect jumps may go anywhere, so a key is the target alone, and the
+ * number takes part in the choice of the slot: the same target has another slot under each number.
  *
  * Slots are chosen by low bits of the target, with those above added: functions start at multiples of 16.
  *
- * Invariant: a key that matches in the present space belongs to a unit that block_at_rip() would find for the
- * target, with no page walk. */
+ * An instruction that lies in two pages depends on a second page, of which its number does not speak. What is
+ * found for it is its guard, which looks into a slot of its own, with a salt that changes whenever the places
+ * are emptied.
+ *
+ * Invariants: (1) a key that matches under a number that counts belongs to a unit that block_at_rip() would
+ * find for the target, with no page walk, or leads to a guard; (2) a unit is in the indirect table under
+ * unit->number only, and in the direct one where jump_cache_remove() looks. */
 #include "binxlate/priv.h"
+
+/* No number counts; the first is 1. Some are never given out. */
+enum { NUMBER_NONE = 0, NUMBERS_MAX = UINT16_MAX - 4 };
+
+static uint64_t salt_of(uint64_t number)
+{
+    return number << JUMP_KEY_SHIFT;
+}
 
 static uint64_t indirect_slot(uint64_t name, uint64_t number)
 {
     return (jump_slot(name) + number) % JUMP_SLOTS;
 }
 
-/* Of a direct slot: no canonical target matches it, because there is no number 0. */
-enum { NO_KEY = 0 };
+/* Keys of empty slots match under a number that is never given out, if at all. */
+#define NO_KEY (0 - salt_of(UINT16_MAX))
 
-/* Of indirect slot `n`: what has this slot under number 0 only. */
-static uint64_t no_key(uint64_t n)
+static uint64_t no_key(uint64_t slot)
 {
-    uint64_t page = (n - ((n & 15) << PAGE_SHIFT)) % JUMP_SLOTS;
+    uint64_t start = slot - UINT16_MAX; /* jump_slot() of the target */
+    uint64_t page = (start - ((start & 15) << PAGE_SHIFT)) % JUMP_SLOTS;
     return 0 - (page << PAGE_SHIFT);
+}
+
+/* ---- Places ---- */
+
+static void forget_places(struct translator *t, unsigned set)
+{
+    struct jump_set *owner = &t->set[set];
+    struct jump_places *places = &t->frame->places[set];
+    if (owner->count < JUMP_PLACES_NOTED)
+        for (unsigned i = 0; i < owner->count; i++)
+            places->salt[owner->used[i]] = salt_of(NUMBER_NONE);
+    else
+        memset(places->salt, 0, sizeof places->salt);
+    owner->count = 0;
+    places->crossing_salt = salt_of(NUMBER_NONE);
+}
+
+static void place_fill(struct translator *t, unsigned set, unsigned place, unsigned number)
+{
+    struct jump_set *owner = &t->set[set];
+    uint64_t *salt = &t->frame->places[set].salt[place];
+    if (*salt == salt_of(NUMBER_NONE) && owner->count < JUMP_PLACES_NOTED)
+        owner->used[owner->count++] = (uint16_t)place;
+    *salt = salt_of(number);
 }
 
 void jump_cache_clear(struct translator *t)
@@ -36,26 +77,64 @@ void jump_cache_clear(struct translator *t)
         t->frame->direct.key[n] = NO_KEY;
         t->frame->indirect.key[n] = no_key(n);
     }
-    memset(t->space, 0, sizeof t->space);
-    t->spaces = 0;
+    for (unsigned set = 0; set < JUMP_SETS; set++)
+        forget_places(t, set);
+    memset(t->identity, 0, sizeof t->identity);
+    t->numbers = 0;
 }
 
 void jump_cache_salt(struct translator *t)
 {
     const struct cpu *cpu = t->cpu;
     uint64_t epoch = cpu->tlb.code_epoch[cpu->cpl == 3], base = cpu->seg_base[CS];
-    struct jump_space *space = &t->space[(cpu->mode ^ base >> 4) % JUMP_SPACES];
-    if (UNLIKELY(space->number == 0 || space->epoch != epoch || space->base != base ||
-                 space->mode != cpu->mode)) {
-        if (t->spaces == UINT16_MAX)
-            jump_cache_clear(t);
-        *space = (struct jump_space){.epoch = epoch, .base = base, .mode = cpu->mode, .number = ++t->spaces};
+    unsigned set = jump_set(cpu->mode);
+    struct jump_set *owner = &t->set[set];
+    if (UNLIKELY(owner->epoch != epoch || owner->base != base || owner->mode != cpu->mode)) {
+        forget_places(t, set);
+        owner->epoch = epoch;
+        owner->base = base;
+        owner->mode = cpu->mode;
     }
     if (cpu->cpl != 3)
         sites_check_pages(t, base == 0 ? epoch : PAGES_APART);
-    t->frame->number = space->number;
-    t->frame->salt = (uint64_t)space->number << JUMP_KEY_SHIFT;
 }
+
+/* That of a page of targets which lies in one guest-physical page, at `phys`. */
+static unsigned number_of(struct translator *t, uint64_t page, uint64_t phys)
+{
+    const struct jump_set *owner = &t->set[jump_set(t->cpu->mode)];
+    /* Where bases are not those of pages, a page of targets lies in two: its number holds for now only. */
+    bool whole = (owner->base & PAGE_MASK) == 0;
+    struct jump_identity want = {.page = page,
+                                 .phys = whole ? phys & ~PAGE_MASK : 0,
+                                 .base = owner->base,
+                                 .epoch = whole ? 0 : owner->epoch,
+                                 .mode = owner->mode};
+    uint64_t hash = (page ^ want.phys << 7 ^ want.base ^ want.epoch ^ (uint64_t)want.mode << 40) *
+                    UINT64_C(0x9E3779B97F4A7C15);
+    struct jump_identity *is = &t->identity[hash >> 32 & (JUMP_IDENTITIES - 1)];
+    if (is->number == 0 || is->page != want.page || is->phys != want.phys || is->base != want.base ||
+        is->epoch != want.epoch || is->mode != want.mode) {
+        *is = want;
+        is->number = (uint16_t)++t->numbers;
+        t->page_of[is->number] = page;
+    }
+    return is->number;
+}
+
+/* The number of the page that the unit begins in, which code was just fetched from. */
+static unsigned arrive(struct translator *t, const struct translation_unit *unit, uint64_t name)
+{
+    unsigned set = jump_set(t->cpu->mode), place = jump_place(name);
+    unsigned number = (unsigned)(t->frame->places[set].salt[place] >> JUMP_KEY_SHIFT);
+    if (number != NUMBER_NONE && t->page_of[number] == name >> PAGE_SHIFT)
+        return number;
+    number = number_of(t, name >> PAGE_SHIFT, unit->block->phys);
+    place_fill(t, set, place, number);
+    return number;
+}
+
+/* ---- Slots ---- */
 
 static void put(struct jump_table *table, uint64_t slot, uint64_t key, uint64_t host)
 {
@@ -63,36 +142,63 @@ static void put(struct jump_table *table, uint64_t slot, uint64_t key, uint64_t 
     table->host[slot] = host;
 }
 
-void jump_cache_add(struct translator *t, const struct translation_unit *unit, bool direct)
+static uint64_t host_of(const struct translator *t, uint32_t at)
 {
-    struct xlat_frame *frame = t->frame;
-    uint64_t name = jump_name(unit->block->mode, unit->rip);
-    uint64_t host = (uintptr_t)(t->code.execute + unit->entry);
-    if (direct)
-        put(&frame->direct, jump_slot(name), 0 - (name + frame->salt), host);
-    else
-        put(&frame->indirect, indirect_slot(name, frame->number), 0 - name, host);
+    return (uintptr_t)(t->code.execute + at);
+}
+
+static void remove_direct(struct translator *t, uint64_t slot, uint64_t host)
+{
+    if (t->frame->direct.host[slot] == host)
+        t->frame->direct.key[slot] = NO_KEY;
+}
+
+static void remove_indirect(struct translator *t, const struct translation_unit *unit, uint64_t name)
+{
+    uint64_t slot = indirect_slot(name, unit->number);
+    if (t->frame->indirect.host[slot] == host_of(t, unit->guard))
+        t->frame->indirect.key[slot] = no_key(slot);
+}
+
+void jump_cache_add(struct translator *t, struct translation_unit *unit, bool direct)
+{
+    uint64_t name = jump_name(unit->block->mode, unit->rip), guard = host_of(t, unit->guard);
+    if (t->numbers >= NUMBERS_MAX)
+        jump_cache_clear(t);
+    unsigned number = arrive(t, unit, name);
+    if (direct) {
+        put(&t->frame->direct, jump_slot(name), 0 - (name + salt_of(number)), guard);
+    } else {
+        if (unit->number != number)
+            remove_indirect(t, unit, name);
+        put(&t->frame->indirect, indirect_slot(name, number), 0 - name, guard);
+        unit->number = (uint16_t)number;
+    }
+    if (!block_crosses(unit->block))
+        return;
+    struct jump_places *places = &t->frame->places[jump_set(t->cpu->mode)];
+    if (places->crossing_salt == salt_of(NUMBER_NONE))
+        places->crossing_salt = salt_of(++t->numbers);
+    put(&t->frame->direct, jump_crossing_slot(name), 0 - (name + places->crossing_salt),
+        host_of(t, unit->entry));
 }
 
 bool jump_cache_find(const struct translator *t, uint32_t *at)
 {
     const struct jump_table *table = &t->frame->indirect;
-    uint64_t name = jump_name(t->cpu->mode, t->cpu->s.rip), slot = indirect_slot(name, t->frame->number);
+    uint64_t name = jump_name(t->cpu->mode, t->cpu->s.rip);
+    const struct jump_places *places = &t->frame->places[jump_set(t->cpu->mode)];
+    uint64_t slot = indirect_slot(name, places->salt[jump_place(name)] >> JUMP_KEY_SHIFT);
     if (table->key[slot] + name != 0)
         return false;
     *at = (uint32_t)(table->host[slot] - (uintptr_t)t->code.execute);
     return true;
 }
 
-/* If it is under an older number nothing finds it any more. */
 void jump_cache_remove(struct translator *t, const struct translation_unit *unit)
 {
-    struct jump_table *direct = &t->frame->direct, *indirect = &t->frame->indirect;
-    uint64_t name = jump_name(unit->block->mode, unit->rip), slot = jump_slot(name);
-    uint64_t host = (uintptr_t)(t->code.execute + unit->entry);
-    if (direct->host[slot] == host)
-        direct->key[slot] = NO_KEY;
-    slot = indirect_slot(name, t->space[unit->block->mode].number);
-    if (indirect->host[slot] == host)
-        indirect->key[slot] = no_key(slot);
+    uint64_t name = jump_name(unit->block->mode, unit->rip);
+    remove_direct(t, jump_slot(name), host_of(t, unit->guard));
+    remove_direct(t, jump_crossing_slot(name), host_of(t, unit->entry));
+    remove_indirect(t, unit, name);
 }

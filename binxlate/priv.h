@@ -38,7 +38,10 @@ enum {
     NEAR_SIZES = 6,   /* 1 to 32 bytes */
     NEAR_SAMPLE = 64, /* misses */
     NEAR_SUSPECTS = 64,
-    JUMP_SPACES = 1 << 11,
+    JUMP_PLACES = 1 << 16,
+    JUMP_PLACES_NOTED = 1 << 12,
+    JUMP_SETS = 8,
+    JUMP_IDENTITIES = 1 << 12,
     CODE_REGIONS_MAX = 16,
     DEFAULT_THRESHOLD = 24,       /* executions before a block is translated */
     CODE_REGION_LEAST = 96 << 10, /* more than the longest unit */
@@ -55,7 +58,6 @@ struct xlat_frame {
     int64_t sti_budget;    /* when host code last made a shadow; 0: it did not since it was entered */
     uint64_t host_stack;   /* of the dispatcher, while in host code */
     uint64_t exit;         /* index of the site by which host code was left */
-    uint64_t salt;         /* of the jump cache, see jump_cache.c */
     uint64_t target;       /* where enter goes */
     uint64_t temp[FRAME_TEMPS];
     uint64_t shared[SHARE_GROUPS]; /* host address of a shared check's lowest byte, see share.h */
@@ -81,12 +83,15 @@ struct xlat_frame {
     uint64_t near_credit;             /* misses to the next sample; 0: that is why host code was left */
     uint8_t near_filled[NEAR_SAMPLE]; /* by the credit that was left: which page was filled */
     uint8_t near_nothing[PAGE_SIZE];
-    uint64_t number; /* of the present space, see jump_cache.c */
     /* For calls about modelled caches (timed.c): what they are about, and what they must not lose. */
     uint64_t timed_address, timed_keep;
     uint32_t timed_what;
     uint32_t pad3;
     uint64_t line_mask[NEAR_SIZES]; /* as near_mask, of an offset in a line */
+    /* jump_cache.c: the numbers that count, as salts; 0: none. */
+    struct jump_places {
+        uint64_t salt[JUMP_PLACES], crossing_salt;
+    } places[JUMP_SETS];
     struct jump_table {
         uint64_t key[JUMP_SLOTS];  /* -(target + salt), -target, or what cannot match */
         uint64_t host[JUMP_SLOTS]; /* host address */
@@ -129,6 +134,7 @@ struct translation_unit {
     uint32_t guard;                /* where linked jumps go: `entry`, or first a look whether that is right */
     uint32_t cost, count;          /* cycles and instructions paid on entry */
     uint32_t incoming;             /* first site linked to it */
+    uint16_t number;               /* under which the jump cache has it for indirect jumps; 0: not */
     bool seen;                     /* host code was left from it */
     bool x87;                      /* its code uses the host's x87 unit */
     bool vectors;                  /* from its first vector instruction on they are in host registers */
@@ -183,13 +189,20 @@ struct translator {
 
     uint64_t window_instructions; /* s.instructions where its count is zero */
 
-    /* jump_cache.c: by CPU mode and base of CS, what the code page mappings were when it got its number. */
-    struct jump_space {
+    /* jump_cache.c: whose the places are, for which base of CS and epoch; which of them say something. */
+    struct jump_set {
+        unsigned mode, count;
         uint64_t epoch, base;
+        uint16_t used[JUMP_PLACES_NOTED];
+    } set[JUMP_SETS];
+    /* By hash; 0: no number. */
+    struct jump_identity {
+        uint64_t page, phys, base, epoch;
         unsigned mode;
-        uint16_t number; /* 0: none */
-    } space[JUMP_SPACES];
-    uint16_t spaces;
+        uint16_t number;
+    } identity[JUMP_IDENTITIES];
+    uint64_t page_of[UINT16_MAX]; /* by number */
+    uint32_t numbers;             /* given out */
 
     /* cache.c: the sites of kind SITE_PAGE that were linked since the supervisor's code pages moved last,
      * with the epoch since then. */
@@ -251,9 +264,10 @@ void sites_check_pages(struct translator *t, uint64_t epoch);
 /* ---- jump_cache.c ---- */
 
 void jump_cache_clear(struct translator *t);
-/* Before entering host code: the salt of the present mode and code mappings. */
+/* Before entering host code: only numbers of the present mode and code mappings count. */
 void jump_cache_salt(struct translator *t);
-void jump_cache_add(struct translator *t, const struct translation_unit *unit, bool direct);
+/* Of a unit that is at rip, after jump_cache_salt(). */
+void jump_cache_add(struct translator *t, struct translation_unit *unit, bool direct);
 /* The host code for rip, if the jump cache has it among the targets of indirect jumps. */
 bool jump_cache_find(const struct translator *t, uint32_t *at) MUST_CHECK;
 void jump_cache_remove(struct translator *t, const struct translation_unit *unit);
@@ -267,6 +281,24 @@ static inline uint64_t jump_name(unsigned mode, uint64_t rip)
 static inline uint64_t jump_slot(uint64_t name)
 {
     return (name + (name >> PAGE_SHIFT)) % JUMP_SLOTS;
+}
+
+/* Where the guard of an instruction in two pages looks. */
+static inline uint64_t jump_crossing_slot(uint64_t name)
+{
+    return (jump_slot(name) + 1) % JUMP_SLOTS;
+}
+
+static inline unsigned jump_place(uint64_t name)
+{
+    return name >> PAGE_SHIFT & (JUMP_PLACES - 1);
+}
+
+/* The places of a CPU mode. Modes that share a set take it from each other. */
+static inline unsigned jump_set(unsigned mode)
+{
+    bool user = (mode >> MODE_CPL_SHIFT & 3) == 3, code64 = (mode & MODE_CODE_MASK) == MODE_CODE64;
+    return user | code64 << 1 | ((mode & MODE_FPU_GUARD) != 0) << 2;
 }
 
 /* ---- near.c ---- */

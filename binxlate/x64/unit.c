@@ -130,13 +130,20 @@ static bool same_page(const struct x64_unit *x, uint64_t target)
     return ((base + target) & ~PAGE_MASK) == ((base + here) & ~PAGE_MASK);
 }
 
-/* To another page: by the jump cache, if it has the target under the present salt. */
-static void jump_by_cache(struct x64_unit *x, uint64_t target)
+static struct x64_mem places_field(const struct x64_unit *x, size_t member)
+{
+    size_t set = jump_set(x->block->mode) * sizeof(struct jump_places);
+    return x64_frame_field(offsetof(struct xlat_frame, places) + set + member);
+}
+
+/* To where this slot of the jump cache says, if it has the target under this salt. */
+static void jump_by_slot(struct x64_unit *x, uint64_t target, uint64_t slot, struct x64_mem salt)
 {
     struct x64_asm *a = &x->a;
-    uint64_t name = jump_name(x->block->mode, target), slot = jump_slot(name) * sizeof(uint64_t);
+    uint64_t name = jump_name(x->block->mode, target);
+    slot *= sizeof(uint64_t);
     x64_load(a, 8, X_T0, x64_frame_field(offsetof(struct xlat_frame, direct.key) + slot));
-    x64_load(a, 8, X_T1, FRAME_FIELD(salt));
+    x64_load(a, 8, X_T1, salt);
     if (name == (uint64_t)(int32_t)name) {
         x64_lea(a, 8, X_TEST, x64_indexed(X_T0, X_T1, 0, (int32_t)name));
     } else {
@@ -149,6 +156,22 @@ static void jump_by_cache(struct x64_unit *x, uint64_t target)
     x64_leave_by(x, x64_jmp32(a), &site);
     x64_here8(a, hit);
     x64_jmp_mem(a, x64_frame_field(offsetof(struct xlat_frame, direct.host) + slot));
+}
+
+/* To another page. */
+static void jump_by_cache(struct x64_unit *x, uint64_t target)
+{
+    uint64_t name = jump_name(x->block->mode, target);
+    size_t salt = offsetof(struct jump_places, salt) + jump_place(name) * sizeof(uint64_t);
+    jump_by_slot(x, target, jump_slot(name), places_field(x, salt));
+}
+
+/* To the unit's own entry, if both its pages are mapped as they were. */
+static void emit_guard(struct x64_unit *x)
+{
+    uint64_t name = jump_name(x->block->mode, x->unit->rip);
+    struct x64_mem salt = places_field(x, offsetof(struct jump_places, crossing_salt));
+    jump_by_slot(x, x->unit->rip, jump_crossing_slot(name), salt);
 }
 
 /* Code that runs over the end of the canonical addresses goes to one that is none. */
@@ -199,12 +222,16 @@ void x64_goto_indirect(struct x64_unit *x, enum branch_kind kind, void (*commit)
     struct x64_asm *a = &x->a;
     struct x64_mem key = x64_frame_field(offsetof(struct xlat_frame, indirect.key));
     struct x64_mem host = x64_frame_field(offsetof(struct xlat_frame, indirect.host));
+    struct x64_mem number = places_field(x, offsetof(struct jump_places, salt) + JUMP_KEY_SHIFT / 8);
+    number.index = X_T1;
+    number.scale = 3;
     key.scale = host.scale = 3;
     key.index = host.index = X_TEST;
     if (x->code == 4)
         x64_rr(a, 0x63, 8, X_T0, X_T0); /* movsxd t0, t0d */
-    x64_load(a, 4, X_T1, FRAME_FIELD(number));
     x64_shrx(a, 8, X_TEST, X_T0, X_FRAME);
+    x64_rr(a, OP_0F | 0xB7, 4, X_T1, X_TEST); /* movzx t1d, cx: the place */
+    x64_rm(a, OP_0F | 0xB7, 4, X_T1, number); /* movzx t1d, word */
     x64_lea(a, 4, X_T1, x64_indexed(X_T1, X_T0, 0, 0));
     x64_lea(a, 4, X_TEST, x64_indexed(X_TEST, X_T1, 0, 0));
     x64_rr(a, OP_0F | 0xB7, 4, X_TEST, X_TEST);
@@ -335,7 +362,7 @@ static void emit_entry(struct x64_unit *x)
     uint8_t *spent, *absent;
     uint32_t guard = offset_of(x, a->at);
     if (block_crosses(x->block))
-        jump_by_cache(x, x->unit->rip);
+        emit_guard(x);
     spent = a->at;
     x64_leave_by(x, x64_jmp32(a), &site);
     site.kind = SITE_X87;

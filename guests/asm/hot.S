@@ -230,6 +230,30 @@ test_mappings:
     JUMP frame0, 0x100, 0x1000
     JUMP frame2, 0x100, 0xF00
     FUNCTION frame2, 0x30000, 0xF00
+    /* Frame 0 is away while one of its functions is written, and comes back. */
+    FUNCTION frame0, 3, 0x20
+    FUNCTION frame1, 0x300, 0x20
+    TEST "a code page that was known is written while another is there"
+    movl $WINDOW + 0x20, %edx
+1:
+    MAP 0, frame0, P
+    call *%edx
+    addl %eax, %ebx
+    call *%edi
+    addl %eax, %ebx
+    call *%edi
+    addl %eax, %ebx
+    MAP 0, frame1, P
+    call *%edi
+    addl %eax, %ebx
+    call *%edx
+    addl %eax, %ebx
+    incl frame0 + 1
+    LOOP 1b
+    SHOW "sum", %ebx, 8
+    FUNCTION frame0, 2
+    FUNCTION frame1, 0x200
+
     TEST "a jump's target page remapped"
     movl $WINDOW + 0x100, %edi
 1:
@@ -365,6 +389,27 @@ test_crossing:
     call *%edi
     addl %eax, %ebx
     MAP 1, frame2, P | W
+    call *%edi
+    addl %eax, %ebx
+    LOOP 1b
+    SHOW "sum", %ebx, 8
+
+    TEST "its second page is remapped, and its first is known"
+    FUNCTION frame0, 0x20000
+1:
+    MAP 1, frame1, P | W
+    movl %cr3, %eax
+    movl %eax, %cr3
+    movl $WINDOW, %edx
+    call *%edx
+    addl %eax, %ebx
+    call *%edi
+    addl %eax, %ebx
+    MAP 1, frame2, P | W
+    movl %cr3, %eax
+    movl %eax, %cr3
+    call *%edx
+    addl %eax, %ebx
     call *%edi
     addl %eax, %ebx
     LOOP 1b
