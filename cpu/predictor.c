@@ -81,7 +81,9 @@ static void to_front(struct predictor_entry *set, unsigned way)
 static struct predictor_entry *look_up(const struct predictor *predictor, uint64_t address)
 {
     struct predictor_entry *set = set_of(predictor, address);
-    for (unsigned way = 0; way < predictor->config.ways; way++)
+    if (LIKELY(set->address == address + 1))
+        return set;
+    for (unsigned way = 1; way < predictor->config.ways; way++)
         if (set[way].address == address + 1) {
             to_front(set, way);
             return set;
@@ -182,7 +184,7 @@ static uint32_t pop(struct predictor *predictor, uint64_t target)
 
 /* ---- Interface ---- */
 
-uint32_t predictor_branch(struct predictor *predictor, const struct branch *branch)
+static uint32_t execute(struct predictor *predictor, const struct branch *branch)
 {
     switch (branch->kind) {
     case BRANCH_CONDITIONAL: return conditional(predictor, branch);
@@ -195,20 +197,40 @@ uint32_t predictor_branch(struct predictor *predictor, const struct branch *bran
     return 0;
 }
 
+static bool is_certain(const struct predictor_entry *entry, bool taken)
+{
+    return entry->history == (taken ? HISTORY_MASK : 0) && counter_of(entry) == (taken ? COUNTER_MAX : 0);
+}
+
+/* Of a branch that was just executed: it is first in its set, or not there. */
+static unsigned quiet_now(const struct predictor_entry *first, const struct branch *branch)
+{
+    if (first->address != branch->address + 1)
+        return branch->kind == BRANCH_CONDITIONAL ? QUIET_FORWARD : 0;
+    if (is_certain(first, true))
+        return QUIET_TAKEN;
+    return is_certain(first, false) ? QUIET_FORWARD | QUIET_BACKWARD : 0;
+}
+
+struct predicted predictor_branch(struct predictor *predictor, const struct branch *branch)
+{
+    const struct predictor_entry *first = set_of(predictor, branch->address);
+    uint64_t before = first->address;
+    uint32_t cycles = execute(predictor, branch);
+    return (struct predicted){.cycles = cycles,
+                              .quiet = quiet_now(first, branch),
+                              .displaced = before != first->address ? before - 1 : UINT64_MAX};
+}
+
 bool predictor_is_quiet(const struct predictor *predictor, uint64_t address, bool taken, bool backward)
 {
     const struct predictor_entry *set = set_of(predictor, address);
     if (set[0].address == address + 1)
-        return set[0].history == (taken ? HISTORY_MASK : 0) && counter_of(set) == (taken ? COUNTER_MAX : 0);
+        return is_certain(set, taken);
     for (unsigned way = 1; way < predictor->config.ways; way++)
         if (set[way].address == address + 1)
             return false;
     return !taken && !backward;
-}
-
-uint64_t predictor_first(const struct predictor *predictor, uint64_t address)
-{
-    return set_of(predictor, address)->address - 1;
 }
 
 uint64_t predictor_hash(const struct predictor *predictor, uint64_t seed)

@@ -10,7 +10,8 @@
  * branches, returns in the buffer. Far transfers, interrupts and faults are not predicted; their price holds
  * that.
  *
- * Invariant: predictor_is_quiet() says for which outcome a branch would change nothing and cost nothing. */
+ * Invariant: predictor_is_quiet() says for which outcome a branch would change nothing and cost nothing, and
+ * so does what predictor_branch() returns, as far as it says so. */
 #ifndef CROSSPAGE_CPU_PREDICTOR_H
 #define CROSSPAGE_CPU_PREDICTOR_H
 
@@ -72,13 +73,20 @@ void predictor_destroy(struct predictor *predictor);
 /* It knows nothing; counts stay. */
 void predictor_clear(struct predictor *predictor);
 
-/* A branch was executed: cycles lost. */
-uint32_t predictor_branch(struct predictor *predictor, const struct branch *branch);
+/* What a branch did. */
+struct predicted {
+    uint32_t cycles;    /* lost */
+    unsigned quiet;     /* enum quiet: what it may do next time, changing nothing and costing nothing */
+    uint64_t displaced; /* the branch that was first in the set before; UINT64_MAX: none, or this one */
+};
+
+enum quiet { QUIET_TAKEN = 1, QUIET_FORWARD = 2, QUIET_BACKWARD = 4 }; /* not taken, by where it would go */
+
+/* A branch was executed. */
+struct predicted predictor_branch(struct predictor *predictor, const struct branch *branch);
 
 /* Would a conditional branch, or a direct one (taken), with this outcome change nothing and cost nothing? */
 bool predictor_is_quiet(const struct predictor *predictor, uint64_t address, bool taken, bool backward);
-/* The branch that is first in the set of `address`; UINT64_MAX: none. */
-uint64_t predictor_first(const struct predictor *predictor, uint64_t address);
 
 uint64_t predictor_hash(const struct predictor *predictor, uint64_t seed);
 bool predictor_equal(const struct predictor *a, const struct predictor *b);

@@ -10,6 +10,7 @@
 
 #include "cpu/flags.h"
 #include "cpu/operand.h"
+#include "cpu/timing_priv.h"
 
 /* Where a run of elements begins and which way it goes. */
 struct run {
@@ -31,14 +32,45 @@ static uint64_t elements_in_page(const struct cpu *cpu, const struct insn *insn,
     return room / size;
 }
 
+/* With modelled caches: those that stay in its line, if touching that again changes nothing. As that can hold
+ * of several lines at a time, a run of several is as good as its iterations one by one. */
+static uint64_t elements_in_line(struct cpu *cpu, const struct insn *insn, unsigned seg, uint64_t offset,
+                                 unsigned size)
+{
+    uint64_t linear = mem_linear(cpu, seg, offset), bytes = timing_line_bytes(cpu->timing);
+    uint64_t in_line = linear & (bytes - 1);
+    if (in_line + size > bytes || !timing_is_quiet(cpu, linear))
+        return 0;
+    uint64_t in_page = elements_in_page(cpu, insn, seg, offset, size);
+    uint64_t count = cpu->s.rflags & FLAG_DF ? in_line / size + 1 : (bytes - in_line) / size;
+    return count < in_page ? count : in_page;
+}
+
+static struct run find_timed_run(struct cpu *cpu, const struct insn *insn, unsigned seg, uint64_t offset,
+                                 unsigned size, enum access access)
+{
+    unsigned flat = access == ACCESS_READ ? cpu->flat : cpu->flat_write;
+    struct run run = {.host = NULL};
+    if ((flat >> seg & 1) != 0)
+        run.host = tlb_hit(&cpu->tlb.map[cpu->cpl == 3], mem_linear(cpu, seg, offset), size, access);
+    if (run.host != NULL)
+        run.count = elements_in_line(cpu, insn, seg, offset, size);
+    if (run.count == 0)
+        run.host = NULL;
+    return run;
+}
+
 static struct run find_run(struct cpu *cpu, const struct insn *insn, unsigned seg, unsigned reg,
                            unsigned size, enum access access, uint64_t most)
 {
     uint64_t offset = gpr_read(cpu, reg, insn->addr_size);
-    struct run run = {.host = mem_hit(cpu, seg, offset, size, access)};
-    if (run.host == NULL)
-        return run;
-    run.count = elements_in_page(cpu, insn, seg, offset, size);
+    struct run run = {.host = NULL};
+    if (cpu->timing != NULL) {
+        run = find_timed_run(cpu, insn, seg, offset, size, access);
+    } else {
+        run.host = mem_hit(cpu, seg, offset, size, access);
+        run.count = run.host != NULL ? elements_in_page(cpu, insn, seg, offset, size) : 0;
+    }
     if (run.count > most)
         run.count = most;
     return run;

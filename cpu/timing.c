@@ -323,25 +323,46 @@ void timing_data(struct cpu *cpu, const struct timing_piece *piece, bool store)
         cpu->s.clock += timing_touch_line(cpu, touch, line);
 }
 
+bool timing_is_quiet(const struct cpu *cpu, uint64_t linear)
+{
+    const struct hierarchy *hierarchy = &cpu->timing->hierarchy;
+    const struct tlb_entry *entry = tlb_find(&cpu->tlb, cpu->cpl == 3, linear);
+    const uint8_t *frame = entry != NULL ? memory_frame(cpu->memory, entry->page) : NULL;
+    if (frame == NULL)
+        return false;
+    const struct timing_page page = timing_page_of(cpu, linear, entry);
+    bool first = !timing_has_tlbs(cpu) ||
+                 hierarchy_page_is_first(hierarchy, TOUCH_LOAD, page.linear, page.page_shift, page.global);
+    return first &&
+           hierarchy_line_is_first(hierarchy, TOUCH_LOAD, timing_address(cpu, frame + (linear & PAGE_MASK)));
+}
+
 /* ---- Branches ---- */
+
+/* The slot has the key of this branch if, and only if, it `is` quiet; another one's stays. */
+static void set_branch(uint64_t *slot, uint64_t key, uint64_t none, bool is)
+{
+    if (is)
+        *slot = key;
+    else if (*slot == key)
+        *slot = none;
+}
 
 uint32_t timing_predict(struct cpu *cpu, const struct branch *branch)
 {
-    struct predictor *predictor = &cpu->timing->predictor;
     struct timing_filter *filter = &cpu->filter;
-    uint64_t address = branch->address, first = predictor_first(predictor, address), key = 0 - address;
-    uint32_t cycles = predictor_branch(predictor, branch);
-    unsigned slot = filter_branch(address);
-    cpu->timing->spent.branch += cycles;
-    if (first != predictor_first(predictor, address))
-        forget_branch(filter, first);
-    forget_branch(filter, address);
-    if (predictor_is_quiet(predictor, address, true, false))
-        filter->taken_key[slot] = key;
-    for (unsigned backward = 0; backward < 2; backward++)
-        if (predictor_is_quiet(predictor, address, false, backward != 0))
-            filter->passed_key[backward][slot] = key;
-    return cycles;
+    struct predicted predicted = predictor_branch(&cpu->timing->predictor, branch);
+    uint64_t key = 0 - branch->address;
+    unsigned slot = filter_branch(branch->address);
+    cpu->timing->spent.branch += predicted.cycles;
+    if (predicted.displaced != UINT64_MAX)
+        forget_branch(filter, predicted.displaced);
+    set_branch(&filter->taken_key[slot], key, no_branch(slot), (predicted.quiet & QUIET_TAKEN) != 0);
+    set_branch(&filter->passed_key[false][slot], key, no_branch(slot),
+               (predicted.quiet & QUIET_FORWARD) != 0);
+    set_branch(&filter->passed_key[true][slot], key, no_branch(slot),
+               (predicted.quiet & QUIET_BACKWARD) != 0);
+    return predicted.cycles;
 }
 
 void timing_branch(struct cpu *cpu, const struct insn *insn, enum branch_kind kind, bool taken,

@@ -49,6 +49,8 @@ uint32_t timing_touch_page(struct cpu *cpu, enum touch touch, const struct timin
 uint32_t timing_touch_line(struct cpu *cpu, enum touch touch, uint64_t address);
 /* Note that the line in `slot` may be in the filter as long as this page stays first in its set. */
 void timing_note(struct timing *timing, enum touch touch, const struct timing_page *page, unsigned slot);
+/* Would an access to the line of data at `linear` change nothing and cost nothing? */
+bool timing_is_quiet(const struct cpu *cpu, uint64_t linear);
 /* The line of code at page->linear is first in its set, as is its page. */
 void timing_note_code(struct cpu *cpu, const struct timing_page *page);
 

@@ -28,16 +28,21 @@ static uint32_t conditional(struct predictor *predictor, uint64_t address, bool 
                                   .address = address,
                                   .next = address + 2,
                                   .target = backward ? address - 8 : address + 8};
-    uint32_t price = predictor_branch(predictor, &branch);
-    cr_expect(!quiet || (price == 0 && predictor_hash(predictor, 0) == hash));
-    return price;
+    struct predicted predicted = predictor_branch(predictor, &branch);
+    cr_expect(!quiet || (predicted.cycles == 0 && predictor_hash(predictor, 0) == hash));
+    cr_expect_eq((predicted.quiet & QUIET_TAKEN) != 0, predictor_is_quiet(predictor, address, true, false));
+    cr_expect_eq((predicted.quiet & QUIET_FORWARD) != 0,
+                 predictor_is_quiet(predictor, address, false, false));
+    cr_expect_eq((predicted.quiet & QUIET_BACKWARD) != 0,
+                 predictor_is_quiet(predictor, address, false, true));
+    return predicted.cycles;
 }
 
 static uint32_t other(struct predictor *predictor, enum branch_kind kind, uint64_t address, uint64_t target)
 {
     const struct branch branch = {
         .kind = kind, .taken = true, .address = address, .next = address + 5, .target = target};
-    return predictor_branch(predictor, &branch);
+    return predictor_branch(predictor, &branch).cycles;
 }
 
 Test(predictor, static_prediction_by_direction)
@@ -95,14 +100,15 @@ Test(predictor, the_least_recently_used_branch_goes)
     struct predictor p = create();
     cr_expect_eq(other(&p, BRANCH_DIRECT, 0x1000, 1), DECODED);
     cr_expect_eq(other(&p, BRANCH_DIRECT, 0x1020, 1), DECODED);
-    cr_expect_eq(predictor_first(&p, 0x1000), 0x1020);
     cr_expect(!predictor_is_quiet(&p, 0x1000, true, false));
     cr_expect_eq(other(&p, BRANCH_DIRECT, 0x1000, 1), 0);
     cr_expect(predictor_is_quiet(&p, 0x1000, true, false));
     cr_expect_eq(other(&p, BRANCH_DIRECT, 0x1040, 1), DECODED);
     cr_expect_eq(other(&p, BRANCH_DIRECT, 0x1020, 1), DECODED, "it was least recently used");
     cr_expect_eq(other(&p, BRANCH_DIRECT, 0x1010, 1), DECODED, "the other set");
-    cr_expect_eq(predictor_first(&p, 0x2010), 0x1010);
+    const struct branch branch = {.kind = BRANCH_DIRECT, .taken = true, .address = 0x1000, .target = 1};
+    cr_expect_eq(predictor_branch(&p, &branch).displaced, 0x1020);
+    cr_expect_eq(predictor_branch(&p, &branch).displaced, UINT64_MAX);
     predictor_destroy(&p);
 }
 
