@@ -34,12 +34,15 @@ fail() {
 hash() { sha256sum | cut -d ' ' -f 1; }
 value() { sed -n "s/^  \"$1\": \"\{0,1\}\([0-9a-f]*\).*/\1/p" "$work/stats"; }
 
-# run HYPERVISOR,PROFILE GUEST-WORDS [OPTION...]: prints the result as words; "-" for a file that was not asked for.
+# run HYPERVISOR,PROFILE[,TIMING] GUEST-WORDS [OPTION...]: prints the result as words; "-" for a file that was not
+# asked for.
 run() {
-    kind=$1 words=$2
+    hypervisor=${1%%,*} profile=${1#*,} timing='' words=$2
+    case $profile in *,*) timing="-timing ${profile#*,}" profile=${profile%,*} ;; esac
     shift 2
     rm -f "$work/trace" "$work/pcap" "$work/stats"
-    (cd "$work" && $slowly timeout 600 "$crosspage" run -hypervisor "${kind%,*}" -profile "${kind#*,}" -cpu pentium3 -m 32 \
+    # shellcheck disable=SC2086
+    (cd "$work" && $slowly timeout 600 "$crosspage" run -hypervisor "$hypervisor" -profile "$profile" $timing -cpu pentium3 -m 32 \
         -kernel nettest.elf -append "exit=acpi $words" -nic peer,model=pcnet -nographic -no-reboot -quiet -stats stats \
         "$@" </dev/null >serial 2>errors) || { echo "exit status $? $(head -n 3 "$work/errors")"; return; }
     trace=- pcap=-
@@ -84,14 +87,16 @@ send-hosted workstation,pc-733 total=200000 write=4096
 send-hosted-350 workstation,pc-350 total=100000 write=1460 descriptors=16
 receive-hosted workstation,pc-733 mode=recv total=200000 write=4096
 datagrams-hosted workstation,generic-2ghz mode=udp write=1472 total=147200
+send-cached none,pc-733,cache total=200000 write=4096
+send-cached-hosted workstation,pc-350,cache total=100000 write=4096
 END
 [ "$rebase" != --rebase ] || exit 0
 
 # ---- The same command in other circumstances ----
 
-kind=workstation,pc-733 words="total=200000 write=4096"
+words="total=200000 write=4096"
 # shellcheck disable=SC2086
-{
+for kind in workstation,pc-733 workstation,pc-733,cache; do
     first=$(run $kind "$words" $files)
     # Equal failures would be equal too.
     grep -q '^nettest: done' "$work/serial" || fail "no good end: $first"
@@ -107,6 +112,7 @@ kind=workstation,pc-733 words="total=200000 write=4096"
     slowly="nice -n 10"
     same "on a busy host" "$first" "$(run $kind "$words" $files)"
     quiet
-}
+    slowly=''
+done
 
 [ $failures -eq 0 ] || { echo "$failures failures"; exit 1; }

@@ -105,6 +105,20 @@ run 1 "unknown CPU model" -kernel "$elf" -cpu pentium9
 run 1 "profile" -kernel "$elf" -profile pc-9000
 run 1 "cost" -kernel "$elf" -cost switch.warp=1us
 run 1 "not a number" -kernel "$elf" -cost switch.cr3=fast
+run 1 "did you mean 'cache.l2-size'" -kernel "$elf" -cost cache.l3-size=1
+run 1 "not a whole number" -kernel "$elf" -cost cache.l2-ways=2.5
+run 1 "not a whole number" -kernel "$elf" -cost cache.l2-size=1us
+run 1 "l1d: the number of sets" -kernel "$elf" -timing cache -cost cache.l1d-size=3000
+run 1 "l1d: the number of sets" -kernel "$elf" -timing cache -cost cache.l1d-size=65536
+run 1 "dtlb: ways" -kernel "$elf" -timing cache -cost cache.dtlb-ways=1
+run 1 "a cache line has" -kernel "$elf" -timing cache -cost cache.line=512
+run 1 "power of two" -kernel "$elf" -timing cache -cost cache.line=0
+run 1 "branch target buffer" -kernel "$elf" -timing cache -cost cache.btb-entries=7
+run 1 "return stack" -kernel "$elf" -timing cache -cost cache.returns=3
+run 1 "cache.memory-load: more than" -kernel "$elf" -timing cache -cost cache.memory-load=1000000
+run 1 "cache.host-code-lines: more than" -kernel "$elf" -timing cache -cost cache.host-code-lines=1000000
+sed '/^\[cache\]/,/^$/d' "$(dirname "$0")/../../profiles/pc-733.ini" >"$work/bare.ini"
+run 1 "does not give 'cache.line'" -kernel "$elf" -timing cache -profile "$work/bare.ini"
 # A guest without a way to switch off halts with interrupts off; that is no success.
 for way in none workstation; do
     run 1 "guest halted for good" -kernel "$elf" -hypervisor $way -serial null -append "exit=none total=12q"
