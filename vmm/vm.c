@@ -258,15 +258,17 @@ static void on_dma_read(void *ctx, gpa_t addr, void *to, size_t size)
                  (unsigned long long)addr.v);
 }
 
-/* Memory is written beside the CPU's caches, which see it and drop their lines; or by the host's CPU for the
- * device that it emulates, whose price contains that, and which leaves the lines in the second level. */
+/* Memory is written beside the CPU's caches, which see it and drop their lines. Or, under a hosted monitor,
+ * by this CPU for the device that it emulates, at a price that contains that; then the lines are in the
+ * second level. */
 static void snoop(struct vm *vm, gpa_t addr, size_t size)
 {
+    bool emulated = vm->hv->host_interrupt != NULL;
     while (vm->cpu->timing != NULL && size > 0) {
         size_t room = PAGE_SIZE - (size_t)(addr.v & PAGE_MASK), part = size < room ? size : room;
         const uint8_t *frame = memory_frame(&vm->memory, addr);
         if (frame != NULL)
-            timing_written(vm->cpu, frame + (addr.v & PAGE_MASK), part, vm->host->world == WORLD_HOST);
+            timing_written(vm->cpu, frame + (addr.v & PAGE_MASK), part, emulated);
         addr.v += part;
         size -= part;
     }
