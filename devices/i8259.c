@@ -173,6 +173,14 @@ struct irq_wire i8259_input(struct device *pic, unsigned irq)
     return (struct irq_wire){.set = input_set, .ctx = self(pic), .line = irq};
 }
 
+struct i8259_registers i8259_registers(const struct device *device, unsigned number)
+{
+    const struct i8259_state *state =
+        (const struct i8259_state *)(const void *)((const char *)device + device->cls->state_offset);
+    const struct chip *chip = &state->chips[number];
+    return (struct i8259_registers){chip->irr, chip->imr, chip->isr, chip->elcr, chip->base};
+}
+
 bool i8259_pending(const struct device *device)
 {
     const struct i8259_state *state =

@@ -17,6 +17,12 @@ struct irq_wire i8259_input(struct device *pic, unsigned irq);
  * vector (IR7 of the chip that was asked), as the chip does it. */
 uint8_t i8259_acknowledge(struct device *pic);
 
+/* What a monitor shows of a chip (0 master, 1 slave). */
+struct i8259_registers {
+    uint8_t irr, imr, isr, elcr, base;
+};
+struct i8259_registers i8259_registers(const struct device *pic, unsigned chip);
+
 /* Level of the INT output. */
 bool i8259_pending(const struct device *pic);
 

@@ -172,8 +172,10 @@ static enum status prepare_second(struct run *run, struct error *err)
 static enum status open_debugger(struct run *run, struct error *err)
 {
     TRY(debugger_create(&run->debugger, &run->options.debugger, err));
-    const char *notice;
-    for (unsigned i = 0; (notice = debugger_notice(run->debugger, i)) != NULL; i++)
+    if (debugger_uses_stdio(run->debugger) && run_io_uses_terminal(run->io))
+        return status_fail(err, STATUS_BAD_INPUT, "only one of serial port, gdb and monitor can be on stdio");
+    char notice[DEBUGGER_NOTICE];
+    for (unsigned i = 0; debugger_notice(run->debugger, i, notice); i++)
         fprintf(stderr, "crosspage: %s\n", notice);
     return STATUS_OK;
 }

@@ -8,8 +8,8 @@
 
 /* Options that look at a run, or say where it leaves what it writes: a replay has its own. */
 static const char *const of_the_observer[] = {
-    "trace",   "pcap",  "stats",      "d",      "D",           "quiet", "engine", "record", "replay",
-    "symbols", "probe", "fast-paths", "sample", "probe-stack", "gdb",   "s",      "S"};
+    "trace",   "pcap",  "stats",      "d",      "D",           "quiet", "engine",  "record", "replay",
+    "symbols", "probe", "fast-paths", "sample", "probe-stack", "gdb",   "monitor", "s",      "S"};
 /* Options that name a host's connection to the outside. */
 static const char *const connections[] = {"serial", "debugcon"};
 

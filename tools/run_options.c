@@ -555,6 +555,8 @@ const struct option run_option_table[] = {
     {"gdb", "tcp:[HOST]:PORT|unix:PATH|stdio", NULL, "let a gdb connect to the guest (target remote)",
      offsetof(struct run_options, debugger.gdb)},
     {"s", NULL, set_gdb, "same as -gdb tcp::1234"},
+    {"monitor", "stdio|tcp:[HOST]:PORT|unix:PATH|none", NULL, "commands about the guest ('help' lists them)",
+     offsetof(struct run_options, debugger.monitor)},
     {"S", NULL, NULL, "do not start before the debugger says so",
      offsetof(struct run_options, debugger.start_stopped)},
     {"stop-after", "SECONDS", set_stop_after, "end the run at this simulated time"},
@@ -647,11 +649,13 @@ enum status run_options_finish(struct run_options *options, bool *printed, struc
                            "-record does not write down what a gdb changes in the guest");
     if (options->check && options->record != NULL)
         return status_fail(err, STATUS_BAD_INPUT, "-engine check takes no input that could be recorded");
-    if (options->debugger.start_stopped && options->debugger.gdb == NULL)
-        return status_fail(err, STATUS_BAD_INPUT, "-S needs somebody who starts the guest: give -s or -gdb");
-    if (options->check && options->debugger.gdb != NULL)
+    if (options->debugger.start_stopped && options->debugger.gdb == NULL &&
+        !debugger_wants_monitor(&options->debugger))
         return status_fail(err, STATUS_BAD_INPUT,
-                           "-engine check runs by itself: a gdb wants one of the engines");
+                           "-S needs somebody who starts the guest: give -s, -gdb or -monitor");
+    if (options->check && (options->debugger.gdb != NULL || debugger_wants_monitor(&options->debugger)))
+        return status_fail(err, STATUS_BAD_INPUT,
+                           "-engine check runs by itself: -gdb and -monitor want one of the engines");
     TRY(check_probes(options, err));
     if (options->nographic && options->io.serial_count == 0)
         options->io.serial[options->io.serial_count++] = "stdio";
@@ -666,15 +670,11 @@ enum status run_options_finish_second(struct run_options *options, struct run_op
         bool given;
         const char *name;
     } whole[] = {
-        {options->lab.pcap != NULL, "pcap"},
-        {options->log_mask != 0, "d"},
-        {options->log_file != NULL, "D"},
-        {options->stop_after > 0, "stop-after"},
-        {options->record != NULL, "record"},
-        {options->replay != NULL, "replay"},
-        {options->debugger.gdb != NULL, "gdb"},
-        {options->debugger.start_stopped, "S"},
-        {options->check || first->check, "engine check"},
+        {options->lab.pcap != NULL, "pcap"},    {options->log_mask != 0, "d"},
+        {options->log_file != NULL, "D"},       {options->stop_after > 0, "stop-after"},
+        {options->record != NULL, "record"},    {options->replay != NULL, "replay"},
+        {options->debugger.gdb != NULL, "gdb"}, {options->debugger.monitor != NULL, "monitor"},
+        {options->debugger.start_stopped, "S"}, {options->check || first->check, "engine check"},
     };
     TRY(run_options_finish(options, printed, err));
     if (!*printed && options->wire_property != NULL)

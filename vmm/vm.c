@@ -357,6 +357,11 @@ void vm_ask_stop(struct vm *vm)
     cpu_stop_soon(vm->cpu);
 }
 
+void vm_ask_reset(struct vm *vm)
+{
+    on_reset(vm);
+}
+
 /* ---- Life ---- */
 
 /* Bare metal's map: PPN n is MPN n, with the VGA window and the space below 4 GB left out. */

@@ -51,6 +51,8 @@ enum vm_stop vm_run(struct vm *vm, cycle_t limit);
 
 /* Stop at the next instruction boundary; from a callback (console escape, signal flag). */
 void vm_ask_stop(struct vm *vm);
+/* The reset button, likewise. */
+void vm_ask_reset(struct vm *vm);
 uint32_t vm_exit_value(const struct vm *vm);
 
 struct board_pc *vm_board(struct vm *vm);

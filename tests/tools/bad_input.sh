@@ -63,7 +63,7 @@ damaged() {
 # ---- Command line ----
 refuse 2 "did you mean 'run'" rum
 refuse 2 "unknown command" xyzzy
-run 2 'give -s or -gdb' -S -kernel "$elf"
+run 2 'give -s, -gdb or -monitor' -S -kernel "$elf"
 run 1 'none of tcp' -gdb 1234 -kernel "$elf"
 run 1 'HOST.:PORT' -gdb tcp:1 -kernel "$elf"
 run 1 "unknown word 'client'" -gdb tcp::0,client -kernel "$elf"

@@ -26,6 +26,7 @@ delete
 stepi 100
 next
 info registers eip cr0 cr3
+monitor info status
 break tcp_send_control
 continue
 delete
@@ -52,7 +53,7 @@ for hypervisor in none workstation; do
     done
     cmp "$work/text.interp" "$work/text.translate"
     for expected in 'Breakpoint 1.*net_send_ip' '^#1 .* segment_send' '^#[0-9]* .* entry_common' 'Run till exit\|segment_send' \
-        'Hardware watchpoint 2: net.ip_id' '^New value = ' '^cr0 .*0x8' 'Breakpoint 3.*tcp_send_control' 'detached'; do
+        'Hardware watchpoint 2: net.ip_id' '^New value = ' '^cr0 .*0x8' '^stopped' 'Breakpoint 3.*tcp_send_control' 'detached'; do
         grep -q "$expected" "$work/text.interp" || { echo "FAIL: no '$expected' under $hypervisor:"; cat "$work/text.interp"; exit 1; }
     done
     echo "$hypervisor: $(wc -l <"$work/text.interp") lines of gdb's, no cycle's difference"

@@ -2,20 +2,38 @@
 #include "tools/debugger/debugger_priv.h"
 
 #include "base/check.h"
+#include "tools/debugger/monitor.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+static enum status open_links(struct debugger *debugger, const struct debugger_options *options,
+                              struct error *err)
+{
+    if (options->gdb != NULL)
+        TRY(gdb_open(&debugger->gdb, options->gdb, debugger, err));
+    if (debugger_wants_monitor(options))
+        TRY(monitor_open(&debugger->monitor, options->monitor, debugger, err));
+    return STATUS_OK;
+}
+
+bool debugger_wants_monitor(const struct debugger_options *options)
+{
+    return options->monitor != NULL && strcmp(options->monitor, "none") != 0;
+}
 
 enum status debugger_create(struct debugger **out, const struct debugger_options *options, struct error *err)
 {
     *out = NULL;
-    if (options->gdb == NULL)
+    if (options->gdb == NULL && !debugger_wants_monitor(options))
         return STATUS_OK;
     struct debugger *debugger = xcalloc(1, sizeof *debugger);
     debugger->stop_asked = options->start_stopped;
-    enum status status = gdb_open(&debugger->gdb, options->gdb, debugger, err);
+    debugger->held = options->start_stopped && options->gdb == NULL;
+    enum status status = open_links(debugger, options, err);
     if (status != STATUS_OK) {
         debugger_destroy(debugger);
         return status;
@@ -29,12 +47,46 @@ void debugger_destroy(struct debugger *debugger)
     if (debugger == NULL)
         return;
     gdb_close(debugger->gdb);
+    monitor_close(debugger->monitor);
     free(debugger);
 }
 
-const char *debugger_notice(const struct debugger *debugger, unsigned index)
+/* Those there are; the number of them. */
+enum { LINKS = 2 };
+static unsigned links_of(const struct debugger *debugger, struct link *links[LINKS])
 {
-    return debugger != NULL && index == 0 ? link_notice(gdb_link(debugger->gdb)) : NULL;
+    unsigned count = 0;
+    if (debugger->gdb != NULL)
+        links[count++] = gdb_link(debugger->gdb);
+    if (debugger->monitor != NULL)
+        links[count++] = monitor_link(debugger->monitor);
+    return count;
+}
+
+bool debugger_notice(const struct debugger *debugger, unsigned index, char text[DEBUGGER_NOTICE])
+{
+    if (debugger == NULL)
+        return false;
+    struct link *links[LINKS];
+    unsigned count = links_of(debugger, links);
+    for (unsigned i = 0; i < count; i++) {
+        if (link_notice(links[i]) == NULL || index-- != 0)
+            continue;
+        bool gdb = debugger->gdb != NULL && links[i] == gdb_link(debugger->gdb);
+        snprintf(text, DEBUGGER_NOTICE, "%s: %s", gdb ? "gdb" : "monitor", link_notice(links[i]));
+        return true;
+    }
+    return false;
+}
+
+bool debugger_uses_stdio(const struct debugger *debugger)
+{
+    struct link *links[LINKS];
+    unsigned count = debugger != NULL ? links_of(debugger, links) : 0;
+    for (unsigned i = 0; i < count; i++)
+        if (link_is_stdio(links[i]))
+            return true;
+    return false;
 }
 
 /* ---- Pauses ---- */
@@ -43,6 +95,8 @@ static void take_input(struct debugger *debugger)
 {
     if (debugger->gdb != NULL)
         gdb_input(debugger->gdb);
+    if (debugger->monitor != NULL)
+        monitor_input(debugger->monitor);
 }
 
 /* Wait for callers, and for the user's wish to end the run. */
@@ -50,11 +104,22 @@ static void stay_stopped(struct debugger *debugger)
 {
     enum { LOOK_MS = 200 };
     for (take_input(debugger); debugger->stopped; take_input(debugger)) {
-        const struct host_wait wait = link_wait(gdb_link(debugger->gdb));
-        host_stream_wait(&wait, 1, LOOK_MS);
-        if (debugger->stopped && debugger->io != NULL && run_io_asks_end(debugger->io))
+        struct link *links[LINKS];
+        struct host_wait waits[LINKS];
+        unsigned count = links_of(debugger, links);
+        for (unsigned i = 0; i < count; i++)
+            waits[i] = link_wait(links[i]);
+        host_stream_wait(waits, count, LOOK_MS);
+        if (debugger->io != NULL && run_io_asks_end(debugger->io))
             debugger_quit(debugger);
     }
+}
+
+/* A stop that nobody is there to end is none. */
+static bool is_stop(const struct debugger *debugger, const struct pause *pause)
+{
+    bool gdb = debugger->gdb != NULL && link_connected(gdb_link(debugger->gdb));
+    return debugger->stop_asked || (pause->reason != PAUSE_ASKED && gdb);
 }
 
 static bool on_pause(void *ctx, const struct pause *pause)
@@ -63,10 +128,11 @@ static bool on_pause(void *ctx, const struct pause *pause)
     debugger->changed = false;
     if (pause->reason == PAUSE_ASKED)
         take_input(debugger);
-    if (debugger->stop_asked || (pause->reason != PAUSE_ASKED && link_connected(gdb_link(debugger->gdb)))) {
+    if (is_stop(debugger, pause)) {
         debugger->stop_asked = false;
         debugger->stopped = true;
-        gdb_stopped(debugger->gdb, pause);
+        if (debugger->gdb != NULL)
+            gdb_stopped(debugger->gdb, pause);
         stay_stopped(debugger);
     }
     return debugger->changed;
@@ -81,14 +147,19 @@ void debugger_attach(struct debugger *debugger, struct lab *lab, struct log *log
     debugger->log = log;
     debugger->io = io;
     cpu_pauses_create(debugger->cpu, on_pause, debugger);
-    gdb_attach(debugger->gdb);
-    if (debugger->stop_asked)
-        cpu_pause_ask(debugger->cpu);
+    if (debugger->gdb != NULL)
+        gdb_attach(debugger->gdb);
+    cpu_pause_ask(debugger->cpu);
 }
 
 void debugger_poll(struct debugger *debugger)
 {
-    if (debugger == NULL || !(link_poll(gdb_link(debugger->gdb)) || debugger->stop_asked))
+    struct link *links[LINKS];
+    bool wanted = debugger != NULL && debugger->stop_asked;
+    unsigned count = debugger != NULL ? links_of(debugger, links) : 0;
+    for (unsigned i = 0; i < count; i++)
+        wanted |= link_poll(links[i]);
+    if (!wanted)
         return;
     if (debugger->cpu->s.activity == ACTIVITY_RUNNING)
         cpu_pause_ask(debugger->cpu);
@@ -98,13 +169,13 @@ void debugger_poll(struct debugger *debugger)
 
 void debugger_ended(struct debugger *debugger, int exit_status)
 {
-    if (debugger != NULL)
+    if (debugger != NULL && debugger->gdb != NULL)
         gdb_ended(debugger->gdb, exit_status);
 }
 
 void debugger_continue(struct debugger *debugger, bool step)
 {
-    debugger->stopped = false;
+    debugger->stopped = debugger->held = false;
     if (step)
         cpu_pause_step(debugger->cpu);
 }
@@ -138,7 +209,7 @@ static bool exists(const struct cpu *cpu, uint64_t linear)
     return linear <= UINT32_MAX;
 }
 
-static bool physical(struct cpu *cpu, uint64_t linear, gpa_t *addr)
+bool debugger_physical(struct cpu *cpu, uint64_t linear, gpa_t *addr)
 {
     struct translation t;
     uint32_t code;
@@ -162,7 +233,8 @@ bool debugger_read(struct debugger *debugger, uint64_t linear, void *to, size_t 
     gpa_t addr;
     for (size_t done = 0; done < size;) {
         size_t part = piece(linear + done, size - done);
-        if (!physical(cpu, linear + done, &addr) || !memory_read(cpu->memory, addr, bytes + done, part))
+        if (!debugger_physical(cpu, linear + done, &addr) ||
+            !memory_read(cpu->memory, addr, bytes + done, part))
             return false;
         done += part;
     }
@@ -175,11 +247,12 @@ bool debugger_write(struct debugger *debugger, uint64_t linear, const void *from
     const uint8_t *bytes = from;
     gpa_t addr;
     for (size_t done = 0; done < size; done += piece(linear + done, size - done))
-        if (!physical(cpu, linear + done, &addr))
+        if (!debugger_physical(cpu, linear + done, &addr))
             return false;
     for (size_t done = 0; done < size;) {
         size_t part = piece(linear + done, size - done);
-        if (!physical(cpu, linear + done, &addr) || !memory_write(cpu->memory, addr, bytes + done, part))
+        if (!debugger_physical(cpu, linear + done, &addr) ||
+            !memory_write(cpu->memory, addr, bytes + done, part))
             return false;
         done += part;
     }

@@ -15,8 +15,9 @@
 #include "hostworld/run_io.h"
 
 struct debugger_options {
-    const char *gdb;    /* link.h, or NULL */
-    bool start_stopped; /* -S */
+    const char *gdb;     /* link.h, or NULL */
+    const char *monitor; /* link.h, "none" or NULL */
+    bool start_stopped;  /* -S */
 };
 
 struct debugger;
@@ -25,8 +26,11 @@ struct debugger;
 enum status debugger_create(struct debugger **debugger, const struct debugger_options *options,
                             struct error *err) MUST_CHECK;
 void debugger_destroy(struct debugger *debugger);
-/* How to call: line `index`, NULL when there are no more. */
-const char *debugger_notice(const struct debugger *debugger, unsigned index);
+/* How to call: line `index`, false when there are no more. */
+enum { DEBUGGER_NOTICE = 200 };
+bool debugger_notice(const struct debugger *debugger, unsigned index, char text[DEBUGGER_NOTICE]);
+bool debugger_uses_stdio(const struct debugger *debugger);
+bool debugger_wants_monitor(const struct debugger_options *options);
 
 /* The guest, before it runs. `log` is told of changes; `io` knows when the user ends the run while the guest
  * is stopped. */

@@ -11,9 +11,11 @@ struct debugger {
     struct cpu *cpu;
     struct log *log;
     struct run_io *io;
-    struct gdb_stub *gdb; /* NULL: none */
+    struct gdb_stub *gdb;    /* NULL: none */
+    struct monitor *monitor; /* the same */
     bool stopped;
     bool stop_asked; /* stop at the next pause */
+    bool held;       /* by the monitor's word, or until it says so */
     bool changed;    /* in this pause: the guest's state, or that the run is to end */
 };
 
@@ -25,6 +27,7 @@ void debugger_quit(struct debugger *debugger);
 void debugger_note_change(struct debugger *debugger, const char *format, ...) PRINTF(2, 3);
 /* By linear address, through the guest's page tables, without touching A and D bits or devices. False: not
  * all of it is RAM that is mapped. */
+bool debugger_physical(struct cpu *cpu, uint64_t linear, gpa_t *addr) MUST_CHECK;
 bool debugger_read(struct debugger *debugger, uint64_t linear, void *to, size_t size) MUST_CHECK;
 bool debugger_write(struct debugger *debugger, uint64_t linear, const void *from, size_t size) MUST_CHECK;
 

@@ -27,6 +27,9 @@ struct gdb_stub {
     bool silent;       /* the packet being obeyed has no reply now */
 };
 
+/* A new reply; and its way out. */
+void gdb_begin(struct gdb_stub *stub);
+void gdb_send(struct gdb_stub *stub);
 /* In place of whatever reply has been begun. */
 void gdb_error(struct gdb_stub *stub);
 void gdb_ok_or_error(struct gdb_stub *stub, bool good);

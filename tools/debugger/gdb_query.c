@@ -2,6 +2,10 @@
  * know gets an empty reply, as the protocol says. */
 #include "tools/debugger/gdb_priv.h"
 
+#include "base/check.h"
+#include "tools/debugger/monitor.h"
+
+#include <stdlib.h>
 #include <string.h>
 
 static bool starts(const char **text, const char *with)
@@ -40,6 +44,32 @@ static void query_features(struct gdb_stub *stub, const char *at)
     packet_binary(&stub->reply, stub->xml + first, count);
 }
 
+/* `monitor TEXT`: what it says comes in front of the reply, in packets of its own. */
+static void query_command(struct gdb_stub *stub, const char *at)
+{
+    enum { PART = 2048 };
+    char line[PACKET_MAX / 2 + 1], *text = NULL;
+    size_t size = strlen(at) / 2;
+    if (!packet_bytes(&at, (uint8_t *)line, size) || *at != '\0') {
+        gdb_error(stub);
+        return;
+    }
+    line[size] = '\0';
+    FILE *out = open_memstream(&text, &size);
+    CHECK(out != NULL);
+    monitor_obey(stub->debugger, line, out);
+    CHECK(fclose(out) == 0);
+    for (size_t done = 0; done < size; done += PART) {
+        gdb_begin(stub);
+        packet_text(&stub->reply, "O");
+        packet_hex(&stub->reply, (const uint8_t *)text + done, size - done < PART ? size - done : PART);
+        gdb_send(stub);
+    }
+    free(text);
+    gdb_begin(stub);
+    packet_text(&stub->reply, "OK");
+}
+
 void gdb_query(struct gdb_stub *stub, const char *text)
 {
     if (starts(&text, "qSupported")) {
@@ -60,6 +90,8 @@ void gdb_query(struct gdb_stub *stub, const char *text)
     } else if (starts(&text, "qThreadExtraInfo,")) {
         const char *state = stub->debugger->cpu->s.activity == ACTIVITY_HALTED ? "CPU, halted" : "CPU";
         packet_hex(&stub->reply, (const uint8_t *)state, strlen(state));
+    } else if (starts(&text, "qRcmd,")) {
+        query_command(stub, text);
     } else if (starts(&text, "qSymbol:")) {
         packet_text(&stub->reply, "OK");
     }

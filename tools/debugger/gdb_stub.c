@@ -18,7 +18,7 @@ enum { INTERRUPT = 0x03 };
 
 /* ---- Replies ---- */
 
-static void send_packet(struct gdb_stub *stub)
+void gdb_send(struct gdb_stub *stub)
 {
     char *wire = xcalloc(1, PACKET_WIRE);
     size_t size = packet_finish(&stub->reply, wire);
@@ -26,7 +26,7 @@ static void send_packet(struct gdb_stub *stub)
     free(wire);
 }
 
-static void begin(struct gdb_stub *stub)
+void gdb_begin(struct gdb_stub *stub)
 {
     stub->reply.size = 0;
     stub->reply.overflow = false;
@@ -34,7 +34,7 @@ static void begin(struct gdb_stub *stub)
 
 void gdb_error(struct gdb_stub *stub)
 {
-    begin(stub);
+    gdb_begin(stub);
     packet_text(&stub->reply, "E01");
 }
 
@@ -321,7 +321,7 @@ static void obey(struct gdb_stub *stub)
 static void take_packet(struct gdb_stub *stub)
 {
     bool acknowledge = !stub->no_ack;
-    begin(stub);
+    gdb_begin(stub);
     stub->silent = false;
     if (acknowledge)
         link_put(stub->link, "+", 1);
@@ -329,7 +329,7 @@ static void take_packet(struct gdb_stub *stub)
     if (stub->reply.overflow)
         gdb_error(stub);
     if (!stub->silent)
-        send_packet(stub);
+        gdb_send(stub);
 }
 
 /* A new caller, or none any more. */
@@ -341,8 +341,8 @@ static void caller_changed(struct gdb_stub *stub)
     stub->reader.state = READ_IDLE;
     stub->no_ack = stub->tells_breaks = stub->interrupted = stub->answer_due = false;
     gdb_breaks_forget(stub);
-    debugger->stop_asked = stub->connected;
-    if (!stub->connected && debugger->stopped)
+    debugger->stop_asked = stub->connected || (debugger->stop_asked && debugger->held);
+    if (!stub->connected && debugger->stopped && !debugger->held)
         debugger_continue(debugger, false);
 }
 
@@ -357,7 +357,7 @@ static void take_byte(struct gdb_stub *stub, uint8_t byte)
         break;
     case PACKET_AGAIN:
         if (!stub->no_ack && stub->reply.size != 0)
-            send_packet(stub);
+            gdb_send(stub);
         break;
     case PACKET_INTERRUPT: break; /* it stands still */
     }
@@ -390,10 +390,10 @@ void gdb_stopped(struct gdb_stub *stub, const struct pause *pause)
     if (!stub->answer_due)
         return;
     stub->answer_due = false;
-    begin(stub);
+    gdb_begin(stub);
     stop_reply(stub);
     stub->interrupted = false;
-    send_packet(stub);
+    gdb_send(stub);
 }
 
 void gdb_ended(struct gdb_stub *stub, int exit_status)
@@ -401,10 +401,10 @@ void gdb_ended(struct gdb_stub *stub, int exit_status)
     const uint8_t byte = (uint8_t)exit_status;
     if (!link_connected(stub->link) || !stub->answer_due)
         return;
-    begin(stub);
+    gdb_begin(stub);
     packet_text(&stub->reply, "W");
     packet_hex(&stub->reply, &byte, 1);
-    send_packet(stub);
+    gdb_send(stub);
 }
 
 /* ---- Life ---- */
