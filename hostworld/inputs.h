@@ -19,14 +19,15 @@ enum replay_rule {
     REPLAY_EXACT,
     /* Counterfactual: an input answers what the guest has sent on the same port. It comes as long after the
      * guest has sent the last of that (so many lines, and so much of the line after) as it did in the
-     * recording, in simulated time; and, should the guest never send it, when the port has been silent for
-     * REPLAY_PATIENCE_S seconds more than that. Never before an input that it came after. */
+     * recording, in simulated time. Should the guest never send it, it comes when the port has been silent
+     * for REPLAY_PATIENCE times as long as in the recording between the input before and this one, and
+     * REPLAY_PATIENCE_S seconds. Never before an input that it came after. */
     REPLAY_ANSWER,
     /* Counterfactual: an input comes at its simulated time. */
     REPLAY_TIME,
 };
 
-enum { REPLAY_PATIENCE_S = 10 };
+enum { REPLAY_PATIENCE = 4, REPLAY_PATIENCE_S = 60 };
 
 struct inputs_config {
     struct host *host;

@@ -31,6 +31,13 @@ static tick_t latest(tick_t a, tick_t b)
     return a > b ? a : b;
 }
 
+/* How long the port may be silent before an input comes unasked. */
+static tick_t patience(const struct gate *gate, const struct input *input)
+{
+    return REPLAY_PATIENCE * ticks(gate->inputs, input->when - gate->before) +
+           ticks_from(gate->inputs->queue, REPLAY_PATIENCE_S, 1);
+}
+
 static void schedule(struct gate *gate)
 {
     const struct inputs *inputs = gate->inputs;
@@ -45,8 +52,7 @@ static void schedule(struct gate *gate)
     else if (gate->next < gate->answered)
         when = inputs->reached[gate->next] + ticks(inputs, input->since);
     else
-        when = latest(gate->sent, gate->given) + ticks(inputs, input->since) +
-               ticks_from(inputs->queue, REPLAY_PATIENCE_S, 1);
+        when = latest(gate->sent, gate->given) + patience(gate, input);
     event_schedule(inputs->queue, &gate->due, when);
 }
 
@@ -100,6 +106,7 @@ static void give_next(struct event *event, tick_t late)
     inputs->counts.given++;
     inputs->counts.impatient += gate->next >= gate->answered && inputs->config.rule == REPLAY_ANSWER;
     gate->given = inputs->queue->now;
+    gate->before = input->when;
     gate->next = own(gate, gate->next + 1);
     if (gate->answered < gate->next)
         gate->answered = gate->next;

@@ -18,6 +18,7 @@ struct gate {
     size_t next;     /* input of this port to be given, index in the recording */
     size_t answered; /* first one whose place the guest has not reached */
     tick_t given;    /* when the last one was */
+    tick_t before;   /* when it was in the recording, in its ticks */
 };
 
 struct inputs {
