@@ -2,6 +2,8 @@
 #define _GNU_SOURCE
 #include "base/host_stream.h"
 
+#include "base/check.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -10,6 +12,7 @@
 #include <pty.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -205,6 +208,31 @@ void host_stream_wait(const struct host_wait *list, unsigned count, unsigned mil
             pollers[used++] =
                 (struct pollfd){.fd = list[i].fd, .events = (short)(POLLIN | (list[i].write ? POLLOUT : 0))};
     poll(pollers, used, (int)milliseconds);
+}
+
+static short poll_bits(unsigned events)
+{
+    return (short)((events & HOST_POLL_IN ? POLLIN : 0) | (events & HOST_POLL_OUT ? POLLOUT : 0) |
+                   (events & HOST_POLL_URGENT ? POLLPRI : 0));
+}
+
+static unsigned poll_events(short bits)
+{
+    return (bits & POLLIN ? HOST_POLL_IN : 0u) | (bits & POLLOUT ? HOST_POLL_OUT : 0u) |
+           (bits & POLLPRI ? HOST_POLL_URGENT : 0u) | (bits & POLLERR ? HOST_POLL_ERROR : 0u) |
+           (bits & POLLHUP ? HOST_POLL_CLOSED : 0u);
+}
+
+bool host_poll(struct host_poll *list, unsigned count, unsigned milliseconds)
+{
+    struct pollfd *pollers = xcalloc(count + 1, sizeof *pollers);
+    for (unsigned i = 0; i < count; i++)
+        pollers[i] = (struct pollfd){.fd = list[i].fd, .events = poll_bits(list[i].wanted)};
+    bool good = poll(pollers, count, (int)milliseconds) >= 0 || errno == EINTR;
+    for (unsigned i = 0; i < count; i++)
+        list[i].got = good ? poll_events(pollers[i].revents) : 0;
+    free(pollers);
+    return good;
 }
 
 /* ---- Pseudo-terminals ---- */

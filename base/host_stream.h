@@ -40,6 +40,20 @@ struct host_wait {
 };
 void host_stream_wait(const struct host_wait *list, unsigned count, unsigned milliseconds);
 
+/* poll(2) on descriptors of somebody else's: what is wanted of each, and what there is. False: it failed. */
+enum host_poll_event {
+    HOST_POLL_IN = 1,
+    HOST_POLL_OUT = 2,
+    HOST_POLL_URGENT = 4,
+    HOST_POLL_ERROR = 8,
+    HOST_POLL_CLOSED = 16,
+};
+struct host_poll {
+    int fd;
+    unsigned wanted, got;
+};
+bool host_poll(struct host_poll *list, unsigned count, unsigned milliseconds);
+
 /* A pseudo-terminal in raw mode: its master, and the name to attach to. `slave` is kept open so that the
  * master survives the coming and going of terminals. */
 enum status host_pty_open(int *master, int *slave, char *name, size_t name_size,

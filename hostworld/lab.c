@@ -20,6 +20,7 @@ struct lab {
     uint64_t next_frame_id;
     struct wire *wire;
     struct peer *peer;       /* at the far end of the wire, or: */
+    struct net_user *user;   /* or: */
     struct horizon *horizon; /* site[1] is there */
     bool second_ended;
     enum vm_stop second_stop;
@@ -127,6 +128,14 @@ static void create_peer(struct lab *lab)
     if (is_local(&lab->site[0]))
         peer.latency_ns = 0;
     lab->peer = peer_create(&peer, wire_end(lab->wire, 1));
+}
+
+static enum status create_user(struct lab *lab, struct error *err)
+{
+    struct net_user_config user = lab->config.user_network;
+    user.queue = &lab->site[0].queue;
+    user.log = lab->config.log;
+    return net_user_create(&lab->user, &user, wire_end(lab->wire, 1), err);
 }
 
 /* ---- The second host ---- */
@@ -265,6 +274,8 @@ static enum status assemble(struct lab *lab, struct error *err)
         wire_shorten(lab->wire);
     if (lab->site_count == 2)
         create_horizon(lab);
+    else if (lab->wire != NULL && lab->config.user)
+        TRY(create_user(lab, err));
     else if (lab->wire != NULL)
         create_peer(lab);
     start_looking(lab);
@@ -294,6 +305,7 @@ enum status lab_destroy(struct lab *lab, struct error *err)
     for (unsigned i = 0; i < lab->site_count; i++)
         site_destroy_vm(&lab->site[i]);
     peer_destroy(lab->peer);
+    net_user_destroy(lab->user);
     wire_destroy(lab->wire);
     enum status status = pcapng_close(lab->pcap, err);
     for (unsigned i = lab->site_count; i-- > 0;) {

@@ -10,6 +10,7 @@
 
 #include "hostworld/inputs.h"
 #include "hostworld/hosted.h"
+#include "hostworld/net_user.h"
 #include "hostworld/peer.h"
 #include "vmm/vm.h"
 
@@ -39,7 +40,9 @@ struct lab_config {
     uint64_t coalesce_ns;
     enum host_nic_sent sent;
     struct peer_config peer;
-    const char *trace, *pcap; /* files to write, or NULL */
+    bool user;                           /* the real network at the far end, in place of the peer: */
+    struct net_user_config user_network; /* queue and log are the lab's */
+    const char *trace, *pcap;            /* files to write, or NULL */
     struct probe_config probe;
     /* A second PC at the far end of the wire, in place of the peer; NULL: the peer. Wire, peer, capture and
      * polling are the first's. */

@@ -373,17 +373,30 @@ static enum status parse_ip(const char *text, uint8_t ip[4], struct error *err)
     return STATUS_OK;
 }
 
+static enum status add_forward(struct run_options *options, const char *text, struct error *err)
+{
+    struct net_user_config *user = &options->lab.user_network;
+    if (user->forward_count == NET_USER_FORWARDS)
+        return status_fail(err, STATUS_BAD_INPUT, "more than %d hostfwd", NET_USER_FORWARDS);
+    TRY(net_user_check_forward(text, err));
+    user->forward[user->forward_count] = options->forward[user->forward_count];
+    snprintf(options->forward[user->forward_count++], sizeof options->forward[0], "%s", text);
+    return STATUS_OK;
+}
+
 static enum status nic_pair(void *target, const char *name, const char *value, struct error *err)
 {
-    static const char *const names[] = {"peer",  "none",     "model",          "mac",
-                                        "ip",    "rate",     "delay",          "latency",
-                                        "limit", "coalesce", "coalesce-delay", "sent"};
+    static const char *const names[] = {"peer",           "none",  "model",   "mac",     "ip",
+                                        "rate",           "delay", "latency", "limit",   "coalesce",
+                                        "coalesce-delay", "sent",  "user",    "hostfwd", "restrict"};
     static const char *const moments[] = {[HOST_NIC_SENT_LEFT] = "left",
                                           [HOST_NIC_SENT_FETCHED] = "fetched",
                                           [HOST_NIC_SENT_DRAINED] = "drained"};
     static const char *const models[] = {[NIC_PCNET] = "pcnet", [NIC_IDEAL] = "ideal"};
+    static const char *const switches[] = {"off", "on"};
     static const bool of_wire[ARRAY_LEN(names)] = {
-        [1] = true, [4] = true, [5] = true, [6] = true, [7] = true, [8] = true};
+        [1] = true, [4] = true,  [5] = true,  [6] = true, [7] = true,
+        [8] = true, [12] = true, [13] = true, [14] = true};
     struct run_options *options = target;
     struct lab_config *lab = &options->lab;
     unsigned index;
@@ -394,7 +407,16 @@ static enum status nic_pair(void *target, const char *name, const char *value, s
         options->wire_property = names[index];
     switch (index) {
     case 0:
-    case 1: lab->nic = index == 0; return STATUS_OK;
+    case 1:
+        lab->nic = index == 0;
+        lab->user = false;
+        return STATUS_OK;
+    case 12: lab->nic = lab->user = true; return STATUS_OK;
+    case 13: return add_forward(options, value, err);
+    case 14:
+        TRY(one_of(value, switches, ARRAY_LEN(switches), &index, err));
+        lab->user_network.restricted = index == 1;
+        return STATUS_OK;
     case 2:
         TRY(one_of(value, models, ARRAY_LEN(models), &index, err));
         lab->nic_model = (enum nic_model)index;
@@ -511,8 +533,8 @@ const struct option run_option_table[] = {
     {"drive", "file=F[,index=N,media=disk|cdrom,snapshot=on,readonly=on]", set_drive, "an IDE drive"},
     {"snapshot", NULL, NULL, "keep writes to disks in memory, never in the files",
      offsetof(struct run_options, io.snapshot)},
-    {"nic", "peer|none[,model=pcnet|ideal,mac=M,ip=A,rate=Mb/s,delay=ns]", set_nic,
-     "NIC on a wire to a simulated peer"},
+    {"nic", "peer|user|none[,model=pcnet|ideal,mac=M,ip=A,rate=Mb/s,delay=ns]", set_nic,
+     "NIC on a wire to a simulated peer, or to the host's network (user[,hostfwd=tcp::P-:P,restrict=on])"},
     {"device", "NAME", set_device, "isa-debug-exit is always present"},
     {"serial", "stdio|file:F|tcp:H:P[,server]|pty|null", add_serial, "next serial port (first: COM1)"},
     {"serial-pace", "auto|baud|instant", set_serial_pace,
@@ -649,6 +671,12 @@ enum status run_options_finish(struct run_options *options, bool *printed, struc
                            "-record does not write down what a gdb changes in the guest");
     if (options->check && options->record != NULL)
         return status_fail(err, STATUS_BAD_INPUT, "-engine check takes no input that could be recorded");
+    if (!options->lab.user &&
+        (options->lab.user_network.forward_count != 0 || options->lab.user_network.restricted))
+        return status_fail(err, STATUS_BAD_INPUT, "hostfwd and restrict are of -nic user");
+    if (options->lab.user && (options->check || options->record != NULL || options->replay != NULL))
+        return status_fail(err, STATUS_BAD_INPUT,
+                           "what comes by -nic user is not recorded, and differs in each run");
     if (options->debugger.start_stopped && options->debugger.gdb == NULL &&
         !debugger_wants_monitor(&options->debugger))
         return status_fail(err, STATUS_BAD_INPUT,
@@ -676,6 +704,9 @@ enum status run_options_finish_second(struct run_options *options, struct run_op
         {options->debugger.gdb != NULL, "gdb"}, {options->debugger.monitor != NULL, "monitor"},
         {options->debugger.start_stopped, "S"}, {options->check || first->check, "engine check"},
     };
+    if (first->lab.user)
+        return status_fail(err, STATUS_BAD_INPUT,
+                           "-nic user: the host's network is at the other end, not a second host");
     TRY(run_options_finish(options, printed, err));
     if (!*printed && options->wire_property != NULL)
         return status_fail(err, STATUS_BAD_INPUT, "-nic %s is of the whole run: give it before the '--'",

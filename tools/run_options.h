@@ -26,6 +26,7 @@ struct run_options {
     unsigned parsing_index;
     char parsing_file[RUN_PATH], drive_file[BOARD_DRIVES][RUN_PATH]; /* file= without its doubled commas */
     char hypervisor[32];
+    char forward[NET_USER_FORWARDS][64]; /* hostfwd= */
 };
 
 void run_options_default(struct run_options *options);
