@@ -74,8 +74,8 @@ static void place_fill(struct translator *t, unsigned set, unsigned place, unsig
 void jump_cache_clear(struct translator *t)
 {
     for (uint64_t n = 0; n < JUMP_SLOTS; n++) {
-        t->frame->direct.key[n] = NO_KEY;
-        t->frame->indirect.key[n] = no_key(n);
+        t->frame->direct[n].key = NO_KEY;
+        t->frame->indirect[n].key = no_key(n);
     }
     for (unsigned set = 0; set < JUMP_SETS; set++)
         forget_places(t, set);
@@ -136,12 +136,6 @@ static unsigned arrive(struct translator *t, const struct translation_unit *unit
 
 /* ---- Slots ---- */
 
-static void put(struct jump_table *table, uint64_t slot, uint64_t key, uint64_t host)
-{
-    table->key[slot] = key;
-    table->host[slot] = host;
-}
-
 static uint64_t host_of(const struct translator *t, uint32_t at)
 {
     return (uintptr_t)(t->code.execute + at);
@@ -149,15 +143,15 @@ static uint64_t host_of(const struct translator *t, uint32_t at)
 
 static void remove_direct(struct translator *t, uint64_t slot, uint64_t host)
 {
-    if (t->frame->direct.host[slot] == host)
-        t->frame->direct.key[slot] = NO_KEY;
+    if (t->frame->direct[slot].host == host)
+        t->frame->direct[slot].key = NO_KEY;
 }
 
 static void remove_indirect(struct translator *t, const struct translation_unit *unit, uint64_t name)
 {
     uint64_t slot = indirect_slot(name, unit->number);
-    if (t->frame->indirect.host[slot] == host_of(t, unit->guard))
-        t->frame->indirect.key[slot] = no_key(slot);
+    if (t->frame->indirect[slot].host == host_of(t, unit->guard))
+        t->frame->indirect[slot].key = no_key(slot);
 }
 
 void jump_cache_add(struct translator *t, struct translation_unit *unit, bool direct)
@@ -167,11 +161,11 @@ void jump_cache_add(struct translator *t, struct translation_unit *unit, bool di
         jump_cache_clear(t);
     unsigned number = arrive(t, unit, name);
     if (direct) {
-        put(&t->frame->direct, jump_slot(name), 0 - (name + salt_of(number)), guard);
+        t->frame->direct[jump_slot(name)] = (struct jump_slot){0 - (name + salt_of(number)), guard};
     } else {
         if (unit->number != number)
             remove_indirect(t, unit, name);
-        put(&t->frame->indirect, indirect_slot(name, number), 0 - name, guard);
+        t->frame->indirect[indirect_slot(name, number)] = (struct jump_slot){0 - name, guard};
         unit->number = (uint16_t)number;
     }
     if (!block_crosses(unit->block))
@@ -179,19 +173,19 @@ void jump_cache_add(struct translator *t, struct translation_unit *unit, bool di
     struct jump_places *places = &t->frame->places[jump_set(t->cpu->mode)];
     if (places->crossing_salt == salt_of(NUMBER_NONE))
         places->crossing_salt = salt_of(++t->numbers);
-    put(&t->frame->direct, jump_crossing_slot(name), 0 - (name + places->crossing_salt),
-        host_of(t, unit->entry));
+    t->frame->direct[jump_crossing_slot(name)] =
+        (struct jump_slot){0 - (name + places->crossing_salt), host_of(t, unit->entry)};
 }
 
 bool jump_cache_find(const struct translator *t, uint32_t *at)
 {
-    const struct jump_table *table = &t->frame->indirect;
     uint64_t name = jump_name(t->cpu->mode, t->cpu->s.rip);
     const struct jump_places *places = &t->frame->places[jump_set(t->cpu->mode)];
-    uint64_t slot = indirect_slot(name, places->salt[jump_place(name)] >> JUMP_KEY_SHIFT);
-    if (table->key[slot] + name != 0)
+    uint64_t number = places->salt[jump_place(name)] >> JUMP_KEY_SHIFT;
+    const struct jump_slot *slot = &t->frame->indirect[indirect_slot(name, number)];
+    if (slot->key + name != 0)
         return false;
-    *at = (uint32_t)(table->host[slot] - (uintptr_t)t->code.execute);
+    *at = (uint32_t)(slot->host - (uintptr_t)t->code.execute);
     return true;
 }
 

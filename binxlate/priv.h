@@ -92,10 +92,10 @@ struct xlat_frame {
     struct jump_places {
         uint64_t salt[JUMP_PLACES], crossing_salt;
     } places[JUMP_SETS];
-    struct jump_table {
-        uint64_t key[JUMP_SLOTS];  /* -(target + salt), -target, or what cannot match */
-        uint64_t host[JUMP_SLOTS]; /* host address */
-    } direct, indirect;
+    struct jump_slot {
+        uint64_t key;  /* -(target + salt), -target, or what cannot match */
+        uint64_t host; /* host address */
+    } direct[JUMP_SLOTS], indirect[JUMP_SLOTS];
 };
 
 enum site_kind {

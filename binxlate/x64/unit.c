@@ -141,8 +141,8 @@ static void jump_by_slot(struct x64_unit *x, uint64_t target, uint64_t slot, str
 {
     struct x64_asm *a = &x->a;
     uint64_t name = jump_name(x->block->mode, target);
-    slot *= sizeof(uint64_t);
-    x64_load(a, 8, X_T0, x64_frame_field(offsetof(struct xlat_frame, direct.key) + slot));
+    slot *= sizeof(struct jump_slot);
+    x64_load(a, 8, X_T0, x64_frame_field(offsetof(struct xlat_frame, direct[0].key) + slot));
     x64_load(a, 8, X_T1, salt);
     if (name == (uint64_t)(int32_t)name) {
         x64_lea(a, 8, X_TEST, x64_indexed(X_T0, X_T1, 0, (int32_t)name));
@@ -155,7 +155,7 @@ static void jump_by_slot(struct x64_unit *x, uint64_t target, uint64_t slot, str
     struct site site = {.kind = SITE_JUMP, .unit = x->unit, .target = target};
     x64_leave_by(x, x64_jmp32(a), &site);
     x64_here8(a, hit);
-    x64_jmp_mem(a, x64_frame_field(offsetof(struct xlat_frame, direct.host) + slot));
+    x64_jmp_mem(a, x64_frame_field(offsetof(struct xlat_frame, direct[0].host) + slot));
 }
 
 /* To another page. */
@@ -220,8 +220,8 @@ void x64_goto(struct x64_unit *x, uint64_t target)
 void x64_goto_indirect(struct x64_unit *x, enum branch_kind kind, void (*commit)(struct x64_unit *x))
 {
     struct x64_asm *a = &x->a;
-    struct x64_mem key = x64_frame_field(offsetof(struct xlat_frame, indirect.key));
-    struct x64_mem host = x64_frame_field(offsetof(struct xlat_frame, indirect.host));
+    struct x64_mem key = x64_frame_field(offsetof(struct xlat_frame, indirect[0].key));
+    struct x64_mem host = x64_frame_field(offsetof(struct xlat_frame, indirect[0].host));
     struct x64_mem number = places_field(x, offsetof(struct jump_places, salt) + JUMP_KEY_SHIFT / 8);
     number.index = X_T1;
     number.scale = 3;
@@ -235,6 +235,7 @@ void x64_goto_indirect(struct x64_unit *x, enum branch_kind kind, void (*commit)
     x64_lea(a, 4, X_T1, x64_indexed(X_T1, X_T0, 0, 0));
     x64_lea(a, 4, X_TEST, x64_indexed(X_TEST, X_T1, 0, 0));
     x64_rr(a, OP_0F | 0xB7, 4, X_TEST, X_TEST);
+    x64_lea(a, 4, X_TEST, x64_indexed(X_TEST, X_TEST, 0, 0));
     x64_load(a, 8, X_T1, host);
     x64_load(a, 8, X_TEST, key);
     x64_lea(a, 8, X_TEST, x64_indexed(X_TEST, X_T0, 0, 0));
