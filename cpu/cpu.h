@@ -84,6 +84,15 @@ struct cpu {
     /* Derived, outside 64-bit mode, [0] to read and [1] to write: what plus offset and size - 1 is negative
      * when the access needs no check but paging. */
     int64_t seg_reach[2][SREG_COUNT];
+    /* What CS and SS were when the four above were derived from them, privilege apart; outside 64-bit mode.
+     */
+    struct segment derived_from[SS + 1];
+    /* For segment_load_quick(): what loading a selector gave when its descriptor was `raw` and CPL `cpl`. */
+    struct segment_memo {
+        uint64_t raw; /* 0: nothing */
+        struct segment segment;
+        uint8_t cpl;
+    } segment_memo[SREG_COUNT][2];
     uint64_t linear_mask;    /* derived: 32 bits outside 64-bit mode */
     uint64_t code_bound;     /* derived: the highest offset that code in CS may reach */
     struct tlb_map *tlb_map; /* derived: maps[] for this CPL */

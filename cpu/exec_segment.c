@@ -109,19 +109,33 @@ static bool segment_equal(const struct segment *a, const struct segment *b)
     return a->base == b->base && a->limit == b->limit && a->selector == b->selector && a->attr == b->attr;
 }
 
+/* What the selector stands for in protected mode. The same few are loaded again and again, and mostly their
+ * descriptors are what they were. */
+static bool segment_at_hand(struct cpu *cpu, unsigned n, uint16_t selector, struct segment *segment)
+{
+    struct segment_memo *memo = &cpu->segment_memo[n][selector >> 3 & 1];
+    struct descriptor d;
+    if (!descriptor_at_hand(cpu, selector, &d))
+        return false;
+    if (memo->raw != d.low || memo->segment.selector != selector || memo->cpl != cpu->cpl) {
+        if (!readable_from(cpu, &d, selector & 3) || !descriptor_present(&d))
+            return false;
+        *memo = (struct segment_memo){d.low, descriptor_segment(&d, selector), cpu->cpl};
+    }
+    *segment = memo->segment;
+    return true;
+}
+
 bool segment_load_quick(struct cpu *cpu, unsigned n, uint16_t selector)
 {
-    struct segment segment = segment_null(selector, 0), old = cpu->s.seg[n];
-    struct descriptor d;
+    struct segment segment, old = cpu->s.seg[n];
     unsigned mode = cpu->mode;
-    if (mode & MODE_REAL) {
+    if (mode & MODE_REAL)
         segment = segment_real(cpu, n, selector);
-    } else if (!selector_is_null(selector)) {
-        if (!descriptor_at_hand(cpu, selector, &d) || !readable_from(cpu, &d, selector & 3) ||
-            !descriptor_present(&d))
-            return false;
-        segment = descriptor_segment(&d, selector);
-    }
+    else if (selector_is_null(selector))
+        segment = segment_null(selector, 0);
+    else if (!segment_at_hand(cpu, n, selector, &segment))
+        return false;
     if (segment_equal(&segment, &old))
         return true;
     cpu->s.seg[n] = segment;

@@ -54,6 +54,8 @@ static bool data_is_flat(const struct cpu *cpu)
     return cpu->long64 || ((seg[DS].base | seg[ES].base | seg[SS].base) == 0 && (seg[SS].attr & SEG_DB) != 0);
 }
 
+enum { STACK_MODE = MODE_STACK16 | MODE_FLAT };
+
 static unsigned stack_mode(const struct cpu *cpu)
 {
     bool stack16 = !cpu->long64 && (cpu->s.seg[SS].attr & SEG_DB) == 0;
@@ -63,6 +65,13 @@ static unsigned stack_mode(const struct cpu *cpu)
 static bool fast_accesses(const struct cpu *cpu)
 {
     return cpu->config.fast_paths && !cpu->align_check;
+}
+
+/* Is what derive_segment() makes of CS or SS there already? As long as nothing else changed. */
+static bool is_derived(const struct cpu *cpu, unsigned n)
+{
+    const struct segment *now = &cpu->s.seg[n], *from = &cpu->derived_from[n];
+    return now->base == from->base && now->limit == from->limit && ((now->attr ^ from->attr) & ~SEG_DPL) == 0;
 }
 
 static void derive_segment(struct cpu *cpu, unsigned n)
@@ -75,6 +84,8 @@ static void derive_segment(struct cpu *cpu, unsigned n)
     cpu->seg_base[n] = based ? segment->base : 0;
     if (n == CS)
         cpu->code_bound = code_bound(cpu);
+    if (n <= SS)
+        cpu->derived_from[n] = *segment;
     cpu->flat = (uint8_t)((cpu->flat & others) | (flatness & FLAT_READ) << n);
     cpu->flat_write = (uint8_t)((cpu->flat_write & others) | flatness >> 1 << n);
     cpu->seg_reach[0][n] = reach(segment, (permits & FLAT_READ) != 0);
@@ -84,7 +95,8 @@ static void derive_segment(struct cpu *cpu, unsigned n)
 void cpu_update_segment(struct cpu *cpu, unsigned n)
 {
     derive_segment(cpu, n);
-    cpu->mode = (cpu->mode & ~(unsigned)(MODE_FLAT | MODE_STACK16)) | stack_mode(cpu);
+    if (n != FS && n != GS)
+        cpu->mode = (cpu->mode & ~(unsigned)STACK_MODE) | stack_mode(cpu);
 }
 
 /* All of them. In 64-bit mode, where system calls happen, descriptors hardly matter. */
@@ -179,14 +191,15 @@ void cpu_update_privilege(struct cpu *cpu)
         cpu_update_mode(cpu);
         return;
     }
+    unsigned old_stack = cpu->mode & STACK_MODE;
     derive_privilege(cpu, stack_dpl(cpu), 0, cpu->mode & GUARDS);
     if (cpu->long64 != old_long64 || fast_accesses(cpu) != old_fast) {
         derive_segments(cpu);
+    } else if (cpu->long64 || (is_derived(cpu, CS) && is_derived(cpu, SS))) {
+        cpu->mode |= old_stack;
     } else {
-        if (!cpu->long64) {
-            derive_segment(cpu, CS);
-            derive_segment(cpu, SS);
-        }
+        derive_segment(cpu, CS);
+        derive_segment(cpu, SS);
         cpu->mode |= stack_mode(cpu);
     }
     tell_cpl(cpu, old_cpl);
