@@ -27,10 +27,15 @@ uint32_t sse_mxcsr_mask(const struct cpu *cpu)
     return cpu_has(cpu, FEAT_SSE2) ? 0xFFFF : 0xFFBF;
 }
 
+/* Of the mode, only whether exceptions are unmasked depends on it. */
 enum exec sse_load_mxcsr(struct cpu *cpu, uint32_t mxcsr)
 {
+    const uint32_t masks = MXCSR_FLAGS << MXCSR_MASK_SHIFT;
     unsigned mode = cpu->mode;
+    uint32_t old = cpu->s.mxcsr;
     cpu->s.mxcsr = mxcsr;
+    if (((old ^ mxcsr) & masks) == 0)
+        return EXEC_NEXT;
     cpu_update_mode(cpu);
     return cpu->mode == mode ? EXEC_NEXT : EXEC_END;
 }

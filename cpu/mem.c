@@ -357,6 +357,11 @@ bool sys_write(struct cpu *cpu, uint64_t linear, unsigned size, uint64_t value)
 bool mem_read_bytes(struct cpu *cpu, unsigned seg, uint64_t offset, void *to, unsigned size)
 {
     uint64_t linear;
+    const uint8_t *host = mem_hit(cpu, seg, offset, size, ACCESS_READ);
+    if (LIKELY(host != NULL)) {
+        memcpy(to, host, size);
+        return true;
+    }
     if (!segment_check(cpu, seg, offset, size, ACCESS_READ, &linear) || !alignment_ok(cpu, linear, size))
         return false;
     return linear_read_bytes(cpu, linear, size, cpu->cpl == 3, to);
@@ -365,6 +370,11 @@ bool mem_read_bytes(struct cpu *cpu, unsigned seg, uint64_t offset, void *to, un
 bool mem_write_bytes(struct cpu *cpu, unsigned seg, uint64_t offset, const void *from, unsigned size)
 {
     uint64_t linear;
+    uint8_t *host = mem_hit(cpu, seg, offset, size, ACCESS_WRITE);
+    if (LIKELY(host != NULL)) {
+        memcpy(host, from, size);
+        return true;
+    }
     if (!segment_check(cpu, seg, offset, size, ACCESS_WRITE, &linear) || !alignment_ok(cpu, linear, size))
         return false;
     return linear_write_bytes(cpu, linear, size, cpu->cpl == 3, from);
@@ -405,6 +415,8 @@ bool mem_read_modify_slow(struct cpu *cpu, unsigned seg, uint64_t offset, unsign
 static bool mem_check(struct cpu *cpu, unsigned seg, uint64_t offset, unsigned size, enum access access)
 {
     uint64_t linear;
+    if (LIKELY(mem_hit(cpu, seg, offset, size, access) != NULL))
+        return true;
     return segment_check(cpu, seg, offset, size, access, &linear) && alignment_ok(cpu, linear, size) &&
            linear_check(cpu, linear, size, access, cpu->cpl == 3);
 }
