@@ -92,8 +92,8 @@ struct place {
     uint32_t at;
 };
 
-/* The jump cache's salt is the present one. */
-static void enter(struct translator *t, const struct place *to)
+/* What host code keeps of struct cpu in the frame. */
+static void frame_refresh(struct translator *t)
 {
     struct cpu *cpu = t->cpu;
     unsigned flat = cpu->flat & cpu->flat_write;
@@ -104,6 +104,13 @@ static void enter(struct translator *t, const struct place *to)
     if (cpu->timing != NULL)
         timing_refresh(cpu);
     flags_to_host(t);
+}
+
+/* The jump cache's salt is the present one. */
+static void enter(struct translator *t, const struct place *to)
+{
+    struct cpu *cpu = t->cpu;
+    frame_refresh(t);
     if (to->unit != NULL && to->unit->x87 && t->host->x87_usable(cpu)) {
         t->host->x87_load(t);
         t->count[COUNT_X87]++;
@@ -349,9 +356,50 @@ static bool is_late(const struct cpu *cpu)
     return cpu->s.clock >= cpu->limit;
 }
 
+/* Where host code goes on at this boundary: mostly there is nothing to do, and it leads to where it led
+ * before. Otherwise the dispatcher goes on from there. */
+static uint32_t place_behind(struct translator *t)
+{
+    uint32_t at;
+    if (!boundary_is_plain(t->cpu) || !code_open(t->cpu))
+        return t->done;
+    jump_cache_salt(t);
+    return jump_cache_find(t, &at) ? at : t->done;
+}
+
+/* What has no place in the frame but host registers is in struct cpu. A unit that has vector registers in the
+ * host's expects them there. */
+uint64_t translator_interpret(struct cpu *cpu, uint64_t n)
+{
+    struct translator *t = cpu->engine->ctx;
+    struct xlat_frame *frame = t->frame;
+    const struct site *site = site_at(t, (uint32_t)n);
+    uint32_t at, resume = site->resume;
+    if (UNLIKELY(!frame->vectors_away)) {
+        vectors_from_host(t);
+        vectors_to_host(t, NULL);
+    }
+    if (site->unit->vectors)
+        return (uintptr_t)(t->code.execute + site->stub);
+    site->unit->seen = true;
+    flags_from_host(t);
+    window_read(t);
+    code_page_forget(cpu);
+    cycle_t paid = cpu->s.clock, limit = cpu->limit;
+    uint64_t instructions = cpu->s.instructions;
+    t->count[COUNT_CALLS]++;
+    at = interpret(t, site) == AFTER_RESUME ? resume : place_behind(t);
+    if (cpu->s.clock != paid || cpu->s.instructions != instructions || cpu->limit != limit)
+        window_open(t); /* else the budget is right */
+    frame_refresh(t);
+    return (uintptr_t)(t->code.execute + at);
+}
+
 /* Act on the site by which host code was left. */
 static enum where act(struct translator *t, uint32_t n, struct place *to)
 {
+    if (n == SITE_DONE)
+        return WHERE_BOUNDARY;
     struct cpu *cpu = t->cpu;
     const struct site *site = site_at(t, n);
     enum site_kind kind = site->kind;

@@ -111,6 +111,8 @@ enum site_kind {
 /* A site's number: its region, and which it is there. */
 #define PAGES_APART UINT64_MAX
 enum { SITE_NONE = UINT32_MAX, SITE_REGION_SHIFT = 24, SITE_IN_REGION = (1 << SITE_REGION_SHIFT) - 1 };
+/* In its place: all has been done, host code was left at a boundary with checks to make. */
+enum { SITE_DONE = UINT32_MAX - 1 };
 
 struct site {
     uint8_t kind;
@@ -173,7 +175,8 @@ struct translator {
     size_t used, thunks_end;
     enter_fn *enter;
     /* Offsets of thunks: sites jump to `leave` with their index in the scratch register. */
-    uint32_t leave, load_vectors, load_wide, call;
+    uint32_t leave, load_vectors, load_wide, call, interpret;
+    uint32_t done;  /* leaves by SITE_DONE */
     uint32_t probe; /* room for a routine */
 
     struct code_region {
@@ -329,6 +332,10 @@ enum {
 /* ---- dispatch.c ---- */
 
 unsigned translator_run(void *ctx, struct block *block);
+
+/* For host code that has stored all registers: the interpreter does the instruction of site `n`. Where host
+ * code goes on, with all registers loaded again. Not while the host's x87 unit is in use. */
+uint64_t translator_interpret(struct cpu *cpu, uint64_t n);
 
 /* ---- host back ends ---- */
 

@@ -161,6 +161,9 @@ struct block *next_block(struct cpu *cpu);
 /* Do all that the present instruction boundary asks for, until there is nothing but blocks to run: then limit
  * is the deadline, above the clock. False: cpu_run must return `stop`; asking again says the same. */
 bool boundary_pass(struct cpu *cpu, enum cpu_stop *stop) MUST_CHECK;
+/* Would it return true, with no event delivered and no instruction stepped? If so it is made; if not, nothing
+ * was done. */
+bool boundary_is_plain(struct cpu *cpu) MUST_CHECK;
 
 /* The line of -d exec. */
 void block_log_exec(struct cpu *cpu, const struct block *block);

@@ -282,6 +282,16 @@ bool cpu_wakes(const struct cpu *cpu)
     return cpu->s.debug_pending != 0 || nmi_allowed(cpu) || intr_allowed(cpu);
 }
 
+bool boundary_is_plain(struct cpu *cpu)
+{
+    if (cpu->blocks->drop_pending || cpu->s.activity != ACTIVITY_RUNNING || cpu->s.clock >= cpu->deadline ||
+        cpu_wakes(cpu) || cpu->pause != 0 || needs_care(cpu))
+        return false;
+    cpu->limit = cpu->deadline;
+    cpu->s.rflags &= ~(uint64_t)FLAG_RF;
+    return true;
+}
+
 bool boundary_pass(struct cpu *cpu, enum cpu_stop *stop)
 {
     for (;;) {

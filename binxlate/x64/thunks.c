@@ -259,6 +259,34 @@ static void make_call(struct x64_unit *x)
     x64_jmp_mem(a, FRAME_FIELD(target));
 }
 
+/* For units: translator_interpret() of the site in X_T0, and on from where that says; or, if the host's x87
+ * unit is in use, back to X_T1 with nothing changed but X_TEST. All registers come from struct cpu again: the
+ * instruction may be any. */
+static void make_interpret(struct x64_unit *x)
+{
+    struct x64_asm *a = &x->a;
+    x64_rm(a, OP_0F | 0xB6, 4, X_TEST, FRAME_FIELD(x87_live)); /* movzx ecx, byte */
+    uint8_t *free = x64_jrcxz8(a);
+    x64_jmp_reg(a, X_T1);
+    x64_here8(a, free);
+    x64_store(a, 8, x64_slot(RAX), X_RAX);
+    save_flags(a);
+    move_registers(x, false, true);
+    if_here(x, FRAME_FIELD(vectors_away), store_vectors, NULL);
+    x64_mov(a, 8, X_RSI, X_T0);
+    x64_lea(a, 8, X_RDI, x64_at(X_FRAME, -FRAME_BIAS));
+    x64_mov(a, 8, X_RBX, X_FRAME);
+    x64_load(a, 8, X_RSP, FRAME_FIELD(host_stack)); /* a multiple of 16 less 8: see make_enter() */
+    push_reg(a, X_RDX);
+    x64_mov_imm(a, X_RAX, (uintptr_t)translator_interpret);
+    x64_rr(a, 0xFF, 4, 2, X_RAX); /* call rax */
+    x64_mov(a, 8, X_FRAME, X_RBX);
+    x64_store(a, 8, FRAME_FIELD(target), X_RAX);
+    restore_flags(a);
+    move_registers(x, true, false);
+    x64_jmp_mem(a, FRAME_FIELD(target));
+}
+
 /* ---- Thunks ---- */
 
 /* SysV: the first argument, struct cpu, in RDI; the second, where to go, in RSI. */
@@ -291,6 +319,15 @@ static void make_leave(struct x64_unit *x)
     for (unsigned i = ARRAY_LEN(saved); i-- > 0;)
         pop_reg(a, saved[i]);
     x64_byte(a, 0xC3); /* ret */
+}
+
+/* Where translator_interpret() sends host code that is to leave. */
+static void make_done(struct x64_unit *x)
+{
+    struct x64_asm *a = &x->a;
+    x64_mov_imm(a, X_TEST, SITE_DONE);
+    uint8_t *jump = x64_jmp32(a);
+    x64_aim32(a, jump, a->start + x->t->leave);
 }
 
 static void find_host_features(struct translator *t)
@@ -331,6 +368,10 @@ bool x64_make_thunks(struct translator *t)
     make_load_vectors(&x);
     t->call = (uint32_t)(x.a.at - start);
     make_call(&x);
+    t->interpret = (uint32_t)(x.a.at - start);
+    make_interpret(&x);
+    t->done = (uint32_t)(x.a.at - start);
+    make_done(&x);
     t->load_wide = (uint32_t)(x.a.at - start);
     if (x64_host_has_avx(t))
         make_load_wide(&x);

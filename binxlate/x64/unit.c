@@ -330,6 +330,23 @@ static void finish_slow(struct x64_unit *x)
         x64_stub_add(x, x->slow[i], index, x->stub_note);
 }
 
+/* A monitor may do anything to the CPU. */
+static bool can_call_interpreter(const struct x64_unit *x)
+{
+    return path_on(x->t, PATH_CALL) && x->t->cpu->bus->exit == NULL && !x->unit->x87;
+}
+
+/* By the site that finish_slow() adds. */
+static void call_interpreter(struct x64_unit *x)
+{
+    struct x64_asm *a = &x->a;
+    x64_o(a, 0xB8, 4, X_T0);
+    x64_imm(a, x->t->sites, 4);
+    x->slow[x->slow_count++] = x64_lea_rip(a, X_T1);
+    uint8_t *jump = x64_jmp32(a);
+    x64_aim32(a, jump, x->t->code.write + x->t->interpret);
+}
+
 static void lower_insn(struct x64_unit *x)
 {
     x64_lower_fn *lower = find_lowering(x, x->insn);
@@ -339,7 +356,10 @@ static void lower_insn(struct x64_unit *x)
     if (lower != NULL && x64_timed(x))
         x64_fetch(x);
     if (lower == NULL || !lower(x)) {
-        x->slow[x->slow_count++] = x64_jmp32(&x->a);
+        if (can_call_interpreter(x))
+            call_interpreter(x);
+        else
+            x->slow[x->slow_count++] = x64_jmp32(&x->a);
         x->note = no_note;
     }
     finish_slow(x);

@@ -44,7 +44,7 @@ static void put_imm(struct program *p, uint8_t opcode, uint32_t value)
 /* ---- Programs ---- */
 
 struct piece {
-    uint8_t size, bytes[11];
+    uint8_t size, bytes[29];
 };
 
 static const struct piece pieces[] = {
@@ -117,8 +117,17 @@ static const struct piece pieces[] = {
     {7, {0xC6, 0x83, 0x3D, 0x20, 0xFF, 0xFF, 0x13}},          /* not present */
     {7, {0xC6, 0x83, 0x3E, 0x20, 0xFF, 0xFF, 0xCF}},          /* of 4 GB */
     {7, {0xC6, 0x83, 0x3E, 0x20, 0xFF, 0xFF, 0xC1}},          /* of less */
-    {2, {0x01, 0xD0}},                                        /* add eax, edx */
-    {1, {0x90}},                                              /* nop */
+    {2, {0xCD, VECTOR}},                                      /* int: its handler is an IRET */
+    {3, {0xFB, 0xCD, VECTOR}},                                /* sti; int */
+    {4, {0xFA, 0xCD, VECTOR, 0xFB}},                          /* cli; int; sti */
+    {5, {0xFA, 0xEE, 0xCD, VECTOR, 0xFB}},                    /* cli; out dx, al; int; sti */
+    {9, {0xB8, 0x10, 0, 0, 0, 0x8E, 0xD0, 0xCD, VECTOR}},     /* mov eax, DS0; mov ss, eax; int */
+    /* mov eax, [counter]; and eax, 1; shl eax, 8; pushf; or [rsp], eax; popf; int; nop; pushf;
+     * and dword [rsp], ~TF; popf: the IRET goes to the same place with and without TF */
+    {29, {0x8B, 0x83, 0x00, 0x30,   0,    0,    0x83, 0xE0, 1,    0xC1, 0xE0, 8,    0x9C, 0x09, 0x04,
+          0x24, 0x9D, 0xCD, VECTOR, 0x90, 0x9C, 0x81, 0x24, 0x24, 0xFF, 0xFE, 0xFF, 0xFF, 0x9D}},
+    {2, {0x01, 0xD0}}, /* add eax, edx */
+    {1, {0x90}},       /* nop */
 };
 
 static uint32_t random_address(struct random *r)
@@ -146,6 +155,7 @@ static void random_program(struct random *r, struct program *p)
         put(p, piece->bytes, endless ? 0 : piece->size);
     }
     uint32_t disp = COUNTER_AT - DATA_AT;
+    put(p, (uint8_t[]){0xFF, 0x8B}, 2); /* dec [rbx + disp] */
     put(p, &disp, 4);
     int32_t back = -(int32_t)(p->size + 6);
     put(p, (uint8_t[]){0x0F, 0x85}, 2); /* jnz */
@@ -205,6 +215,7 @@ static void load(struct harness *h, enum harness_mode mode, uint64_t seed, const
     harness_poke(h, COUNTER_AT, &rounds, 4);
     harness_poke(h, CODE_AT, p->bytes, p->size);
     harness_poke(h, HARNESS_HANDLER + 16 * VECTOR, wide ? iret : iret + 1, wide ? 2 : 1);
+    harness_poke(h, HARNESS_HANDLER + 16 * VEC_DB, wide ? iret : iret + 1, wide ? 2 : 1);
     for (unsigned vector = VEC_NP; vector <= VEC_GP; vector += VEC_GP - VEC_NP)
         harness_poke(h, HARNESS_HANDLER + 16 * vector, wide ? skip64 : skip32,
                      wide ? sizeof skip64 : sizeof skip32);
@@ -292,10 +303,12 @@ static void compare(enum harness_mode mode)
         instructions += pair.reference->cpu->s.instructions;
     }
     /* Else it would have been the interpreter against itself, or without interrupts. */
-    uint64_t slow = translator_count(t, COUNT_SLOW);
-    cr_expect(instructions > 100 * PROGRAMS && slow < instructions / 4 && interrupts > 4 * PROGRAMS,
-              "%llu instructions, %llu slow, %llu interrupts", (unsigned long long)instructions,
-              (unsigned long long)slow, (unsigned long long)interrupts);
+    uint64_t slow = translator_count(t, COUNT_SLOW), transfers = translator_count(t, COUNT_CALLS);
+    cr_expect(instructions > 100 * PROGRAMS && slow < instructions / 4 && interrupts > 4 * PROGRAMS &&
+                  transfers > 10 * PROGRAMS,
+              "%llu instructions, %llu slow, %llu interrupts, %llu transfers",
+              (unsigned long long)instructions, (unsigned long long)slow, (unsigned long long)interrupts,
+              (unsigned long long)transfers);
     translator_destroy(t);
     harness_destroy(pair.reference);
     harness_destroy(pair.translated);
