@@ -666,9 +666,10 @@ enum status run_options_finish(struct run_options *options, bool *printed, struc
     *printed = false;
     if (options->lab.kernel == NULL)
         return status_fail(err, STATUS_BAD_INPUT, "nothing to boot: give -kernel FILE");
-    if (options->debugger.gdb != NULL && options->record != NULL)
+    if (options->record != NULL &&
+        (options->debugger.gdb != NULL || debugger_wants_monitor(&options->debugger)))
         return status_fail(err, STATUS_BAD_INPUT,
-                           "-record does not write down what a gdb changes in the guest");
+                           "-record does not write down what a gdb or a monitor changes in the guest");
     if (options->check && options->record != NULL)
         return status_fail(err, STATUS_BAD_INPUT, "-engine check takes no input that could be recorded");
     if (!options->lab.user &&

@@ -76,6 +76,11 @@ run 2 "did you mean '-kernel'" -kernal "$elf"
 run 2 "unknown option" -frobnicate
 run 2 "unknown option '-Q'; 'crosspage help' lists them" -Q # no guess from one letter
 run 2 "did you mean '-initrd'" -kernel "$elf" -intird x
+run 2 "does not write down" -kernel "$elf" -record "$work/recording" -gdb tcp::0
+run 2 "does not write down" -kernel "$elf" -record "$work/recording" -monitor tcp::0
+run 2 "takes no input" -kernel "$elf" -record "$work/recording" -engine check
+run 1 "cannot write" -kernel "$elf" -record "$work/no/such/folder"
+run 1 "one of the two" -kernel "$elf" -record "$work/recording" -replay "$work/recording"
 run 2 "needs a value" -kernel
 run 2 "nothing to boot"
 run 2 "not an option" "$elf"
