@@ -1,5 +1,5 @@
 #!/bin/sh
-# A Debian guest on the host's network (-nic user), without an internet: DHCP by busybox udhcpc, a file by wget from a web server of this
+# A Debian guest on the host's network (-nic user), without an internet: DHCP by busybox udhcpc, a ping, a file by wget from a web server of this
 # host, and the same file back and forth through a forwarded port.
 #
 #     user_network.sh CROSSPAGE NETTEST [ARCH...]      ARCH: i686 (default), i686-pae, amd64
@@ -29,6 +29,7 @@ chmod +x "$work/root/dhcp"
 cat >"$work/script" <<'EOD'
 busybox ip address flush dev eth0
 busybox udhcpc -i eth0 -n -q -s /dhcp || exit 1
+busybox ping -c 1 10.0.2.2 || exit 1
 for w in $(busybox cat /proc/cmdline); do case $w in cp.http=*) port=${w#*=} ;; esac; done
 busybox wget -q -O /tmp/data "http://10.0.2.2:$port/data" || exit 1
 echo "listening for $(busybox md5sum </tmp/data)"
