@@ -70,6 +70,7 @@ for arch; do
     [ $status -eq 0 ] || { cat "$work/fetch"; exit 77; }
     tools/mkinitramfs -n "$nettest-$(cat "$kernel/debarch")" -s "$work/script" -x "$work/root" "$kernel" "$work/initrd"
     forward=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    : >"$work/serial"
     timeout 300 "$crosspage" run -cpu $cpu -m 192 -nic "user,hostfwd=tcp::$forward-:2222" -kernel "$kernel/vmlinuz" -initrd "$work/initrd" \
         -append "console=ttyS0,115200 quiet panic=-1 cryptomgr.notests noisapnp cp.run=script cp.http=$(cat "$work/http")" \
         -nographic -no-reboot -quiet </dev/null >"$work/serial" 2>&1 &

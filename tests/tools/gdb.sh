@@ -46,7 +46,10 @@ for hypervisor in none workstation; do
     run plain -hypervisor $hypervisor
     for engine in interp translate; do
         run debugged -hypervisor $hypervisor -engine $engine -gdb "unix:$work/socket" -S &
-        while ! [ -S "$work/socket" ]; do sleep 0.05; done
+        while ! [ -S "$work/socket" ]; do
+            kill -0 $! || { echo "FAIL: no guest:"; cat "$work/log"; exit 1; }
+            sleep 0.05
+        done
         timeout 120 gdb -nx -q -batch -x "$work/commands" "$elf" >"$work/text.$engine" 2>&1
         wait $!
         cmp "$work/plain" "$work/debugged"
