@@ -8,6 +8,7 @@
 #include "base/check.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- The gate ---- */
 
@@ -104,7 +105,7 @@ static void give_all(struct inputs *inputs)
     const struct recording *recording = inputs->config.replay;
     for (; inputs->next < recording->count; inputs->next++) {
         const struct input *input = &recording->input[inputs->next];
-        if (input->host != inputs->config.number)
+        if (input->host != inputs->config.number || input->kind == INPUT_FRAME)
             continue;
         if (input->when > inputs->queue->now)
             return;
@@ -148,6 +149,48 @@ void inputs_note_stop(struct inputs *inputs)
         return;
     struct input input = note(inputs, &inputs->gate[0], INPUT_STOP);
     recording_add(inputs->config.record, &input);
+}
+
+/* ---- The real network ---- */
+
+bool inputs_replayed(const struct inputs *inputs)
+{
+    return inputs != NULL && inputs->config.replay != NULL;
+}
+
+void inputs_note_frame(struct inputs *inputs, bool looking, const struct frame *frame)
+{
+    uint8_t bytes[FRAME_MAX];
+    if (inputs == NULL || inputs->config.record == NULL)
+        return;
+    memcpy(bytes, frame->data, frame->size);
+    struct input input = {.kind = INPUT_FRAME,
+                          .host = (uint8_t)inputs->config.number,
+                          .byte = looking,
+                          .when = inputs->queue->now,
+                          .instructions = inputs->config.host->cpu->s.instructions,
+                          .frame = bytes,
+                          .size = frame->size};
+    recording_add(inputs->config.record, &input);
+}
+
+const struct input *inputs_next_frame(struct inputs *inputs, bool looking)
+{
+    const struct recording *recording = inputs->config.replay;
+    for (; inputs->next_frame < recording->count; inputs->next_frame++) {
+        const struct input *input = &recording->input[inputs->next_frame];
+        if (input->host != inputs->config.number || input->kind != INPUT_FRAME)
+            continue;
+        if (input->when > inputs->queue->now || (input->when == inputs->queue->now && input->byte != looking))
+            return NULL;
+        if (input->when < inputs->queue->now ||
+            input->instructions != inputs->config.host->cpu->s.instructions)
+            differ(inputs);
+        inputs->counts.given++;
+        inputs->next_frame++;
+        return input;
+    }
+    return NULL;
 }
 
 /* ---- Life ---- */

@@ -64,6 +64,12 @@ bool inputs_end(struct inputs *inputs, bool waits);
 /* Write down that the user ends the run. */
 void inputs_note_stop(struct inputs *inputs);
 
+/* A frame of the real network, `looking` at the host's sockets or not: write it down; or the next one of an
+ * exact replay that came so at this tick, or NULL. */
+void inputs_note_frame(struct inputs *inputs, bool looking, const struct frame *frame);
+const struct input *inputs_next_frame(struct inputs *inputs, bool looking);
+bool inputs_replayed(const struct inputs *inputs);
+
 struct inputs_counts inputs_counts(const struct inputs *inputs);
 
 #endif

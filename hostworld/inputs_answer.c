@@ -21,7 +21,8 @@ static size_t own(const struct gate *gate, size_t index)
     const struct recording *recording = config->replay;
     while (index < recording->count &&
            (recording->input[index].host != config->number ||
-            recording->input[index].port != gate->port_number || recording->input[index].kind == INPUT_PACE))
+            recording->input[index].port != gate->port_number || recording->input[index].kind == INPUT_PACE ||
+            recording->input[index].kind == INPUT_FRAME))
         index++;
     return index;
 }

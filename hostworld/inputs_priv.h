@@ -25,8 +25,8 @@ struct inputs {
     struct inputs_config config;
     struct event_queue *queue;
     struct gate gate[RECORDING_PORTS];
-    size_t next;     /* exact replay: in the recording */
-    bool waits;      /* the pace last written down, or read */
+    size_t next, next_frame; /* exact replay: in the recording */
+    bool waits;              /* the pace last written down, or read */
     tick_t *reached; /* counterfactual, per input of the recording: when the guest reached its place */
     struct inputs_counts counts;
 };

@@ -135,6 +135,7 @@ static enum status create_user(struct lab *lab, struct error *err)
     struct net_user_config user = lab->config.user_network;
     user.queue = &lab->site[0].queue;
     user.log = lab->config.log;
+    user.inputs = lab->site[0].inputs;
     return net_user_create(&lab->user, &user, wire_end(lab->wire, 1), err);
 }
 

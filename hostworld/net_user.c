@@ -31,7 +31,7 @@ struct net_user {
     unsigned poll_count;
     struct host_poll polls[POLLS_MAX];
     /* For the guest: a ring. */
-    bool sending;
+    bool sending, looking;
     unsigned first, count;
     struct frame frames[FRAMES_MAX];
 };
@@ -72,15 +72,27 @@ static ssize_t put_frame(const void *bytes, size_t size, void *ctx)
     memcpy(frame->data, bytes, size);
     frame->id = 0;
     frame->size = (uint32_t)(size < FRAME_LEAST ? FRAME_LEAST : size);
+    inputs_note_frame(user->config.inputs, user->looking, frame);
     return (ssize_t)size;
 }
 
 /* ---- From the guest ---- */
 
+/* What came at this point of the recorded run. */
+static void replay_frames(struct net_user *user, bool looking)
+{
+    const struct input *input;
+    while ((input = inputs_next_frame(user->config.inputs, looking)) != NULL)
+        put_frame(input->frame, input->size, user);
+}
+
 static void on_receive(void *nic, const struct frame *frame)
 {
     struct net_user *user = nic;
-    slirp_input(user->slirp, frame->data, (int)frame->size);
+    if (user->slirp != NULL)
+        slirp_input(user->slirp, frame->data, (int)frame->size);
+    else
+        replay_frames(user, false);
 }
 
 static void on_link(void *nic, bool up)
@@ -175,7 +187,7 @@ static int get_events(int index, void *ctx)
            (got & HOST_POLL_CLOSED ? SLIRP_POLL_HUP : 0);
 }
 
-static void look(struct net_user *user)
+static void look_at_host(struct net_user *user)
 {
     uint32_t timeout = 0;
     user->poll_count = 0;
@@ -184,6 +196,16 @@ static void look(struct net_user *user)
         host_poll(user->polls, user->poll_count, pace_wait_ms(&user->pace, (double)now_ns(user) * 1e-9));
     slirp_pollfds_poll(user->slirp, !good, get_events, user);
     run_timers(user);
+}
+
+static void look(struct net_user *user)
+{
+    user->looking = true;
+    if (user->slirp != NULL)
+        look_at_host(user);
+    else
+        replay_frames(user, true);
+    user->looking = false;
     send_next(user);
 }
 
@@ -286,17 +308,19 @@ enum status net_user_create(struct net_user **out, const struct net_user_config 
     struct net_user *user = *out = xcalloc(1, sizeof *user);
     user->config = *config;
     user->wire = wire;
-    open_slirp(user);
+    if (!inputs_replayed(config->inputs))
+        open_slirp(user);
     wire.ops->attach(wire.ctx, &port, user);
     event_init(&user->look, "net.user", EVENT_ORDER_LAST, look_due);
     event_schedule(config->queue, &user->look, ticks_from(config->queue, NET_USER_LOOK_US, 1000000));
-    return add_forwards(user, err);
+    return user->slirp != NULL ? add_forwards(user, err) : STATUS_OK;
 }
 
 void net_user_destroy(struct net_user *user)
 {
     if (user == NULL)
         return;
-    slirp_cleanup(user->slirp);
+    if (user->slirp != NULL)
+        slirp_cleanup(user->slirp);
     free(user);
 }

@@ -15,10 +15,13 @@
 #include "base/event.h"
 #include "base/log.h"
 #include "devices/backends.h"
+#include "hostworld/inputs.h"
 
 enum { NET_USER_FORWARDS = 16, NET_USER_LOOK_US = 500 };
 
 struct net_user_config {
+    struct inputs
+        *inputs; /* where frames are written down, or come from: then nothing of the host is opened */
     struct event_queue *queue;
     struct log *log;
     bool restricted; /* the guest reaches nothing but this end; forwarded ports still work */

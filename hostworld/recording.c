@@ -17,7 +17,7 @@
 enum {
     FILE_MAX = 256 << 20, /* unpacked */
     CHECKSUM_SEED = 0x5245,
-    KIND_BITS = 2,
+    KIND_BITS = 3,
     HOST_BITS = 1,
 };
 
@@ -78,6 +78,19 @@ static enum status parse_end(struct recording *recording, struct parser *parser,
     return parser->short_of || parser->too_long ? damaged(parser->name, "it is truncated", err) : STATUS_OK;
 }
 
+static void parse_frame(struct parser *parser, struct input *input)
+{
+    uint64_t size = get_number(parser);
+    if (size > RECORDING_FRAME_MAX || size > (uint64_t)(parser->end - parser->at)) {
+        parser->short_of = true;
+        return;
+    }
+    input->size = (uint32_t)size;
+    input->frame = xcalloc(input->size + 1u, 1);
+    memcpy(input->frame, parser->at, input->size);
+    parser->at += size;
+}
+
 /* The rest of an input whose head has been read. `before`: of the same host. */
 static void parse_input(struct parser *parser, const struct input *before, struct input *input)
 {
@@ -86,6 +99,10 @@ static void parse_input(struct parser *parser, const struct input *before, struc
     if (input->kind == INPUT_PACE)
         return;
     input->instructions = before->instructions + get_number(parser);
+    if (input->kind == INPUT_FRAME) {
+        parse_frame(parser, input);
+        return;
+    }
     input->lines = get_number(parser);
     input->column = get_number(parser);
     input->since = get_number(parser);
@@ -104,13 +121,15 @@ static enum status parse_inputs(struct recording *recording, struct parser *pars
             return damaged(parser->name, "it is truncated (of a run that was killed?)", err);
         if (input.kind == INPUT_END)
             return parse_end(recording, parser, err);
-        if (input.host >= recording->hosts || port >= RECORDING_PORTS)
+        if (input.kind > INPUT_FRAME || input.host >= recording->hosts || port >= RECORDING_PORTS)
             return damaged(parser->name, "an input is of a port that no PC has", err);
         input.port = (uint8_t)port;
         struct input *previous = &before[input.host];
         parse_input(parser, previous, &input);
-        if (parser->too_long || input.when < previous->when)
-            return damaged(parser->name, "a number is too long", err);
+        if (parser->short_of || parser->too_long || input.when < previous->when) {
+            free(input.frame);
+            return damaged(parser->name, parser->short_of ? "it is truncated" : "a number is too long", err);
+        }
         uint64_t instructions = input.kind == INPUT_PACE ? previous->instructions : input.instructions;
         *previous = input;
         previous->instructions = instructions;
@@ -194,6 +213,8 @@ enum status recording_load(struct recording *recording, const char *path, struct
 
 void recording_free(struct recording *recording)
 {
+    for (size_t i = 0; i < recording->count; i++)
+        free(recording->input[i].frame);
     free(recording->header);
     free(recording->input);
     *recording = (struct recording){0};
@@ -275,10 +296,15 @@ void recording_add(struct recording_writer *writer, const struct input *input)
     before->when = input->when;
     if (input->kind != INPUT_PACE) {
         put_number(writer, input->instructions - before->instructions);
+        before->instructions = input->instructions;
+    }
+    if (input->kind == INPUT_FRAME) {
+        put_number(writer, input->size);
+        put_bytes(writer, input->frame, input->size);
+    } else if (input->kind != INPUT_PACE) {
         put_number(writer, input->lines);
         put_number(writer, input->column);
         put_number(writer, input->since);
-        before->instructions = input->instructions;
     }
 }
 

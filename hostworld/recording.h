@@ -10,15 +10,17 @@
 
 #include "base/status.h"
 
-#define RECORDING_MAGIC "crosspage recording 1\n"
+#define RECORDING_MAGIC "crosspage recording 2\n"
 
-enum { RECORDING_HOSTS = 2, RECORDING_PORTS = 8 };
+enum { RECORDING_HOSTS = 2, RECORDING_PORTS = 8, RECORDING_FRAME_MAX = 1 << 16 };
 
 enum input_kind {
-    INPUT_BYTE, /* received by serial port `port` */
-    INPUT_STOP, /* the user ends the run (Ctrl-A X, a signal) */
-    INPUT_PACE, /* from now on, input waits for a port that is not ready (`byte` 1), or no longer (0) */
-    INPUT_END,  /* of the file */
+    INPUT_BYTE,  /* received by serial port `port` */
+    INPUT_STOP,  /* the user ends the run (Ctrl-A X, a signal) */
+    INPUT_PACE,  /* from now on, input waits for a port that is not ready (`byte` 1), or no longer (0) */
+    INPUT_END,   /* of the file */
+    INPUT_FRAME, /* of the real network (net_user.h); `byte`: it came at a look at the sockets (1), or at once
+                    (0) */
 };
 
 /* `lines` and `column` say what the guest had sent on the port until then: bytes since the last end of a
@@ -30,6 +32,8 @@ struct input {
     uint64_t instructions; /* that the guest had executed: a check */
     uint64_t lines, column;
     tick_t since;
+    uint8_t *frame; /* of INPUT_FRAME, else NULL */
+    uint32_t size;
 };
 
 /* How a host's run ended. */

@@ -100,7 +100,7 @@ static enum status describe_machine(const struct run_options *options, json_t *l
     put_number(list, "rtc", (uint64_t)lab->board.rtc_seconds);
     put_number(list, "seed", lab->random_seed);
     put_text(list, "no-reboot", lab->no_reboot ? "on" : "off");
-    put_text(list, "nic", lab->nic ? "peer" : "none");
+    put_text(list, "nic", !lab->nic ? "none" : lab->user ? "user" : "peer");
     put_address(list, "nic mac", lab->nic_mac, sizeof lab->nic_mac);
     put_address(list, "nic ip", lab->peer.ip, sizeof lab->peer.ip);
     put_number(list, "nic limit", lab->peer.source_limit);

@@ -675,9 +675,10 @@ enum status run_options_finish(struct run_options *options, bool *printed, struc
     if (!options->lab.user &&
         (options->lab.user_network.forward_count != 0 || options->lab.user_network.restricted))
         return status_fail(err, STATUS_BAD_INPUT, "hostfwd and restrict are of -nic user");
-    if (options->lab.user && (options->check || options->record != NULL || options->replay != NULL))
-        return status_fail(err, STATUS_BAD_INPUT,
-                           "what comes by -nic user is not recorded, and differs in each run");
+    if (options->lab.user && options->check && options->replay == NULL)
+        return status_fail(
+            err, STATUS_BAD_INPUT,
+            "what comes by -nic user differs in each run: -engine check takes a recording of one (-replay)");
     if (options->debugger.start_stopped && options->debugger.gdb == NULL &&
         !debugger_wants_monitor(&options->debugger))
         return status_fail(err, STATUS_BAD_INPUT,

@@ -108,6 +108,11 @@ enum status run_replay_start(struct run_replay *replay, struct run_options *cons
     json_decref(now);
     TRY(status);
     struct lab_config *lab = &options[0]->lab;
+    if (lab->user && replay->counterfactual != NULL)
+        return status_fail(
+            err, STATUS_BAD_INPUT,
+            "frames of the real network answer those of the recorded run: no other prices (%.200s)",
+            replay->counterfactual);
     lab->replay = &replay->recording;
     lab->replay_rule = replay->counterfactual == NULL ? REPLAY_EXACT
                        : replay->inputs_by_time       ? REPLAY_TIME

@@ -187,6 +187,44 @@ for hypervisor in none workstation; do
     done
 done
 
+# ---- The real network: a stream to a process of this host ----
+
+cat >sink <<'END'
+import socket, sys, os
+s = socket.socket()
+s.bind(("127.0.0.1", 0))
+s.listen(1)
+s.settimeout(60)
+open("sink.new", "w").write("%d\n" % s.getsockname()[1])
+os.rename("sink.new", "sink.port")
+c, peer = s.accept()
+while c.recv(65536):
+    pass
+END
+for hypervisor in none workstation; do
+    row="-nic user under $hypervisor"
+    rm -f recorded* sink.port
+    python3 sink &
+    machine=$!
+    wait_for . sink.port
+    # shellcheck disable=SC2086
+    timeout 100 "$crosspage" run -kernel "$nettest" -append "exit=acpi total=100000 ip=10.0.2.15 peer=10.0.2.2 port=$(cat sink.port)" -m 32 \
+        -nic user -nographic -no-reboot -hypervisor $hypervisor -record recorded $files </dev/null >recorded.out 2>errors || fail "status $?: $(cat errors)"
+    wait "$machine" || fail "the sink: $?"
+    machine=
+    grep -q '^nettest: sent 100000 bytes' recorded.out || fail "$(tail -n 1 recorded.out)"
+    replay 0 -engine interp # nobody listens any more
+    grep -q 'inputs, ends as recorded' errors || fail "$(cat errors)"
+    identical recorded replayed
+    ok "$(grep inputs errors)"
+done
+refuse_other() {
+    status=0
+    "$crosspage" run -replay recorded -hypervisor none </dev/null >out 2>errors || status=$?
+    [ $status -eq 1 ] && grep -q 'frames of the real network answer' errors || fail "other prices: status $status, $(cat errors)"
+}
+refuse_other
+
 # ---- Another machine, other prices ----
 
 row="one host"
@@ -286,7 +324,7 @@ done
 gzip -dc recorded >plain
 { head -c 20 plain; printf '\377\377'; tail -c +23 plain; } >bent
 refuse "not a readable recording" -replay bent
-sed 's/^crosspage recording 1/crosspage recording 2/' plain >bent
+sed 's/^crosspage recording 2/crosspage recording 9/' plain >bent
 refuse "another version" -replay bent
 # A recording of another program: its last check fails.
 replay 1 -replay plain

@@ -32,7 +32,17 @@ static struct input make_input(uint64_t *seed, const struct input *before)
         input.port = 0;
         return input;
     }
+    static uint8_t frame[100];
+    if (random_number(seed) % 4 == 0) {
+        input.kind = INPUT_FRAME;
+        input.frame = frame;
+        input.size = (uint32_t)(random_number(seed) % sizeof frame);
+        for (unsigned i = 0; i < sizeof frame; i++)
+            frame[i] = (uint8_t)i;
+    }
     input.instructions = before[input.host].instructions + (random_number(seed) >> 40);
+    if (input.kind == INPUT_FRAME)
+        return input;
     input.lines = random_number(seed) >> 50;
     input.column = random_number(seed) >> 57;
     input.since = random_number(seed) >> (random_number(seed) >> 58 | 1);
@@ -89,6 +99,7 @@ Test(recording, what_is_written_is_read)
         cr_assert(a->kind == b->kind && a->host == b->host && a->port == b->port && a->byte == b->byte, "%u",
                   i);
         cr_assert(a->when == b->when && a->instructions == b->instructions, "%u", i);
+        cr_assert(a->size == b->size && (a->size == 0 || memcmp(a->frame, b->frame, a->size) == 0), "%u", i);
         cr_assert(a->lines == b->lines && a->column == b->column && a->since == b->since, "%u", i);
     }
     for (unsigned i = 0; i < 2; i++)

@@ -66,7 +66,7 @@ refuse 2 "unknown command" xyzzy
 run 2 'write tcp|udp' -nic user,hostfwd=22 -kernel "$elf"
 run 2 'are of -nic user' -nic peer,hostfwd=tcp::1-:1 -kernel "$elf"
 run 2 'known: off, on' -nic user,restrict=perhaps -kernel "$elf"
-run 2 'is not recorded' -nic user -record "$work/recording" -kernel "$elf"
+run 2 'takes a recording of one' -nic user -engine check -kernel "$elf"
 run 2 'not a second host' -nic user -kernel "$elf" -- -kernel "$elf"
 run 2 'give -s, -gdb or -monitor' -S -kernel "$elf"
 run 1 'none of tcp' -gdb 1234 -kernel "$elf"
