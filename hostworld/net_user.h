@@ -7,8 +7,9 @@
  * Frames of the guest go to libslirp when they arrive at this end of the wire; what libslirp has for the
  * guest enters the wire at the next look at the host's sockets, an event every NET_USER_LOOK_US of simulated
  * time, and takes the time that frames take there. Simulated time waits for the host's (pace.h), so that idle
- * guests do not run their time-outs down while an answer is on its way. A run with it is not reproducible:
- * what comes from outside, and when, is the outside's. */
+ * guests do not run their time-outs down while an answer is on its way. What comes from
+ * outside, and when, is the outside's: only a recording of a run (inputs.h) gives it again, and then nothing
+ * of the host is opened. */
 #ifndef CROSSPAGE_HOSTWORLD_NET_USER_H
 #define CROSSPAGE_HOSTWORLD_NET_USER_H
 
