@@ -302,7 +302,7 @@ enum status lab_destroy(struct lab *lab, struct error *err)
 {
     if (lab == NULL)
         return STATUS_OK;
-    horizon_destroy(lab->horizon);
+    lab_end(lab);
     for (unsigned i = 0; i < lab->site_count; i++)
         site_destroy_vm(&lab->site[i]);
     peer_destroy(lab->peer);
@@ -321,6 +321,12 @@ enum status lab_destroy(struct lab *lab, struct error *err)
 enum vm_stop lab_run(struct lab *lab, cycle_t limit)
 {
     return vm_run(lab->site[0].vm, limit);
+}
+
+void lab_end(struct lab *lab)
+{
+    horizon_destroy(lab->horizon);
+    lab->horizon = NULL;
 }
 
 void lab_ask_stop(struct lab *lab)

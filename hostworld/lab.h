@@ -72,6 +72,9 @@ enum status lab_destroy(struct lab *lab, struct error *err) MUST_CHECK;
 
 /* Run until `limit` cycles (UINT64_MAX: until the guest ends). */
 enum vm_stop lab_run(struct lab *lab, cycle_t limit);
+/* There are no more runs: a second host, which may stand in the middle of something, goes on to its next
+ * instruction boundary. There its time ends in its trace, and so in its statistics. */
+void lab_end(struct lab *lab);
 
 /* The user ends the run: at the next instruction boundary. From `poll`. */
 void lab_ask_stop(struct lab *lab);

@@ -211,6 +211,7 @@ static enum status execute(struct run *run, int *exit_code, struct error *err)
     cycle_t limit = run->options.stop_after > 0 ? (cycle_t)(run->options.stop_after * hz) : UINT64_MAX;
     progress_start(&run->progress, run_io_uses_terminal(run->io));
     enum vm_stop stop = lab_run(run->lab, limit);
+    lab_end(run->lab);
     progress_end(&run->progress);
     double seconds = host_clock_seconds() - started;
     run_io_flush(run->io);

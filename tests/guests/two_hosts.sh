@@ -52,8 +52,7 @@ for kinds in none,none workstation,none none,workstation workstation,workstation
         clock=$([ $name = sender ] && echo 733.000 || echo 350.000)
         grep -q "simulated at $clock MHz" report || fail "$row: the clock of the $name: $(head -n 1 report)"
         cycles=$(sed -n 's/.*"cycles": \([0-9]*\),/\1/p' $name.stats | head -n 1)
-        grep -q "(elapsed $cycles, difference 0)" report || [ $name = receiver ] || fail "$row: report of the $name, not of $cycles cycles"
-        grep -q 'difference 0)' report || fail "$row: the time of the $name does not add up"
+        grep -q "(elapsed $cycles, difference 0)" report || fail "$row: report of the $name, not of $cycles cycles"
     done
     [ "$(sed -n 's/.*"end": "\(.*\)",/\1/p' sender.stats)" = power-off ] || fail "$row: the sender did not end the run"
     first="$(sum sender.stats) $(sum receiver.stats)"
