@@ -389,6 +389,7 @@ uint64_t translator_interpret(struct cpu *cpu, uint64_t n)
     uint64_t instructions = cpu->s.instructions;
     t->count[COUNT_CALLS]++;
     at = interpret(t, site) == AFTER_RESUME ? resume : place_behind(t);
+    vectors_to_host(t, NULL); /* which may have another MXCSR now */
     if (cpu->s.clock != paid || cpu->s.instructions != instructions || cpu->limit != limit)
         window_open(t); /* else the budget is right */
     frame_refresh(t);
