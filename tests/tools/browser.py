@@ -18,6 +18,26 @@ SKIPPED = 77
 TIMEOUT = 60
 
 
+class Checks:
+    """What a test of pages looks at, and how much of it was wrong."""
+
+    def __init__(self):
+        self.failures = 0
+
+    def check(self, good, text):
+        if not good:
+            self.failures += 1
+            print("FAIL:", text)
+
+    def quiet(self, browser, what):
+        self.check(browser.complaints == [], f"{what}: {len(browser.complaints)} complaints: {browser.complaints[:3]}")
+        browser.complaints.clear()
+
+    def end(self):
+        print(f"{self.failures} failures")
+        sys.exit(self.failures > 0)
+
+
 class Browser:
     def __init__(self):
         program = shutil.which("chromium")

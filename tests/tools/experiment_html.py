@@ -11,21 +11,10 @@ import subprocess
 import sys
 import tempfile
 
-from browser import Browser
+from browser import Browser, Checks
 
-failures = 0
-
-
-def check(good, text):
-    global failures
-    if not good:
-        failures += 1
-        print("FAIL:", text)
-
-
-def quiet(browser, what):
-    check(browser.complaints == [], f"{what}: {len(browser.complaints)} complaints: {browser.complaints[:3]}")
-    browser.complaints.clear()
+checks = Checks()
+check, quiet = checks.check, checks.quiet
 
 
 def value(metrics, expression):
@@ -137,8 +126,7 @@ def main():
         check(browser.run("window.injected === undefined && document.querySelector('img') === null"), "a setting became markup")
         check("onerror" in browser.run("document.body.textContent"), "the hostile setting is not shown as text")
         quiet(browser, "hostile")
-    print(f"{failures} failures")
-    sys.exit(failures > 0)
+    checks.end()
 
 
 if __name__ == "__main__":

@@ -8,21 +8,10 @@ import json
 import os
 import sys
 
-from browser import Browser
+from browser import Browser, Checks
 
-failures = 0
-
-
-def check(good, text):
-    global failures
-    if not good:
-        failures += 1
-        print("FAIL:", text)
-
-
-def quiet(browser, what):
-    check(browser.complaints == [], f"{what}: {len(browser.complaints)} complaints: {browser.complaints[:3]}")
-    browser.complaints.clear()
+checks = Checks()
+check, quiet = checks.check, checks.quiet
 
 
 def numbers(browser, report):
@@ -168,8 +157,7 @@ def main():
         check(browser.run("packetCount") == 0 and browser.run("document.querySelectorAll('#time [data-layer]').length") > 1, "no packet: time by layer")
         quiet(browser, "no packet")
         ways(browser, sys.argv[8])
-    print(f"{failures} failures")
-    sys.exit(failures > 0)
+    checks.end()
 
 
 if __name__ == "__main__":
