@@ -98,7 +98,8 @@ for arch; do
     amd64-v3) cpu=x86-64-v3 memory=128 ;;
     esac
     tools/fetch-kernel "${arch%-v3}" "$kernel" >"$work/fetch" 2>&1 || status=$?
-    [ $status -eq 0 ] || { cat "$work/fetch"; exit 77; }
+    [ $status -ne 3 ] || { cat "$work/fetch"; exit 77; }
+    [ $status -eq 0 ] || { cat "$work/fetch"; exit 1; }
     program=$guests/bench/bench-$(cat "$kernel/debarch")
     rm -rf "$work/root"
     mkdir -p "$work/root/bench"

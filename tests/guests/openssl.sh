@@ -27,6 +27,9 @@ packages=out/openssl-amd64 status=0
 tools/fetch-kernel amd64 out/kernel-amd64 || status=$?
 [ $status -ne 3 ] || exit 77
 [ $status -eq 0 ] || exit 1
+mkdir -p "$packages"
+exec 9>"$packages/.lock" # of several callers, one unpacks
+flock 9
 if [ ! -e "$packages/complete" ]; then
     tools/fetch-package -d amd64 "$packages" openssl >"$work/list" || status=$?
     [ $status -ne 3 ] || exit 77
@@ -36,6 +39,7 @@ if [ ! -e "$packages/complete" ]; then
     while read -r deb; do dpkg-deb -x "$packages/$deb" "$packages/tree"; done <"$work/list"
     touch "$packages/complete"
 fi
+exec 9>&-
 mkdir "$work/root"
 tools/collect-program "$packages/tree" "$work/root" usr/bin/openssl
 openssl genrsa -out "$work/root/key.pem" 2048 2>/dev/null

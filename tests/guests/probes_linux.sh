@@ -56,7 +56,8 @@ for arch; do
     cpu=pentium3 status=0 kernel=out/kernel-$arch
     [ "$arch" != amd64 ] || cpu=x86-64-v2
     tools/fetch-kernel "$arch" "$kernel" >"$work/fetch" 2>&1 || status=$?
-    [ $status -eq 0 ] || { cat "$work/fetch"; exit 77; }
+    [ $status -ne 3 ] || { cat "$work/fetch"; exit 77; }
+    [ $status -eq 0 ] || { cat "$work/fetch"; exit 1; }
     {
         echo "/bin/nettest -s 10.0.0.2 -p 9 -t 300000 -w 4096"
         echo "busybox grep$(printf ' -e " %s\\>"' $on_the_way $others __switch_to) /proc/kallsyms"

@@ -91,7 +91,8 @@ list() {
 prepare() {
     status=0
     tools/fetch-kernel "$1" "out/kernel-$1" >"$work/fetch" 2>&1 || status=$?
-    [ $status -eq 0 ] || { cat "$work/fetch"; exit 77; }
+    [ $status -ne 3 ] || { cat "$work/fetch"; exit 77; }
+    [ $status -eq 0 ] || { cat "$work/fetch"; exit 1; }
     debarch=$(cat "out/kernel-$1/debarch")
     program=$guests/bench/bench-$debarch
     mkdir -p "$work/root-$1/bench"

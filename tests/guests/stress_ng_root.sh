@@ -11,9 +11,11 @@ mkdir -p "$2"
 root=$(cd "$2" && pwd)
 cd "$(dirname "$0")/../.."
 packages=out/stress-ng-$debarch
+mkdir -p "$packages"
+exec 9>"$packages/.lock" # of several callers, one unpacks
+flock 9
 if [ ! -e "$packages/complete" ]; then
     status=0
-    mkdir -p "$packages"
     list=$(tools/fetch-package -d "$debarch" "$packages" stress-ng) || status=$?
     [ $status -ne 3 ] || exit 77
     [ $status -eq 0 ] || exit 1

@@ -67,7 +67,8 @@ for arch; do
     cpu=pentium3 status=0 kernel=out/kernel-$arch
     [ "$arch" != amd64 ] || cpu=x86-64-v2
     tools/fetch-kernel "$arch" "$kernel" >"$work/fetch" 2>&1 || status=$?
-    [ $status -eq 0 ] || { cat "$work/fetch"; exit 77; }
+    [ $status -ne 3 ] || { cat "$work/fetch"; exit 77; }
+    [ $status -eq 0 ] || { cat "$work/fetch"; exit 1; }
     tools/mkinitramfs -n "$nettest-$(cat "$kernel/debarch")" -s "$work/script" -x "$work/root" "$kernel" "$work/initrd"
     forward=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
     : >"$work/serial"

@@ -69,6 +69,16 @@ cmp "$work/new/vmlinuz" - <<END || failures=$((failures + 1))
 kernel
 END
 
+# ---- Eight calls at a time: one unpacks, the others wait for it ----
+for call in 1 2 3 4 5 6 7 8; do
+    "$tools/fetch-kernel" --refresh i686 "$work/new" >"$work/call$call" 2>&1 || echo "status $?" >>"$work/call$call" &
+done
+wait
+for call in 1 2 3 4 5 6 7 8; do
+    expect 0 "^fetch-kernel: i686: Linux 7.0-686 in" cat "$work/call$call"
+    ! grep '^status\|cannot' "$work/call$call" || failures=$((failures + 1))
+done
+
 # ---- A finished folder asks nobody ----
 rm -f "$work/new/"*.deb
 expect 0 "using Linux 7.0-686" "$tools/fetch-kernel" i686 "$work/new"
