@@ -43,20 +43,34 @@ static unsigned page_for(struct x64_unit *x, const struct x64_near *near)
     return x->t->near_next++ % NEAR_PAGES;
 }
 
-static struct x64_mem field(const struct x64_unit *x, const struct x64_near *near, size_t member)
+static struct x64_mem field(const struct x64_unit *x, const struct x64_near *near, unsigned way,
+                            size_t member)
 {
     unsigned kind = 2 * x64_is_user(x) + near->write;
-    return x64_frame_field(member + (kind * NEAR_PAGES + near->page) * sizeof(uint64_t));
+    return x64_frame_field(offsetof(struct xlat_frame, near_way) + way * sizeof(struct near_way) + member +
+                           (kind * NEAR_PAGES + near->page) * sizeof(uint64_t));
 }
 
-static struct x64_mem key_field(const struct x64_unit *x, const struct x64_near *near)
+static struct x64_mem key_field(const struct x64_unit *x, const struct x64_near *near, unsigned way)
 {
-    return field(x, near, offsetof(struct xlat_frame, near_key));
+    return field(x, near, way, offsetof(struct near_way, key));
 }
 
-static struct x64_mem addend_field(const struct x64_unit *x, const struct x64_near *near)
+static struct x64_mem addend_field(const struct x64_unit *x, const struct x64_near *near, unsigned way)
 {
-    return field(x, near, offsetof(struct xlat_frame, near_addend));
+    return field(x, near, way, offsetof(struct near_way, addend));
+}
+
+/* RCX is zero if the address is in the page of that way, and t1 its addend. */
+static void emit_compare(struct x64_unit *x, const struct x64_near *near, unsigned way)
+{
+    struct x64_asm *a = &x->a;
+    unsigned log2 = (unsigned)__builtin_ctz(near->size);
+    size_t mask = offsetof(struct xlat_frame, near_mask) + log2 * sizeof(uint64_t);
+    x64_load(a, 8, X_TEST, key_field(x, near, way));
+    x64_load(a, 8, X_T1, addend_field(x, near, way));
+    x64_lea(a, 8, X_TEST, x64_indexed(X_TEST, near->address, 0, 0));
+    x64_pext_mem(a, 8, X_TEST, X_TEST, x64_frame_field(mask));
 }
 
 struct x64_mem x64_near_probe(struct x64_unit *x, unsigned address, unsigned size, enum access access,
@@ -64,7 +78,6 @@ struct x64_mem x64_near_probe(struct x64_unit *x, unsigned address, unsigned siz
 {
     struct x64_asm *a = &x->a;
     struct x64_near *near = &x->near[x->nears++];
-    size_t mask = offsetof(struct xlat_frame, near_mask) + log2_of(size) * sizeof(uint64_t);
     *near = (struct x64_near){
         .insn = x->insn,
         .address = (uint8_t)address,
@@ -73,10 +86,7 @@ struct x64_mem x64_near_probe(struct x64_unit *x, unsigned address, unsigned siz
         .aligned = aligned,
     };
     near->page = (uint16_t)page_for(x, near);
-    x64_load(a, 8, X_TEST, key_field(x, near));
-    x64_load(a, 8, X_T1, addend_field(x, near));
-    x64_lea(a, 8, X_TEST, x64_indexed(X_TEST, address, 0, 0));
-    x64_pext_mem(a, 8, X_TEST, X_TEST, x64_frame_field(mask));
+    emit_compare(x, near, 0);
     uint8_t *hit = x64_jrcxz8(a);
     near->miss = x64_jmp32(a);
     x64_here8(a, hit);
@@ -93,7 +103,23 @@ void x64_near_site(struct x64_unit *x, uint32_t site)
     }
 }
 
-/* What the map says, to the near page. Each NEAR_SAMPLE-th time as if the map had not known. */
+/* The map named another page, with the addend in t1: it is the first way's now, and the first's the second's.
+ */
+static void emit_replace(struct x64_unit *x, const struct x64_near *near, enum access access)
+{
+    struct x64_asm *a = &x->a;
+    x64_load(a, 8, X_TEST, addend_field(x, near, 0));
+    x64_store(a, 8, addend_field(x, near, 1), X_TEST);
+    x64_store(a, 8, addend_field(x, near, 0), X_T1);
+    x64_load(a, 8, X_TEST, key_field(x, near, 0));
+    x64_store(a, 8, key_field(x, near, 1), X_TEST);
+    x64_shrx(a, 8, X_TEST, near->address, X_FRAME);
+    x64_rr(a, OP_0F | 0xB7, 4, X_TEST, X_TEST); /* movzx ecx, cx */
+    x64_load(a, 8, X_TEST, x64_map_key(x, X_TEST, access));
+    x64_store(a, 8, key_field(x, near, 0), X_TEST);
+}
+
+/* The second way's page, or what the map says. Each NEAR_SAMPLE-th time as if the map had not known. */
 static void emit_miss(struct x64_unit *x, const struct x64_near *near)
 {
     struct x64_asm *a = &x->a;
@@ -101,6 +127,12 @@ static void emit_miss(struct x64_unit *x, const struct x64_near *near)
     struct x64_mem filled = FRAME_FIELD(near_filled);
     filled.index = X_TEST;
     x64_here32(a, near->miss);
+    emit_compare(x, near, 1);
+    uint8_t *second = x64_jrcxz8(a);
+    uint8_t *neither = x64_jmp8(a);
+    x64_here8(a, second);
+    x64_aim32(a, x64_jmp32(a), near->hit);
+    x64_here8(a, neither);
     x64_look_up(x, near->address, near->size, access, near->aligned);
     uint8_t *found = x64_jrcxz8(a);
     uint8_t *slow = a->at;
@@ -112,11 +144,7 @@ static void emit_miss(struct x64_unit *x, const struct x64_near *near)
     x64_aim8(a, x64_jrcxz8(a), slow);
     x64_rm(a, 0xC6, 1, 0, filled); /* mov byte */
     x64_imm(a, near->page, 1);
-    x64_store(a, 8, addend_field(x, near), X_T1);
-    x64_shrx(a, 8, X_TEST, near->address, X_FRAME);
-    x64_rr(a, OP_0F | 0xB7, 4, X_TEST, X_TEST); /* movzx ecx, cx */
-    x64_load(a, 8, X_TEST, x64_map_key(x, X_TEST, access));
-    x64_store(a, 8, key_field(x, near), X_TEST);
+    emit_replace(x, near, access);
     x64_aim32(a, x64_jmp32(a), near->hit);
 }
 

@@ -147,10 +147,10 @@ class Stamper:
 
 class Run:
     """The measurements of one engine in one repetition: results[name] = {status, seconds, cpu_seconds, checksum or
-    reason}. `boot` is among the names."""
+    reason}. `boot` is among the names. Kernels' stacks begin `stack` bytes lower than they would."""
 
-    def __init__(self, engine, guest, limit):
-        self.engine, self.guest, self.limit = engine, guest, limit
+    def __init__(self, engine, guest, limit, stack=0):
+        self.engine, self.guest, self.limit, self.stack = engine, guest, limit, stack
         self.results = {}
 
     def all(self, requests):
@@ -172,7 +172,7 @@ class Run:
 
     def once(self, pending):
         """One start. Returns the kernel that was running when it ended, if any, and what happened."""
-        command = self.engine.command(self.guest, ",".join(f"{name}:{count}" for name, count in pending))
+        command = self.engine.command(self.guest, ",".join(f"{name}:{count}@{self.stack}" for name, count in pending))
         running, problem = None, None
         with tempfile.TemporaryFile() as errors:
             start = time.monotonic(), 0
