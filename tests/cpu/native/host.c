@@ -13,7 +13,8 @@
  *
  * A fault is the instruction's own when the saved RIP is the instruction's; else the instruction was a branch
  * whose target is not mapped, which is the next instruction's problem. Two timers end cases that do not end:
- * in user time, or in real time when it is the kernel that goes round in circles. */
+ * in user time, or in all of the process's time when it is the kernel that goes round in circles; real time
+ * would also pass while other processes run. */
 #include "native.h"
 
 #if defined(__x86_64__)
@@ -41,8 +42,9 @@ enum {
     TRAP_PAGE = 14,
 };
 
-/* Last bytes of the stub's pages, struct stub_segments: what native_signal_entry reads and writes. */
-#define STUB_SEGMENTS 0x5A6D5F00
+/* Last bytes of the stub's pages, struct stub_fs: what native_signal_entry reads. */
+#define STUB_FS      0x5A6D5F00
+#define STUB_FS_TEXT "0x5A6D5F00"
 
 /* XSAVE header: which components follow; those this test knows (SDM vol. 1, 13.4). */
 enum { XSAVE_BV = 512, XSAVE_HAS_AVX = 4, XSAVE_ALL = 7 };
@@ -71,14 +73,12 @@ struct range {
     uint64_t first, end;
 };
 
-struct stub_segments {
-    uint16_t selector[SREG_COUNT]; /* when the signal came; not CS and SS */
-    uint16_t lost;                 /* the instruction may have loaded FS or GS */
-    uint64_t fs_base;              /* to put back then */
+struct stub_fs {
+    uint64_t lost; /* the instruction may have loaded FS or GS */
+    uint64_t base; /* to put back then */
 };
-_Static_assert(STUB_SEGMENTS + sizeof(struct stub_segments) <= STUB_BASE + STUB_SIZE, "end of the stub");
-_Static_assert(offsetof(struct stub_segments, lost) == 12 && offsetof(struct stub_segments, fs_base) == 16,
-               "native_signal_entry");
+_Static_assert(STUB_FS + sizeof(struct stub_fs) <= STUB_BASE + STUB_SIZE, "end of the stub");
+_Static_assert(offsetof(struct stub_fs, base) == 8, "native_signal_entry");
 
 struct native_host {
     struct native_machine machine;
@@ -96,46 +96,60 @@ static struct stub_data *stub_data(void)
     return (struct stub_data *)(uintptr_t)STUB_DATA;
 }
 
-static struct stub_segments *stub_segments(void)
+static struct stub_fs *stub_fs(void)
 {
-    return (struct stub_segments *)(uintptr_t)STUB_SEGMENTS;
+    return (struct stub_fs *)(uintptr_t)STUB_FS;
 }
 
 /* ---- The end of a case: a signal ---- */
 
 /* The kernel enters a handler with the interrupted AC and NT, and with the data segments; C code wants no AC,
- * no NT, and its own FS. */
+ * no NT, and its own FS. A timer's handler returns, and must leave no trace: the kernel restores CS and SS,
+ * the handler FS, NT and ID. For the instruction may be done, and its own signal's handler, below the
+ * timer's, have yet to look. The fourth argument of native_signal() is struct pushed. */
 void native_signal_entry(int signal, siginfo_t *info, void *context);
-#define AS_TEXT(x)    AS_TEXT_OF(x)
-#define AS_TEXT_OF(x) #x
+// clang-format off
 __asm__(
     ".text\n"
     ".globl native_signal_entry\n"
     "native_signal_entry:\n"
     "    pushq $0x202\n"
     "    popfq\n"
-    "    movw %es, " AS_TEXT(
-        STUB_SEGMENTS) "\n"
-                       "    movw %ds, " AS_TEXT(
-                           STUB_SEGMENTS) " + 6\n"
-                                          "    movw %fs, " AS_TEXT(
-                                              STUB_SEGMENTS) " + 8\n"
-                                                             "    movw %gs, " AS_TEXT(
-                                                                 STUB_SEGMENTS) " + 10\n"
-                                                                                "    cmpw $0, " AS_TEXT(
-                                                                                    STUB_SEGMENTS) " + 12\n"
-                                                                                                   "    je 1f\n"
-                                                                                                   "    pushq %rdi\n"
-                                                                                                   "    pushq %rsi\n"
-                                                                                                   "    movl $158, %eax\n" /* arch_prctl(ARCH_SET_FS, fs_base) */
-                                                                                                   "    movl $0x1002, %edi\n"
-                                                                                                   "    movq " AS_TEXT(
-                                                                                                       STUB_SEGMENTS) " + 16, %rsi\n"
-                                                                                                                      "    syscall\n"
-                                                                                                                      "    popq %rsi\n"
-                                                                                                                      "    popq %rdi\n"
-                                                                                                                      "1:  jmp native_signal\n");
-_Static_assert(SYS_arch_prctl == 158 && ARCH_SET_FS == 0x1002 && ES == 0 && DS == 3 && FS == 4 && GS == 5,
+    "    subq $40, %rsp\n"
+    "    movw %es, (%rsp)\n"
+    "    movw %ds, 6(%rsp)\n"
+    "    movw %fs, 8(%rsp)\n"
+    "    movw %gs, 10(%rsp)\n"
+    "    movq %rdi, 16(%rsp)\n"
+    "    movq %rsi, 24(%rsp)\n"
+    "    movq %rdx, 32(%rsp)\n"
+    "    cmpq $0, " STUB_FS_TEXT "\n"
+    "    je 1f\n"
+    "    movl $158, %eax\n" /* arch_prctl(ARCH_SET_FS, base) */
+    "    movl $0x1002, %edi\n"
+    "    movq " STUB_FS_TEXT " + 8, %rsi\n"
+    "    syscall\n"
+    "    movq 16(%rsp), %rdi\n"
+    "    movq 24(%rsp), %rsi\n"
+    "1:  movq %rsp, %rcx\n"
+    "    call native_signal\n"
+    "    cmpw $3, 8(%rsp)\n" /* a null selector: FS as it always is */
+    "    jbe 2f\n"
+    "    movw 8(%rsp), %fs\n"
+    "2:  movq 32(%rsp), %rdx\n"
+    "    movq 176(%rdx), %rax\n" /* uc_mcontext.gregs[FRAME_FLAGS] */
+    "    andl $0x204000, %eax\n"
+    "    orl $0x202, %eax\n"
+    "    leaq 40(%rsp), %rsp\n"
+    "    pushq %rax\n"
+    "    popfq\n"
+    "    ret\n");
+// clang-format on
+struct pushed {
+    uint16_t selector[SREG_COUNT]; /* when the signal came; not CS and SS */
+};
+_Static_assert(offsetof(ucontext_t, uc_mcontext.gregs[17]) == 176 && SYS_arch_prctl == 158 &&
+                   ARCH_SET_FS == 0x1002 && ES == 0 && DS == 3 && FS == 4 && GS == 5,
                "native_signal_entry");
 
 /* Indices into the frame's registers (Linux, struct sigcontext). */
@@ -149,10 +163,11 @@ enum {
 };
 
 /* A null selector with an RPL is indistinguishable from 0 here: the kernel's IRET to CPL 3 makes it 0. */
-static void copy_selectors(const ucontext_t *context, uint16_t selector[SREG_COUNT])
+static void copy_selectors(const ucontext_t *context, const struct pushed *pushed,
+                           uint16_t selector[SREG_COUNT])
 {
     uint64_t in_frame = (uint64_t)context->uc_mcontext.gregs[FRAME_SELECTORS];
-    memcpy(selector, stub_segments()->selector, SREG_COUNT * sizeof *selector);
+    memcpy(selector, pushed->selector, sizeof pushed->selector);
     selector[CS] = (uint16_t)in_frame;
     selector[SS] = (uint16_t)(in_frame >> 48);
     for (unsigned i = 0; i < SREG_COUNT; i++)
@@ -160,7 +175,7 @@ static void copy_selectors(const ucontext_t *context, uint16_t selector[SREG_COU
             selector[i] = 0;
 }
 
-static void copy_registers(const ucontext_t *context, struct native_state *s)
+static void copy_registers(const ucontext_t *context, const struct pushed *pushed, struct native_state *s)
 {
     static const uint8_t order[] = {R8,  R9,  R10, R11, R12, R13, R14, R15,
                                     RDI, RSI, RBP, RBX, RDX, RAX, RCX, RSP};
@@ -174,16 +189,19 @@ static void copy_registers(const ucontext_t *context, struct native_state *s)
     memset(s->ymm, 0, sizeof s->ymm);
     if (stub_data()->ymm && (area[XSAVE_BV] & XSAVE_HAS_AVX))
         memcpy(s->ymm, area + XSAVE_AVX, sizeof s->ymm);
-    copy_selectors(context, s->selector);
+    copy_selectors(context, pushed, s->selector);
 }
 
-__attribute__((no_sanitize_address)) void native_signal(int signal_number, siginfo_t *info, void *context_ptr)
+__attribute__((no_sanitize_address)) void native_signal(int signal_number, siginfo_t *info, void *context_ptr,
+                                                        const struct pushed *pushed)
 {
     (void)info;
     const ucontext_t *context = context_ptr;
     struct stub_data *stub = stub_data();
-    if (signal_number == SIGVTALRM || signal_number == SIGALRM) {
-        uint64_t *at_tick = &stub->serial_at_tick[signal_number == SIGALRM];
+    if (signal_number == SIGALRM)
+        return;
+    if (signal_number == SIGVTALRM || signal_number == SIGPROF) {
+        uint64_t *at_tick = &stub->serial_at_tick[signal_number == SIGPROF];
         bool stuck = stub->active && stub->serial == *at_tick;
         *at_tick = stub->serial;
         if (!stuck)
@@ -194,11 +212,11 @@ __attribute__((no_sanitize_address)) void native_signal(int signal_number, sigin
     }
     struct native_result *out = stub->out;
     uint64_t trap = (uint64_t)context->uc_mcontext.gregs[FRAME_TRAP];
-    copy_registers(context, &out->s);
+    copy_registers(context, pushed, &out->s);
     out->fault = (uint8_t)trap;
     out->code = (uint32_t)context->uc_mcontext.gregs[FRAME_ERROR];
     out->cr2 = (uint64_t)context->uc_mcontext.gregs[FRAME_CR2];
-    if (signal_number == SIGVTALRM || signal_number == SIGALRM) {
+    if (signal_number == SIGVTALRM || signal_number == SIGPROF) {
         out->fault = FAULT_HANG;
     } else if (trap == TRAP_BREAKPOINT) {
         out->fault = FAULT_NONE;
@@ -218,7 +236,7 @@ __attribute__((no_sanitize_address)) void native_signal(int signal_number, sigin
 
 static void signals_install(struct native_host *host)
 {
-    static const int numbers[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGVTALRM, SIGALRM};
+    static const int numbers[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGVTALRM, SIGPROF};
     host->stack = xcalloc(1, STACK_SIZE);
     stack_t stack = {.ss_sp = host->stack, .ss_size = STACK_SIZE};
     CHECK(sigaltstack(&stack, NULL) == 0);
@@ -226,10 +244,12 @@ static void signals_install(struct native_host *host)
                                .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
     for (unsigned i = 0; i < ARRAY_LEN(numbers); i++)
         CHECK(sigaction(numbers[i], &action, NULL) == 0);
+    action.sa_flags &= ~SA_NODEFER; /* its handler returns always, and it may be slower than its timer */
+    CHECK(sigaction(SIGALRM, &action, NULL) == 0);
     struct itimerval timer = {.it_interval = {.tv_usec = 250000}, .it_value = {.tv_usec = 250000}};
     CHECK(setitimer(ITIMER_VIRTUAL, &timer, NULL) == 0);
     struct itimerval slow = {.it_interval = {.tv_sec = 5}, .it_value = {.tv_sec = 5}};
-    CHECK(setitimer(ITIMER_REAL, &slow, NULL) == 0);
+    CHECK(setitimer(ITIMER_PROF, &slow, NULL) == 0);
 }
 
 /* ---- Segments ---- */
@@ -318,7 +338,7 @@ static bool segments_install(struct native_host *host, enum native_bits bits)
         if ((host->machine.segment[i].selector & 4) && !ldt_set(&host->machine.segment[i]))
             return false;
     syscall(SYS_arch_prctl, ARCH_GET_FS, &host->machine.fs_base);
-    stub_segments()->fs_base = host->machine.fs_base;
+    stub_fs()->base = host->machine.fs_base;
     return bits != BITS_64 || syscall(SYS_arch_prctl, ARCH_SET_GS, (unsigned long)GS64_BASE) == 0;
 }
 
@@ -454,6 +474,7 @@ void host_close(struct native_host *host)
 {
     struct itimerval off = {0};
     setitimer(ITIMER_VIRTUAL, &off, NULL);
+    setitimer(ITIMER_PROF, &off, NULL);
     setitimer(ITIMER_REAL, &off, NULL);
     munmap((void *)(uintptr_t)DATA_BASE, DATA_SIZE);
     munmap((void *)(uintptr_t)CODE_BASE, CODE_SIZE);
@@ -513,13 +534,20 @@ void host_run(struct native_host *host, const struct native_case *c, struct nati
     stub->out = out;
     stub->ymm = host->machine.ymm;
     stub->serial++;
-    stub_segments()->lost = row_is_system(c->row);
+    stub_fs()->lost = row_is_system(c->row);
     if (!__builtin_setjmp(stub->back)) {
         stub->active = true;
         ((void (*)(void))(uintptr_t)STUB_BASE)();
     }
     if (row_is_system(c->row) && c->bits == BITS_64)
         syscall(SYS_arch_prctl, ARCH_SET_GS, (unsigned long)GS64_BASE);
+}
+
+void host_disturb(unsigned microseconds)
+{
+    struct itimerval timer = {.it_interval = {.tv_usec = (long)microseconds},
+                              .it_value = {.tv_usec = (long)microseconds}};
+    CHECK(setitimer(ITIMER_REAL, &timer, NULL) == 0);
 }
 
 /* ---- CPUID ---- */
@@ -622,6 +650,11 @@ bool host_can_run(const struct native_host *host, const struct native_result *gu
 void host_run(struct native_host *host, const struct native_case *c, struct native_result *out)
 {
     (void)host, (void)c, (void)out;
+}
+
+void host_disturb(unsigned microseconds)
+{
+    (void)microseconds;
 }
 
 #endif

@@ -194,6 +194,8 @@ uint8_t *host_data(struct native_host *host);
  * fault here, but damage it. */
 bool host_can_run(const struct native_host *host, const struct native_result *guest);
 void host_run(struct native_host *host, const struct native_case *c, struct native_result *out);
+/* From now until host_close() a signal comes at least so often, and must not be seen in any case. */
+void host_disturb(unsigned microseconds);
 
 /* ---- guest.c ---- */
 
