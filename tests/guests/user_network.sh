@@ -32,8 +32,10 @@ busybox udhcpc -i eth0 -n -q -s /dhcp || exit 1
 busybox ping -c 1 10.0.2.2 || exit 1
 for w in $(busybox cat /proc/cmdline); do case $w in cp.http=*) port=${w#*=} ;; esac; done
 busybox wget -q -O /tmp/data "http://10.0.2.2:$port/data" || exit 1
+busybox nc -l -p 2222 </tmp/data >/tmp/got &
+until busybox grep -qs ':08AE .* 0A ' /proc/net/tcp /proc/net/tcp6; do busybox sleep 0.1; done # the port listens
 echo "listening for $(busybox md5sum </tmp/data)"
-busybox nc -l -p 2222 </tmp/data >/tmp/got
+wait
 busybox cmp /tmp/data /tmp/got
 EOD
 head -c 300000 /dev/urandom >"$work/www/data"
@@ -48,7 +50,7 @@ EOD
 cat >"$work/echo" <<'EOD'
 import socket, sys
 data = open(sys.argv[2], 'rb').read()
-s = socket.create_connection(('127.0.0.1', int(sys.argv[1])), 30)
+s = socket.create_connection(('127.0.0.1', int(sys.argv[1])), 120)
 s.sendall(data)
 s.shutdown(socket.SHUT_WR)
 got = b''
@@ -61,7 +63,10 @@ sys.exit(got != data)
 EOD
 python3 "$work/server" "$work/www" >"$work/http" 2>/dev/null &
 server=$!
-while ! [ -s "$work/http" ]; do sleep 0.1; done
+while ! [ -s "$work/http" ]; do
+    kill -0 $server || { echo "FAIL: no web server"; exit 1; }
+    sleep 0.1
+done
 
 for arch; do
     cpu=pentium3 status=0 kernel=out/kernel-$arch
@@ -77,7 +82,6 @@ for arch; do
         -nographic -no-reboot -quiet </dev/null >"$work/serial" 2>&1 &
     guest=$!
     while ! grep -q 'listening\|crosspage-guest' "$work/serial" && kill -0 $guest 2>/dev/null; do sleep 0.2; done
-    sleep 1 # from the announcement to nc
     python3 "$work/echo" "$forward" "$work/www/data" || { echo "FAIL: $arch: what came back through the forwarded port"; cat "$work/serial"; exit 1; }
     wait $guest
     for expected in 'dhcp: 10.0.2.15 via 10.0.2.2, names from 10.0.2.3' "listening for $sum" 'crosspage-guest: done'; do
