@@ -30,7 +30,8 @@ struct peer_config {
 
 struct peer_counters {
     uint64_t frames_in, frames_out, bad_frames;
-    uint64_t tcp_bytes_in, tcp_bytes_out, connections, retransmits, out_of_order;
+    uint64_t tcp_bytes_in, tcp_bytes_out, connections, out_of_order;
+    uint64_t retransmits, recoveries, timeouts; /* segments sent again, fast recoveries, expired timers */
 };
 
 /* Defaults: 02:00:00:00:00:02, 10.0.0.2, 20 us, 40 ms, 2, 65535. Queue and log are left to the caller. */
