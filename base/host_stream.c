@@ -167,18 +167,33 @@ static bool abandoned(const struct sockaddr_un *address)
     return refused;
 }
 
+/* Between bind() and listen() there is a name that refuses callers. So the socket listens under a name of its
+ * own before it gets the one that others know. */
+static bool bind_and_listen(int s, const char *path)
+{
+    struct sockaddr_un own = {.sun_family = AF_UNIX};
+    snprintf(own.sun_path, sizeof own.sun_path, "%s.%d", path, (int)getpid());
+    unlink(own.sun_path);
+    bool good = bind(s, (const struct sockaddr *)&own, sizeof own) == 0 && listen(s, 1) == 0 &&
+                link(own.sun_path, path) == 0;
+    int reason = errno == EEXIST ? EADDRINUSE : errno;
+    unlink(own.sun_path);
+    errno = reason;
+    return good;
+}
+
 enum status host_unix_listen(int *fd, const char *path, struct error *err)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t longest = sizeof address.sun_path - sizeof ".1234567890";
     *fd = -1;
-    if (*path == '\0' || strlen(path) >= sizeof address.sun_path)
-        return status_fail(err, STATUS_BAD_INPUT, "a socket's path has 1 to %zu characters",
-                           sizeof address.sun_path - 1);
+    if (*path == '\0' || strlen(path) > longest)
+        return status_fail(err, STATUS_BAD_INPUT, "a socket's path has 1 to %zu characters", longest);
     strcpy(address.sun_path, path);
     if (abandoned(&address))
         unlink(path);
     int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (s < 0 || bind(s, (const struct sockaddr *)&address, sizeof address) != 0 || listen(s, 1) != 0) {
+    if (s < 0 || !bind_and_listen(s, path)) {
         int reason = errno;
         host_stream_close(s);
         return status_fail(err, STATUS_HOST, "cannot listen on socket '%s': %s", path, strerror(reason));

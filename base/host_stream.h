@@ -27,7 +27,7 @@ int host_tcp_accept(int listener, bool wait);
 unsigned host_tcp_port(int listener);
 
 /* A socket in the file system; what is left there of a program that ended is removed. Then as a TCP listener.
- */
+ * Whoever sees its name can connect. */
 enum status host_unix_listen(int *fd, const char *path, struct error *err) MUST_CHECK;
 /* Closes the listener and removes its name. */
 void host_unix_remove(int fd, const char *path);
