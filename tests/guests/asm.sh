@@ -46,7 +46,7 @@ esac
 run_crosspage() {
     status=0
     # shellcheck disable=SC2086 # words or nothing
-    timeout 120 "$crosspage" run -hypervisor "$1" -kernel "$images/$name.elf" -m 64 -cpu $cpu -nographic $reboot $disk -quiet \
+    timeout 300 "$crosspage" run -hypervisor "$1" -kernel "$images/$name.elf" -m 64 -cpu $cpu -nographic $reboot $disk -quiet \
         >"$work/crosspage" 2>"$work/errors" </dev/null || status=$?
     # The guest leaves with value 0, which is status 1 (0 << 1 | 1).
     [ $status -eq 1 ] || { fail "crosspage ($1) ended with status $status"; cat "$work/errors"; }
@@ -54,7 +54,7 @@ run_crosspage() {
 
 run_qemu() {
     # shellcheck disable=SC2086 # words or nothing
-    timeout 120 qemu-system-x86_64 $disk -cpu $qemu_cpu -m 64 -kernel "$images/$name.elf" -display none -serial stdio \
+    timeout 300 qemu-system-x86_64 $disk -cpu $qemu_cpu -m 64 -kernel "$images/$name.elf" -display none -serial stdio \
         -monitor none -net none -device isa-debug-exit,iobase=0x501,iosize=4 $reboot \
         >"$work/qemu" 2>/dev/null </dev/null || true
 }
@@ -80,7 +80,7 @@ info: action=ignore
 debug: action=ignore
 EOT
     echo c >"$work/bochs.rc"
-    (cd "$work" && SDL_VIDEODRIVER=dummy timeout 200 bochs -q -f bochsrc -rc bochs.rc) >/dev/null 2>&1 </dev/null || true
+    (cd "$work" && SDL_VIDEODRIVER=dummy timeout 300 bochs -q -f bochsrc -rc bochs.rc) >/dev/null 2>&1 </dev/null || true
     [ -s "$work/bochs" ]
 }
 

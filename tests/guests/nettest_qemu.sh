@@ -115,9 +115,14 @@ udp() {
 lossy() {
     nth=$1
     shift
-    a=$((20000 + $$ % 3000 * 4)) # below the ports that systems give away themselves
-    "$work/lossy_wire" $a $((a + 1)) $((a + 2)) $((a + 3)) "$nth" &
+    rm -f "$work/port"
+    "$work/lossy_wire" "$nth" >"$work/port" &
     wire=$!
+    until [ -s "$work/port" ]; do
+        kill -0 $wire || exit 1
+        sleep 0.05
+    done
+    a=$(cat "$work/port")
     usual=$network
     network="-device pcnet,netdev=n -netdev socket,id=n,udp=127.0.0.1:$a,localaddr=127.0.0.1:$((a + 1))
         -netdev socket,id=m,udp=127.0.0.1:$((a + 2)),localaddr=127.0.0.1:$((a + 3))
@@ -149,7 +154,7 @@ try udp 1 100 "txring=1 descriptors=16"
 # What must be refused: a value that makes no sense (isa-debug-exit turns status s into 2s+1), no answer at all.
 bad_option() {
     status=0
-    qemu-system-i386 -M pc -nodefaults -display none -no-reboot -serial "file:$work/serial" -kernel "$elf" \
+    timeout 120 qemu-system-i386 -M pc -nodefaults -display none -no-reboot -serial "file:$work/serial" -kernel "$elf" \
         -append "total=12q" -device isa-debug-exit,iobase=0x501,iosize=1 || status=$?
     [ "$status" -eq 5 ] && grep -q "bad value: total=12q" "$work/serial" || fail "status $status"
 }
