@@ -39,9 +39,9 @@ identical() {
         grep -v host_seconds "$2.$file" | diff a - >difference || fail "$2.$file differs from $1.$file: $(head -n 5 difference)"
     done
 }
-# wait_for TEXT FILE: until the guest has said it.
+# wait_for TEXT FILE: until the guest has said it; it has as long as the time limit of its run.
 wait_for() {
-    left=200
+    left=2000
     until grep -q "$1" "$2" 2>/dev/null; do
         [ $left -gt 0 ] || { fail "never said '$1'"; return 0; }
         left=$((left - 1))

@@ -31,7 +31,7 @@ number() { sed -n "s/^  \"$1\": \"\{0,1\}\([0-9a-f]*\).*/\1/p" "$2"; }
 
 # Types the commands, each when the shell asks for one; leaves what the guest said in "said".
 type_commands() {
-    left=300
+    left=1200
     until grep -q 'listening on tcp port' errors 2>/dev/null; do
         [ $left -gt 0 ] || return 1
         left=$((left - 1))

@@ -15,7 +15,7 @@ import tempfile
 import time
 
 SKIPPED = 77
-TIMEOUT = 60
+TIMEOUT = 240 # seconds until a browser that says nothing is dead; on a busy host it may take one to start
 
 
 class Checks:

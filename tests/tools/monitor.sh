@@ -31,7 +31,8 @@ say() {
     printf "$1" 2>/dev/null >&3 || return 0
     lines=$((lines + $(printf "$1" | wc -l)))
     tries=0
-    while [ "$(grep -o '(crosspage)' "$work/out" | wc -l)" -le $lines ] && kill -0 $guest 2>/dev/null && [ $tries -lt 2000 ]; do
+    while [ "$(grep -o '(crosspage)' "$work/out" | wc -l)" -le $lines ] && kill -0 $guest 2>/dev/null; do
+        [ $tries -lt 10000 ] || { echo "FAIL: no answer to: $1"; kill $guest; exit 1; }
         sleep 0.01
         tries=$((tries + 1))
     done

