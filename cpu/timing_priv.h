@@ -11,7 +11,7 @@ static inline struct timing_page timing_page_of(const struct cpu *cpu, uint64_t 
 {
     return (struct timing_page){.linear = linear,
                                 .page_shift = entry->page_shift,
-                                .global = entry->global && cpu->bus->translate == NULL};
+                                .global = tlb_is_global(entry) && cpu->bus->translate == NULL};
 }
 
 /* Are there translations at all? A monitor's tables translate when the guest's do not. */

@@ -4,7 +4,7 @@
  * level's index is, and which bits of an entry are reserved. PAE's top level is not in memory: its four
  * entries were loaded and checked by MOV CR3 (SDM vol. 3, 4.4.1).
  *
- * Left out: 5-level paging, protection keys, PCID tags (CR3 bits 11:0 are ignored here).
+ * Left out: 5-level paging, protection keys. PCIDs (CR3 bits 11:0) are the TLB's business, not a walk's.
  *
  * Invariants: (1) reserved bits are looked at level by level, before the next entry is read, and win over
  * permissions; (2) nothing is written unless the access is allowed; then A is set in every entry used and D
