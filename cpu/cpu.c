@@ -56,7 +56,10 @@ struct cpu *cpu_create(const struct cpu_config *config, struct guest_memory *mem
         for (unsigned class = 0; class < COST_CLASS_COUNT; class ++)
             if (cpu->config.cost[level][class] == 0)
                 cpu->config.cost[level][class] = 1;
-    cpu->tables = insn_tables_create(cpu_model_features(cpu->model), cpu->config.cost);
+    uint64_t features[2] = {cpu_model_features(cpu->model)[0], cpu_model_features(cpu->model)[1]};
+    if (config->no_pcid)
+        features[0] &= ~(UINT64_C(1) << FEAT_INVPCID);
+    cpu->tables = insn_tables_create(features, cpu->config.cost);
     tlb_init(&cpu->tlb);
     cpu->maps[false] = &cpu->tlb.map[false];
     cpu->maps[true] = &cpu->tlb.map[true];

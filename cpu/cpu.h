@@ -31,6 +31,7 @@ struct cpu_config {
     uint64_t random_seed;               /* where RDRAND and RDSEED start at power-on */
     bool fast_paths;                    /* off: only the reference handlers (tests) */
     bool no_apic;                       /* the board has no local APIC: the model's is not there */
+    bool no_pcid;                       /* nor are PCIDs and INVPCID: a monitor hides them */
     const struct timing_config *timing; /* caches and branch prediction take time; NULL: they do not */
     size_t engine_bytes; /* room behind struct cpu for a translator, which addresses it from there */
 };

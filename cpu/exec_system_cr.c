@@ -1,10 +1,10 @@
-/* Control and debug registers (SDM vol. 2 MOV CR, MOV DR, LMSW, SMSW, CLTS, INVLPG; vol.
- * 3, 2.5, 9.8.5, 17.2).
+/* Control and debug registers (SDM vol. 2 MOV CR, MOV DR, LMSW, SMSW, CLTS, INVLPG, INVPCID;
+ * vol. 3, 2.5, 4.10, 9.8.5, 17.2).
  *
  * A write is checked as a whole against reserved bits, features and combinations, then committed together
  * with what it entails: PDPTEs, EFER.LMA, translations dropped, derived state.
  *
- * Left out: CR4.PCIDE, VMX and SMX bits, protection keys: reserved on all models. */
+ * Left out: VMX and SMX bits, protection keys: reserved on all models. */
 #include "cpu/protect.h"
 
 #define CR0_KNOWN                                                                                            \
@@ -12,11 +12,13 @@
 
 void cpu_invalidate_all(struct cpu *cpu, bool global)
 {
-    if (global)
+    if (global) {
         tlb_flush(&cpu->tlb);
-    else
-        tlb_flush_nonglobal(&cpu->tlb);
-    timing_flush_tlbs(cpu, global);
+        timing_flush_tlbs(cpu, true);
+    } else {
+        tlb_flush_space(&cpu->tlb, cpu->tlb.selected);
+        timing_flush_space(cpu, cpu->tlb.selected);
+    }
     if (cpu->bus->invalidate != NULL)
         cpu->bus->invalidate(cpu->bus->ctx, NULL, global);
 }
@@ -56,7 +58,7 @@ static bool cr0_valid(const struct cpu *cpu, uint64_t value)
     bool pg = (value & CR0_PG) != 0, was_pg = (cpu->s.cr0 & CR0_PG) != 0;
     if (value >> 32 != 0 || (pg && !(value & CR0_PE)) || ((value & CR0_NW) != 0 && !(value & CR0_CD)))
         return false;
-    if (!pg && was_pg && cpu->long64)
+    if (!pg && was_pg && (cpu->long64 || (cpu->s.cr4 & CR4_PCIDE) != 0))
         return false;
     if (pg && !was_pg && (cpu->s.efer & EFER_LME) != 0)
         return (cpu->s.cr4 & CR4_PAE) != 0 && !(cpu->s.seg[CS].attr & SEG_L);
@@ -90,10 +92,27 @@ static enum exec cr0_write(struct cpu *cpu, uint64_t value)
 
 /* ---- CR3, CR4 ---- */
 
+/* With CR4.PCIDE another PCID may be selected, and only its translations are dropped, if any (SDM vol. 3,
+ * 4.10.4.1). */
+static void cr3_select(struct cpu *cpu, uint64_t value, bool keep)
+{
+    unsigned space = (unsigned)(value & CR3_PCID);
+    if (!keep) {
+        tlb_flush_space(&cpu->tlb, space);
+        timing_flush_space(cpu, space);
+    }
+    cpu_update_paging(cpu);
+    if (!keep && cpu->bus->invalidate != NULL)
+        cpu->bus->invalidate(cpu->bus->ctx, NULL, false);
+}
+
 static enum exec cr3_write(struct cpu *cpu, uint64_t value)
 {
     uint64_t pdpte[4];
-    bool lma = in_long_mode(cpu);
+    bool lma = in_long_mode(cpu), pcide = (cpu->s.cr4 & CR4_PCIDE) != 0;
+    bool keep = pcide && (value & CR3_NO_FLUSH) != 0;
+    if (keep)
+        value &= ~CR3_NO_FLUSH;
     if (lma && value >> cpu_model_physical_bits(cpu->model) != 0)
         return bad(cpu);
     bool load = uses_pdptes(cpu, cpu->s.cr0, cpu->s.cr4, lma);
@@ -103,6 +122,10 @@ static enum exec cr3_write(struct cpu *cpu, uint64_t value)
     if (load)
         memcpy(cpu->s.pdpte, pdpte, sizeof pdpte);
     cpu->s.cr3 = value;
+    if (pcide) {
+        cr3_select(cpu, value, keep);
+        return EXEC_END;
+    }
     cpu_update_paging(cpu);
     cpu_invalidate_all(cpu, false);
     return EXEC_END;
@@ -119,6 +142,7 @@ static uint64_t cr4_known(const struct cpu *cpu)
         {FEAT_PGE, CR4_PGE},           {FEAT_MMX, CR4_PCE},   {FEAT_FXSR, CR4_OSFXSR},
         {FEAT_SSE, CR4_OSXMMEXCPT},    {FEAT_UMIP, CR4_UMIP}, {FEAT_FSGSBASE, CR4_FSGSBASE},
         {FEAT_XSAVE, CR4_OSXSAVE},     {FEAT_SMEP, CR4_SMEP}, {FEAT_SMAP, CR4_SMAP},
+        {FEAT_PCID, CR4_PCIDE},
     };
     uint64_t known = 0;
     for (unsigned i = 0; i < ARRAY_LEN(rows); i++)
@@ -126,13 +150,29 @@ static uint64_t cr4_known(const struct cpu *cpu)
     return known;
 }
 
-static enum exec cr4_write(struct cpu *cpu, uint64_t value)
+static bool cr4_valid(const struct cpu *cpu, uint64_t value)
+{
+    bool lma = in_long_mode(cpu), sets_pcide = (value & ~cpu->s.cr4 & CR4_PCIDE) != 0;
+    if ((value & ~cr4_known(cpu)) != 0 || (lma && !(value & CR4_PAE)))
+        return false;
+    return !sets_pcide || (lma && (cpu->s.cr3 & CR3_PCID) == 0);
+}
+
+/* SDM vol. 3, 4.10.4.1. What the TLB holds depends on more bits than need to drop all of it by the SDM, but
+ * nothing on CR4.PCIDE until it is cleared. */
+static bool cr4_drops(uint64_t old, uint64_t value)
 {
     const uint64_t paging_bits = CR4_PAE | CR4_PSE | CR4_PGE | CR4_SMEP | CR4_SMAP;
+    return ((value ^ old) & paging_bits) != 0 || (old & ~value & CR4_PCIDE) != 0;
+}
+
+static enum exec cr4_write(struct cpu *cpu, uint64_t value)
+{
     bool lma = in_long_mode(cpu);
-    if ((value & ~cr4_known(cpu)) != 0 || (lma && !(value & CR4_PAE)))
+    if (!cr4_valid(cpu, value))
         return bad(cpu);
     uint64_t changed = value ^ cpu->s.cr4;
+    bool drops = cr4_drops(cpu->s.cr4, value);
     uint64_t pdpte[4];
     bool reload =
         (changed & (CR4_PAE | CR4_PSE | CR4_PGE | CR4_SMEP)) != 0 && uses_pdptes(cpu, cpu->s.cr0, value, lma);
@@ -142,7 +182,7 @@ static enum exec cr4_write(struct cpu *cpu, uint64_t value)
     if (reload)
         memcpy(cpu->s.pdpte, pdpte, sizeof pdpte);
     cpu->s.cr4 = value;
-    if ((changed & paging_bits) != 0) {
+    if (drops) {
         cpu_update_paging(cpu);
         cpu_invalidate_all(cpu, true);
     }
@@ -233,6 +273,58 @@ enum exec exec_invlpg(struct cpu *cpu, const struct insn *insn)
     if (cpu->bus->invalidate != NULL) {
         gva_t addr = gva(linear);
         cpu->bus->invalidate(cpu->bus->ctx, &addr, true);
+    }
+    return EXEC_END;
+}
+
+/* ---- INVPCID ---- */
+
+enum invpcid { INVPCID_ADDRESS, INVPCID_CONTEXT, INVPCID_ALL, INVPCID_NONGLOBAL };
+
+static bool invpcid_valid(const struct cpu *cpu, uint64_t type, const uint64_t descriptor[2])
+{
+    if (type > INVPCID_NONGLOBAL || descriptor[0] > CR3_PCID)
+        return false;
+    if (type == INVPCID_ADDRESS && !is_canonical(descriptor[1]))
+        return false;
+    return type > INVPCID_CONTEXT || descriptor[0] == 0 || (cpu->s.cr4 & CR4_PCIDE) != 0;
+}
+
+static void invpcid(struct cpu *cpu, enum invpcid type, unsigned space, uint64_t linear)
+{
+    switch (type) {
+    case INVPCID_ADDRESS:
+        tlb_flush_page_of(&cpu->tlb, linear, space);
+        timing_flush_page_of(cpu, linear, space);
+        break;
+    case INVPCID_CONTEXT:
+        tlb_flush_space(&cpu->tlb, space);
+        timing_flush_space(cpu, space);
+        break;
+    case INVPCID_ALL:
+        tlb_flush(&cpu->tlb);
+        timing_flush_tlbs(cpu, true);
+        break;
+    case INVPCID_NONGLOBAL:
+        tlb_flush_nonglobal(&cpu->tlb);
+        timing_flush_tlbs(cpu, false);
+        break;
+    }
+}
+
+enum exec exec_invpcid(struct cpu *cpu, const struct insn *insn)
+{
+    uint64_t type, descriptor[2]; /* PCID, linear address */
+    if (!operand_read(cpu, insn, 0, &type) ||
+        !mem_read_bytes(cpu, insn->seg, insn_ea(cpu, insn), descriptor, sizeof descriptor))
+        return EXEC_FAULT;
+    if (!invpcid_valid(cpu, type, descriptor))
+        return bad(cpu);
+    cpu_exit(cpu, CPU_EXIT_INVLPG, descriptor[1]);
+    invpcid(cpu, (enum invpcid)type, (unsigned)descriptor[0], descriptor[1]);
+    if (cpu->bus->invalidate != NULL) {
+        gva_t addr = gva(descriptor[1]);
+        cpu->bus->invalidate(cpu->bus->ctx, type == INVPCID_ADDRESS ? &addr : NULL, type == INVPCID_ALL);
     }
     return EXEC_END;
 }

@@ -226,6 +226,11 @@ void cpu_update_paging(struct cpu *cpu)
     paging->gb_pages = cpu_has(cpu, FEAT_PDPE1GB);
     paging->physical_bits = (uint8_t)cpu_model_physical_bits(cpu->model);
     paging->a20_mask = s->a20 ? UINT64_MAX : ~(UINT64_C(1) << 20);
+    unsigned space = s->cr4 & CR4_PCIDE ? (unsigned)(s->cr3 & CR3_PCID) : 0;
+    if (cpu->tlb.selected != space) {
+        tlb_select(&cpu->tlb, space);
+        timing_select(cpu, space);
+    }
 }
 
 void cpu_update_all(struct cpu *cpu)

@@ -59,6 +59,8 @@ bool cpu_has(const struct cpu *cpu, enum insn_feature feature)
 {
     if (cpu->config.no_apic && (feature == FEAT_APIC || feature == FEAT_TSC_DEADLINE))
         return false;
+    if (cpu->config.no_pcid && (feature == FEAT_PCID || feature == FEAT_INVPCID))
+        return false;
     return (cpu->model->features[feature / 64] >> (feature % 64) & 1) != 0;
 }
 

@@ -271,7 +271,7 @@ bool task_gate_target(struct cpu *cpu, const struct descriptor *gate, unsigned e
 
 /* Load PDPTEs from `cr3`; false when one has a reserved bit set (#GP(0) recorded). */
 bool pdptes_load(struct cpu *cpu, uint64_t cr3, uint64_t pdpte[4]) MUST_CHECK;
-/* Drop translations and tell the hypervisor. */
+/* Drop translations and tell the hypervisor: all, or those of the present PCID that are not global. */
 void cpu_invalidate_all(struct cpu *cpu, bool global);
 
 bool segment_limit_ok(const struct segment *segment, uint64_t offset, uint64_t size);

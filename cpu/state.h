@@ -96,6 +96,9 @@ enum cr4_bit {
     CR4_SMEP = 1 << 20,
     CR4_SMAP = 1 << 21,
 };
+/* CR3 with CR4.PCIDE; the last is of the value written, and reads as zero. */
+#define CR3_PCID     UINT64_C(0xFFF)
+#define CR3_NO_FLUSH (UINT64_C(1) << 63)
 enum xcr0_bit { XCR0_X87 = 1 << 0, XCR0_SSE = 1 << 1, XCR0_AVX = 1 << 2, XCR0_YMM = XCR0_SSE | XCR0_AVX };
 enum efer_bit { EFER_SCE = 1 << 0, EFER_LME = 1 << 8, EFER_LMA = 1 << 10, EFER_NXE = 1 << 11 };
 

@@ -381,26 +381,55 @@ void timing_branch(struct cpu *cpu, const struct insn *insn, enum branch_kind ki
 
 /* ---- Flushes ---- */
 
-void timing_flush_tlbs(struct cpu *cpu, bool global)
+/* No filter is left that rests on a TLB. */
+static void forget_tlbs(struct cpu *cpu)
 {
-    struct timing *timing = cpu->timing;
-    if (timing == NULL)
-        return;
     for (unsigned level = LEVEL_ITLB; level < LEVEL_COUNT; level++)
         forget_tlb(cpu, (enum hierarchy_level)level);
-    hierarchy_flush_tlbs(&timing->hierarchy, global || cpu->bus->translate != NULL);
-    timing->disturbed++;
+    cpu->timing->disturbed++;
+}
+
+void timing_flush_tlbs(struct cpu *cpu, bool global)
+{
+    if (cpu->timing == NULL)
+        return;
+    forget_tlbs(cpu);
+    hierarchy_flush_tlbs(&cpu->timing->hierarchy, global || cpu->bus->translate != NULL);
+}
+
+void timing_flush_space(struct cpu *cpu, unsigned space)
+{
+    if (cpu->timing == NULL)
+        return;
+    forget_tlbs(cpu);
+    if (cpu->bus->translate != NULL)
+        hierarchy_flush_tlbs(&cpu->timing->hierarchy, true);
+    else
+        hierarchy_flush_space(&cpu->timing->hierarchy, space);
 }
 
 void timing_flush_page(struct cpu *cpu, uint64_t linear)
 {
-    struct timing *timing = cpu->timing;
-    if (timing == NULL)
+    if (cpu->timing == NULL)
         return;
-    for (unsigned level = LEVEL_ITLB; level < LEVEL_COUNT; level++)
-        forget_tlb(cpu, (enum hierarchy_level)level);
-    hierarchy_flush_page(&timing->hierarchy, linear);
-    timing->disturbed++;
+    forget_tlbs(cpu);
+    hierarchy_flush_page(&cpu->timing->hierarchy, linear);
+}
+
+void timing_flush_page_of(struct cpu *cpu, uint64_t linear, unsigned space)
+{
+    if (cpu->timing == NULL)
+        return;
+    forget_tlbs(cpu);
+    hierarchy_flush_page_of(&cpu->timing->hierarchy, linear, space);
+}
+
+void timing_select(struct cpu *cpu, unsigned space)
+{
+    if (cpu->timing == NULL)
+        return;
+    forget_tlbs(cpu);
+    cpu->timing->hierarchy.space = (uint16_t)space;
 }
 
 void timing_flush_caches(struct cpu *cpu)

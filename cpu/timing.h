@@ -121,8 +121,13 @@ void timing_branch(struct cpu *cpu, const struct insn *insn, enum branch_kind ki
 
 /* ---- Flushes ---- */
 
+/* As the flushes of mmu/tlb.h: of all spaces, of one, of a page. */
 void timing_flush_tlbs(struct cpu *cpu, bool global);
+void timing_flush_space(struct cpu *cpu, unsigned space);
 void timing_flush_page(struct cpu *cpu, uint64_t linear);
+void timing_flush_page_of(struct cpu *cpu, uint64_t linear, unsigned space);
+/* See tlb_select(). */
+void timing_select(struct cpu *cpu, unsigned space);
 void timing_flush_caches(struct cpu *cpu);
 /* [host, host + size) of one page: from all caches. */
 void timing_flush_lines(struct cpu *cpu, const uint8_t *host, size_t size);

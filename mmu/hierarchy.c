@@ -1,16 +1,19 @@
 /* Sets of tags in the order of their last use (hierarchy.h).
  *
  * A tag of a cache is its line's number plus one. One of a TLB is, from the top: the number of the page, its
- * size (so that pages of several sizes share the TLB for larger ones), one if it is global, and a one. */
+ * size (so that pages of several sizes share the TLB for larger ones), one if it is global, and a one. Unless
+ * it is global its space is added, without carry, to twelve bits that are known from the others, since the
+ * address is canonical. */
 #include "mmu/hierarchy.h"
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "mmu/tlb.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { TLB_VALID = 1, TLB_GLOBAL = 2, TLB_SIZE_SHIFT = 2, TLB_NUMBER_SHIFT = 8 };
+enum { TAG_VALID = 1, TAG_GLOBAL = 2, TAG_SIZE_SHIFT = 2, TAG_NUMBER_SHIFT = 8, TAG_SPACE_SHIFT = 44 };
 
 static const char *const names[LEVEL_COUNT] = {"l1i",        "l1d",  "l2",        "itlb",
                                                "itlb-large", "dtlb", "dtlb-large"};
@@ -148,10 +151,17 @@ uint32_t hierarchy_line_price(const struct hierarchy *hierarchy, enum touch touc
 
 /* ---- Translations ---- */
 
-static uint64_t tlb_tag(uint64_t number, unsigned page_shift, bool global)
+static uint64_t tag_of(uint64_t number, unsigned page_shift, unsigned space)
 {
-    return number << TLB_NUMBER_SHIFT | (uint64_t)page_shift << TLB_SIZE_SHIFT | (global ? TLB_GLOBAL : 0) |
-           TLB_VALID;
+    bool global = space == TLB_GLOBAL;
+    return (number << TAG_NUMBER_SHIFT | (uint64_t)page_shift << TAG_SIZE_SHIFT | (global ? TAG_GLOBAL : 0) |
+            TAG_VALID) ^
+           (global ? 0 : (uint64_t)space << TAG_SPACE_SHIFT);
+}
+
+static uint64_t tlb_tag(const struct hierarchy *hierarchy, uint64_t number, unsigned page_shift, bool global)
+{
+    return tag_of(number, page_shift, global ? TLB_GLOBAL : hierarchy->space);
 }
 
 uint32_t hierarchy_page(struct hierarchy *hierarchy, enum touch touch, uint64_t linear, unsigned page_shift,
@@ -159,7 +169,8 @@ uint32_t hierarchy_page(struct hierarchy *hierarchy, enum touch touch, uint64_t 
 {
     uint64_t number = linear >> page_shift;
     enum hierarchy_level level = hierarchy_tlb(touch, page_shift);
-    uint64_t tag = tlb_tag(number, page_shift, global), other = tag ^ TLB_GLOBAL;
+    uint64_t tag = tlb_tag(hierarchy, number, page_shift, global);
+    uint64_t other = tlb_tag(hierarchy, number, page_shift, !global);
     if (set_of(hierarchy, level, number)[0] != tag)
         drop(hierarchy, level, number, other); /* the page has become global, or no longer is */
     return use(hierarchy, level, number, tag) ? 0 : hierarchy->config.walk[touch];
@@ -170,7 +181,7 @@ bool hierarchy_page_is_first(const struct hierarchy *hierarchy, enum touch touch
 {
     uint64_t number = linear >> page_shift;
     return set_of(hierarchy, hierarchy_tlb(touch, page_shift), number)[0] ==
-           tlb_tag(number, page_shift, global);
+           tlb_tag(hierarchy, number, page_shift, global);
 }
 
 uint32_t hierarchy_page_price(const struct hierarchy *hierarchy, enum touch touch, uint64_t linear,
@@ -178,7 +189,7 @@ uint32_t hierarchy_page_price(const struct hierarchy *hierarchy, enum touch touc
 {
     uint64_t number = linear >> page_shift;
     enum hierarchy_level level = hierarchy_tlb(touch, page_shift);
-    bool hit = has(hierarchy, level, number, tlb_tag(number, page_shift, global));
+    bool hit = has(hierarchy, level, number, tlb_tag(hierarchy, number, page_shift, global));
     return hit ? 0 : hierarchy->config.walk[touch];
 }
 
@@ -190,38 +201,63 @@ static void clear_level(struct hierarchy *hierarchy, unsigned level)
     memset(hierarchy->tag + hierarchy->start[level], 0, tags * sizeof *hierarchy->tag);
 }
 
-/* The global ones of a set, in their order. */
-static void keep_global(uint64_t *set, unsigned ways)
+/* The space of a translation that is not global. Bits 63 to 47 of the address are equal; the last of them
+ * lies below those that the space was added to. */
+static unsigned space_of(uint64_t tag)
+{
+    unsigned page_shift = tag >> TAG_SIZE_SHIFT & 63;
+    bool upper_half = (tag >> (TAG_NUMBER_SHIFT + 47 - page_shift) & 1) != 0;
+    uint64_t ones = upper_half ? UINT64_MAX >> page_shift << TAG_NUMBER_SHIFT : 0;
+    return (unsigned)((tag ^ ones) >> TAG_SPACE_SHIFT & (TLB_SPACES - 1));
+}
+
+/* Those of a set that are global or, unless `space` is TLB_GLOBAL, of another space, in their order. */
+static void keep_others(uint64_t *set, unsigned ways, unsigned space)
 {
     unsigned kept = 0;
     for (unsigned way = 0; way < ways; way++)
-        if (set[way] & TLB_GLOBAL)
+        if ((set[way] & TAG_GLOBAL) != 0 ||
+            (space != TLB_GLOBAL && set[way] != 0 && space_of(set[way]) != space))
             set[kept++] = set[way];
     memset(set + kept, 0, (ways - kept) * sizeof *set);
 }
 
-void hierarchy_flush_tlbs(struct hierarchy *hierarchy, bool global)
+static void flush_nonglobal(struct hierarchy *hierarchy, unsigned space)
 {
     for (unsigned level = LEVEL_ITLB; level < LEVEL_COUNT; level++) {
         unsigned ways = hierarchy->config.level[level].ways;
-        if (global)
-            clear_level(hierarchy, level);
-        for (uint64_t set = 0; !global && set < hierarchy->config.level[level].sets; set++)
-            keep_global(set_of(hierarchy, (enum hierarchy_level)level, set), ways);
+        for (uint64_t set = 0; set < hierarchy->config.level[level].sets; set++)
+            keep_others(set_of(hierarchy, (enum hierarchy_level)level, set), ways, space);
+    }
+}
+
+void hierarchy_flush_tlbs(struct hierarchy *hierarchy, bool global)
+{
+    if (!global)
+        flush_nonglobal(hierarchy, TLB_GLOBAL);
+    for (unsigned level = LEVEL_ITLB; global && level < LEVEL_COUNT; level++)
+        clear_level(hierarchy, level);
+}
+
+void hierarchy_flush_space(struct hierarchy *hierarchy, unsigned space)
+{
+    flush_nonglobal(hierarchy, space);
+}
+
+void hierarchy_flush_page_of(struct hierarchy *hierarchy, uint64_t linear, unsigned space)
+{
+    static const uint8_t sizes[] = {PAGE_SHIFT, 21, 22, 30};
+    for (unsigned size = 0; size < ARRAY_LEN(sizes); size++) {
+        uint64_t number = linear >> sizes[size], tag = tag_of(number, sizes[size], space);
+        drop(hierarchy, hierarchy_tlb(TOUCH_FETCH, sizes[size]), number, tag);
+        drop(hierarchy, hierarchy_tlb(TOUCH_LOAD, sizes[size]), number, tag);
     }
 }
 
 void hierarchy_flush_page(struct hierarchy *hierarchy, uint64_t linear)
 {
-    static const uint8_t sizes[] = {PAGE_SHIFT, 21, 22, 30};
-    for (unsigned size = 0; size < ARRAY_LEN(sizes); size++) {
-        uint64_t number = linear >> sizes[size];
-        for (unsigned global = 0; global < 2; global++) {
-            uint64_t tag = tlb_tag(number, sizes[size], global != 0);
-            drop(hierarchy, hierarchy_tlb(TOUCH_FETCH, sizes[size]), number, tag);
-            drop(hierarchy, hierarchy_tlb(TOUCH_LOAD, sizes[size]), number, tag);
-        }
-    }
+    hierarchy_flush_page_of(hierarchy, linear, hierarchy->space);
+    hierarchy_flush_page_of(hierarchy, linear, TLB_GLOBAL);
 }
 
 void hierarchy_flush_caches(struct hierarchy *hierarchy)

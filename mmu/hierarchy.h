@@ -10,6 +10,9 @@
  * recently used first; a miss takes the place of the last. What an access costs, and what it leaves behind,
  * is a pure function of the accesses before it.
  *
+ * Translations are tagged by address space, as those of a processor with process-context identifiers are (SDM
+ * vol. 3, 4.10.1); without them there is only space 0.
+ *
  * Left out: writing back (victims leave through buffers), prefetching, overlap of misses, memory types, page
  * walks as accesses of their own (a walk has one price), replacement by pseudo-LRU (true LRU here).
  *
@@ -65,6 +68,7 @@ struct hierarchy {
     size_t tags;
     size_t start[LEVEL_COUNT]; /* where a level's begin */
     struct level_count count[LEVEL_COUNT];
+    uint16_t space; /* that translations are wanted for */
 };
 
 /* Powers of two, sizes that fit; else an error. */
@@ -107,10 +111,12 @@ bool hierarchy_line_is_first(const struct hierarchy *hierarchy, enum touch touch
 bool hierarchy_page_is_first(const struct hierarchy *hierarchy, enum touch touch, uint64_t linear,
                              unsigned page_shift, bool global);
 
-/* All translations, or all but global ones. */
+/* All translations, or all but global ones; those of a space that are not global. */
 void hierarchy_flush_tlbs(struct hierarchy *hierarchy, bool global);
-/* The translation of a linear address, of any size. */
+void hierarchy_flush_space(struct hierarchy *hierarchy, unsigned space);
+/* The translation of a linear address, of any size: global or of the present space; of a space. */
 void hierarchy_flush_page(struct hierarchy *hierarchy, uint64_t linear);
+void hierarchy_flush_page_of(struct hierarchy *hierarchy, uint64_t linear, unsigned space);
 /* All lines. */
 void hierarchy_flush_caches(struct hierarchy *hierarchy);
 /* The line of a machine address, from all caches. */

@@ -1,7 +1,7 @@
 /* Shadow page tables: hidden and true faults, root switches, invalidation (shadow.h).
  *
  * Left out: 32-bit guests that map memory above 4 GB by PSE-36 get their translation without a shadow entry,
- * since an entry of 4 bytes cannot name the frame; PCIDs. */
+ * since an entry of 4 bytes cannot name the frame; PCIDs, which the guest's CPU has not (vmm/vm.c). */
 #include "vmm/shadow_priv.h"
 
 #include "base/check.h"

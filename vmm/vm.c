@@ -393,7 +393,9 @@ static enum status create_cpu(struct vm *vm, struct error *err)
                                 .hz = vm->host->hz,
                                 .fast_paths = vm->config.fast_paths,
                                 .random_seed = vm->config.random_seed,
-                                .no_apic = vm->config.board.no_apic};
+                                .no_apic = vm->config.board.no_apic,
+                                /* A monitor's tables are found by the guest's CR3, and know no PCIDs. */
+                                .no_pcid = vm->hv->translate != NULL};
     unsigned kernel_milli = vm->hv->kernel_cost_milli ? vm->hv->kernel_cost_milli(vm->hv_ctx) : 1000;
     struct timing_config timing = {.machine = vm->machine.base};
     if (vm->config.caches) {

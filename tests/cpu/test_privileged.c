@@ -53,7 +53,6 @@ static const struct cr_row cr_rows[] = {
     {"cr3: highest physical bit", HARNESS_64, TO_CR3, UINT64_C(1) << 45, true},
     {"cr4: PAE cannot be cleared in long mode", HARNESS_64, TO_CR4, CR4_OSFXSR, false},
     {"cr4: reserved", HARNESS_64, TO_CR4, BASE4 | 1 << 23, false},
-    {"cr4: PCIDE is no feature", HARNESS_64, TO_CR4, BASE4 | CR4_PCIDE, false},
     {"cr4: VMXE", HARNESS_64, TO_CR4, BASE4 | 1 << 13, false},
     {"cr4: upper half", HARNESS_64, TO_CR4, BASE4 | UINT64_C(1) << 40, false},
     {"cr4: all features", HARNESS_64, TO_CR4,
@@ -90,7 +89,7 @@ Test(privileged, feature_bits_of_cr4_follow_the_model)
     } rows[] = {
         {"486", CR4_VME, true},           {"486", CR4_PSE, false},        {"pentium", CR4_PSE | CR4_DE, true},
         {"pentium", CR4_PAE, false},      {"pentium3", CR4_PAE, true},    {"pentium3", CR4_OSXSAVE, false},
-        {"x86-64-v2", CR4_OSXSAVE, true}, {"x86-64-v2", CR4_SMEP, false},
+        {"x86-64-v2", CR4_OSXSAVE, true}, {"x86-64-v2", CR4_SMEP, false}, {"x86-64-v2", CR4_PCIDE, false},
     };
     for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
         struct harness *h = harness_create(rows[i].model, HARNESS_32, true);

@@ -21,6 +21,7 @@ enum system_kind {
     KIND_IRET,
     KIND_INT,
     KIND_XSAVE,
+    KIND_INVPCID,
 };
 
 static const struct {
@@ -199,6 +200,18 @@ static void put_xsave(struct rng *rng, struct native_case *c, uint8_t *memory)
         put_memory(memory, at + 520 + rng_below(rng, 7), rng_next(rng) | 1, 1);
 }
 
+/* A descriptor and a type that are good for the kernel, mostly. */
+static void put_invpcid(struct rng *rng, struct native_case *c, uint8_t *memory)
+{
+    unsigned type = (c->modrm >> 3 & 7) | (c->rex & 4u) << 1;
+    if (!c->ea.present)
+        return;
+    if (type != c->ea.base && type != c->ea.index)
+        c->in.gpr[type] = rng_below(rng, 5);
+    put_memory(memory, operand_linear(c), rng_one_in(rng, 4) ? random_integer(rng) : 0, 8);
+    put_memory(memory, operand_linear(c) + 8, random_integer(rng), 8);
+}
+
 void system_randomize(struct rng *rng, struct native_case *c, uint8_t *memory)
 {
     bool known;
@@ -212,6 +225,7 @@ void system_randomize(struct rng *rng, struct native_case *c, uint8_t *memory)
         put_pointer(rng, c, memory, true);
         break;
     case KIND_XSAVE: put_xsave(rng, c, memory); break;
+    case KIND_INVPCID: put_invpcid(rng, c, memory); break;
     case KIND_PUSH: put_stack(rng, c, true); break;
     case KIND_POP:
     case KIND_POP_FLAGS:
