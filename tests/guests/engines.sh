@@ -84,7 +84,7 @@ assembly() {
         case $name in
         reset) reboot='' ;;
         apic_timer | talk) continue ;; # one prints nothing, one waits for what is typed
-        avx) cpu=x86-64-v3 ;;
+        avx | pcid) cpu=x86-64-v3 ;;
         hot_dma) disk="-drive file=${image%.elf}.img,format=raw,if=ide,snapshot=on" ;;
         esac
         # shellcheck disable=SC2086
