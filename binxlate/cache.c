@@ -40,9 +40,16 @@ void code_regions_create(struct translator *t)
     t->pages_epoch = PAGES_APART;
 }
 
+static void free_routes(struct code_region *region)
+{
+    for (uint32_t n = 0; n < region->units; n++)
+        route_free(region->unit[n].route);
+}
+
 void code_regions_destroy(struct translator *t)
 {
     for (unsigned n = 0; n < t->regions; n++) {
+        free_routes(&t->region[n]);
         free(t->region[n].unit);
         free(t->region[n].site);
     }
@@ -138,22 +145,45 @@ static void forget_page_sites(struct translator *t, unsigned region)
 
 /* ---- Units ---- */
 
-struct translation_unit *unit_add(struct translator *t, struct block *block, uint64_t rip)
+static struct translation_unit *add(struct translator *t, struct block *block, uint64_t rip)
 {
     struct code_region *region = &t->region[t->filling];
-    if (region->units == region->units_room)
-        return NULL;
     struct translation_unit *unit = &region->unit[region->units++];
-    *unit = (struct translation_unit){.block = block, .rip = rip, .incoming = SITE_NONE, .next = block->unit};
+    *unit = (struct translation_unit){
+        .block = block, .rip = rip, .origin = rip, .incoming = SITE_NONE, .next = block->unit};
     block->unit = unit;
     return unit;
 }
 
-void unit_drop_last(struct translator *t)
+struct translation_unit *unit_add(struct translator *t, struct block *block, uint64_t rip,
+                                  struct route *route)
 {
-    struct code_region *region = &t->region[t->filling];
-    struct translation_unit *unit = &region->unit[--region->units];
-    unit->block->unit = unit->next;
+    const struct code_region *region = &t->region[t->filling];
+    unsigned parts = route != NULL ? route->blocks : 1;
+    if (region->units + parts > region->units_room)
+        return NULL;
+    struct translation_unit *unit = add(t, block, rip);
+    if (route == NULL)
+        return unit;
+    unit->route = route;
+    unit->origin = route->origin;
+    for (unsigned n = 1; n < parts; n++)
+        add(t, route->part[n].block, rip)->whole = unit;
+    return unit;
+}
+
+static void unlist(struct translation_unit *unit)
+{
+    struct translation_unit **at = &unit->block->unit;
+    while (*at != unit)
+        at = &(*at)->next;
+    *at = unit->next;
+    unit->block = NULL;
+}
+
+static unsigned parts_of(const struct translation_unit *unit)
+{
+    return unit->route != NULL ? unit->route->blocks : 1;
 }
 
 static void unlink_incoming(struct translator *t, struct translation_unit *unit)
@@ -166,12 +196,32 @@ static void unlink_incoming(struct translator *t, struct translation_unit *unit)
     unit->incoming = SITE_NONE;
 }
 
-void unit_forget(struct translator *t, struct translation_unit *unit)
+/* Nothing leads to it any more. What it has of its route may be in use until its region is emptied. */
+static void drop(struct translator *t, struct translation_unit *unit)
 {
     unlink_incoming(t, unit);
     jump_cache_remove(t, unit);
-    unit->block = NULL;
+    for (unsigned n = 0; n < parts_of(unit); n++)
+        unlist(&unit[n]);
+}
+
+void unit_drop_last(struct translator *t, struct translation_unit *unit)
+{
+    for (unsigned n = parts_of(unit); n-- > 0;)
+        unlist(&unit[n]);
+    t->region[t->filling].units -= parts_of(unit);
+}
+
+void unit_forget(struct translator *t, struct translation_unit *unit)
+{
+    drop(t, unit);
     t->count[COUNT_FORGOTTEN]++;
+}
+
+void units_forget(struct translator *t, struct block *block)
+{
+    while (block->unit != NULL)
+        unit_forget(t, block->unit->whole != NULL ? block->unit->whole : block->unit);
 }
 
 /* ---- Emptying ---- */
@@ -180,15 +230,8 @@ void unit_forget(struct translator *t, struct translation_unit *unit)
  * it. */
 static void unit_evict(struct translator *t, struct translation_unit *unit)
 {
-    struct block *block = unit->block;
-    struct translation_unit **at = &block->unit;
-    while (*at != unit)
-        at = &(*at)->next;
-    *at = unit->next;
-    block->heat = unit->seen ? t->engine.threshold - 1 : 0;
-    unlink_incoming(t, unit);
-    jump_cache_remove(t, unit);
-    unit->block = NULL;
+    unit->block->heat = unit->seen ? t->engine.threshold - 1 : 0;
+    drop(t, unit);
     t->count[COUNT_EVICTED]++;
 }
 
@@ -222,6 +265,7 @@ void code_next_region(struct translator *t)
     for (uint32_t n = 0; n < region->sites; n++)
         site_unlist(t, &region->site[n]);
     forget_page_sites(t, t->filling);
+    free_routes(region);
     region->units = region->sites = 0;
     t->used = region->start;
     t->sites = (uint32_t)t->filling << SITE_REGION_SHIFT;
@@ -237,8 +281,10 @@ void code_flush(struct translator *t)
                 region->unit[n].block->unit = NULL;
                 region->unit[n].block->heat = 0;
             }
+        free_routes(region);
         region->units = region->sites = 0;
     }
+    hot_forget(t);
     jump_cache_clear(t);
     t->page_sites = 0;
     t->filling = 0;

@@ -138,7 +138,7 @@ static bool code_open(const struct cpu *cpu)
     return cpu->long64 || cpu->code_bound == (code16 ? UINT16_MAX : UINT32_MAX);
 }
 
-static bool can_translate(const struct translator *t, const struct block *block)
+static bool can_translate(const struct translator *t, const struct block *block, uint64_t rip)
 {
     const struct cpu *cpu = t->cpu;
     unsigned code = cpu->mode & MODE_CODE_MASK;
@@ -146,25 +146,27 @@ static bool can_translate(const struct translator *t, const struct block *block)
         return false;
     if (block_crosses(block) && !path_on(t, PATH_CROSS))
         return false;
-    return code_open(cpu) && (code == MODE_CODE64 || cpu->s.rip + block->bytes <= cpu->code_bound);
+    return code_open(cpu) && (code == MODE_CODE64 || rip + block->bytes <= cpu->code_bound);
 }
 
-static struct translation_unit *translate(struct translator *t, struct block *block)
+/* Of `route`, if that is not NULL, which begins with `block`. */
+static struct translation_unit *translate(struct translator *t, struct block *block, uint64_t rip,
+                                          struct route *route)
 {
-    struct cpu *cpu = t->cpu;
+    const struct block *body = route != NULL ? route->body : block;
     for (unsigned attempt = 0; attempt < 2; attempt++) {
-        struct translation_unit *unit = unit_add(t, block, cpu->s.rip);
+        struct translation_unit *unit = unit_add(t, block, rip, route);
         if (unit != NULL) {
             size_t used = t->used;
             host_code_reach(&t->code, used + UNIT_BYTES);
             if (t->host->translate(t, unit)) {
                 t->count[COUNT_UNITS]++;
-                t->count[COUNT_INSNS] += block->count;
-                t->count[COUNT_GUEST_BYTES] += block->bytes;
+                t->count[COUNT_INSNS] += body->count;
+                t->count[COUNT_GUEST_BYTES] += body->bytes;
                 t->count[COUNT_HOST_BYTES] += t->used - used;
                 return unit;
             }
-            unit_drop_last(t);
+            unit_drop_last(t, unit);
         }
         code_next_region(t);
     }
@@ -176,7 +178,7 @@ static struct translation_unit *unit_of(struct translator *t, struct block *bloc
 {
     struct cpu *cpu = t->cpu;
     for (struct translation_unit *unit = block->unit; unit != NULL; unit = unit->next)
-        if (unit->rip == cpu->s.rip)
+        if (unit->rip == cpu->s.rip && unit->whole == NULL)
             return unit;
     if (UNLIKELY(block->probed))
         return NULL; /* the run loop has to see it */
@@ -184,11 +186,28 @@ static struct translation_unit *unit_of(struct translator *t, struct block *bloc
         block->heat++;
         return NULL;
     }
-    if (!can_translate(t, block)) {
+    if (!can_translate(t, block, cpu->s.rip)) {
         block->heat = 0;
         return NULL;
     }
-    return translate(t, block);
+    return translate(t, block, cpu->s.rip, NULL);
+}
+
+void unit_make_route(struct translator *t, struct block *block, uint64_t rip, struct route *route)
+{
+    struct translation_unit *unit = block->unit;
+    while (unit != NULL && (unit->rip != rip || unit->whole != NULL))
+        unit = unit->next;
+    if (!code_open(t->cpu) || !can_translate(t, block, rip)) {
+        route_free(route);
+        return;
+    }
+    if (unit != NULL)
+        unit_forget(t, unit);
+    if (translate(t, block, rip, route) == NULL)
+        route_free(route);
+    else
+        t->count[COUNT_ROUTES]++;
 }
 
 /* -d exec, as the run loop logs what it runs. Every block comes by here then (translator_create). */
@@ -318,7 +337,7 @@ static enum after interpret(struct translator *t, const struct site *site)
     uint64_t back_cost = site->back_cost, back_count = site->back_count;
     unsigned mode = cpu->mode;
     uint64_t epoch = tlb_code_epoch(&cpu->tlb), before = disturbed(cpu);
-    cpu->s.rip = site->unit->rip + insn->rip_offset;
+    cpu->s.rip = site->unit->origin + insn->rip_offset;
     cpu->s.clock -= site->rest_cost;
     cpu->s.instructions -= site->rest_count;
     uint8_t shadow = end_shadow(t);
@@ -343,9 +362,12 @@ static enum after interpret(struct translator *t, const struct site *site)
 static void look_at_near(struct translator *t, const struct site *site)
 {
     struct block *block = site->unit->block;
+    unsigned position = site->insn->position;
     if (t->frame->near_credit != 0 || !near_sampled(t, site->insn) || block == NULL)
         return;
-    block->far |= UINT64_C(1) << site->insn->position;
+    if (site->unit->route != NULL)
+        block = route_block(site->unit->route, site->insn, &position);
+    block->far |= UINT64_C(1) << position;
     t->engine.forget_block(t, block);
     t->count[COUNT_FAR]++;
 }
@@ -412,6 +434,7 @@ static enum where act(struct translator *t, uint32_t n, struct place *to)
         cpu->s.clock -= site->unit->cost;
         cpu->s.instructions -= site->unit->count;
         t->count[COUNT_BUDGET]++;
+        hot_sample(t, site->unit);
         return end_shadow(t) != 0 || is_late(cpu) ? WHERE_BOUNDARY : WHERE_LOOKUP;
     case SITE_X87:
         cpu->s.rip = site->target;
@@ -443,7 +466,7 @@ unsigned translator_run(void *ctx, struct block *block)
 {
     struct translator *t = ctx;
     struct cpu *cpu = t->cpu;
-    if (!code_open(cpu))
+    if (!code_open(cpu) || (UNLIKELY(t->record.on) && hot_record(t, block)))
         return RUN_DECLINED;
     struct translation_unit *unit = unit_of(t, block);
     if (unit == NULL || cpu->s.clock + unit->cost >= cpu->limit || !can_resume(t, unit))

@@ -20,6 +20,7 @@
 
 #include "base/check.h"
 #include "base/host_code.h"
+#include "binxlate/route.h"
 #include "binxlate/share.h"
 #include "binxlate/translator.h"
 #include "cpu/block.h"
@@ -132,10 +133,15 @@ struct site {
     uint32_t back_cost, back_count; /* what is to be paid to go on at `resume` */
 };
 
+/* A unit with a route is followed by its parts: they lie in the lists of the route's other blocks and have no
+ * code. A block that is forgotten takes all with it. */
 struct translation_unit {
-    struct block *block; /* NULL once forgotten */
-    uint64_t rip;
-    uint32_t entry;                /* offset in the code cache */
+    struct block *block;            /* NULL once forgotten */
+    uint64_t rip, origin;           /* of its first instruction; from where rip_offset counts */
+    struct route *route;            /* NULL: it has only `block` */
+    struct translation_unit *whole; /* of a part: what it is part of */
+    uint16_t samples;               /* see hot.c */
+    uint32_t entry;                 /* offset in the code cache */
     uint32_t guard;                /* where linked jumps go: `entry`, or first a look whether that is right */
     uint32_t cost, count;          /* cycles and instructions paid on entry */
     uint32_t incoming;             /* first site linked to it */
@@ -153,7 +159,7 @@ struct host_ops {
     bool (*supported)(void);
     /* The host code that the dispatcher calls to enter and that sites jump to. */
     bool (*make_thunks)(struct translator *t);
-    /* Translate the unit's block; false: no room in the code cache (nothing was made). */
+    /* Translate the unit's block or route; false: no room in the code cache (nothing was made). */
     bool (*translate)(struct translator *t, struct translation_unit *unit);
     /* Make the jump whose displacement is at `patch` go to `target` (offsets in the code cache). */
     void (*aim)(struct translator *t, uint32_t patch, uint32_t target);
@@ -216,6 +222,8 @@ struct translator {
     uint32_t page_sites;
     uint64_t pages_epoch;
 
+    struct route_record record; /* hot.c */
+
     /* near.c */
     uint64_t near_epoch[2]; /* tlb.map_epoch of what the frame's near pages hold */
     uint64_t near_no_key, near_no_addend;
@@ -252,14 +260,17 @@ static inline struct site *site_at(const struct translator *t, uint32_t n)
 {
     return &t->region[n >> SITE_REGION_SHIFT].site[n & SITE_IN_REGION];
 }
-struct translation_unit *unit_add(struct translator *t, struct block *block, uint64_t rip);
+struct translation_unit *unit_add(struct translator *t, struct block *block, uint64_t rip,
+                                  struct route *route);
 /* Take back unit_add. */
-void unit_drop_last(struct translator *t);
+void unit_drop_last(struct translator *t, struct translation_unit *unit);
 /* Forget the oldest units: code goes where they were. */
 void code_next_region(struct translator *t);
 /* Forget all units; the thunks stay. */
 void code_flush(struct translator *t);
+/* With all parts of its route. */
 void unit_forget(struct translator *t, struct translation_unit *unit);
+void units_forget(struct translator *t, struct block *block);
 void site_link(struct translator *t, uint32_t site, struct translation_unit *unit);
 /* The same for a jump between two pages of the supervisor's. It holds as long as both are where they are. */
 void site_link_pages(struct translator *t, uint32_t site, struct translation_unit *unit);
@@ -315,6 +326,15 @@ void near_refresh(struct translator *t);
 /* Host code was left because of a sampled miss of `insn`: does it miss too often? */
 bool near_sampled(struct translator *t, const struct insn *insn);
 
+/* ---- hot.c ---- */
+
+/* The unit was entered when time was up. */
+void hot_sample(struct translator *t, struct translation_unit *unit);
+/* While t->record.on: `block`, which is at rip, comes next. Is it the interpreter's? */
+bool hot_record(struct translator *t, struct block *block) MUST_CHECK;
+/* Blocks are about to be freed. */
+void hot_forget(struct translator *t);
+
 /* ---- timed.c: what host code calls with a cache model (cpu/timing.h) ---- */
 
 void timed_create(struct translator *t);
@@ -335,6 +355,8 @@ enum {
 /* ---- dispatch.c ---- */
 
 unsigned translator_run(void *ctx, struct block *block);
+/* Translate a route, which is `block`'s at `rip`, under the present mode. Takes it over. */
+void unit_make_route(struct translator *t, struct block *block, uint64_t rip, struct route *route);
 
 /* For host code that has stored all registers: the interpreter does the instruction of site `n`. Where host
  * code goes on, with all registers loaded again. Not while the host's x87 unit is in use. */

@@ -12,7 +12,7 @@ void timed_create(struct translator *t)
     const struct timing *timing = t->cpu->timing;
     if (timing == NULL)
         return;
-    t->config.off |= 1u << PATH_NEAR | 1u << PATH_SHARE | 1u << PATH_LOOP;
+    t->config.off |= 1u << PATH_NEAR | 1u << PATH_SHARE | 1u << PATH_LOOP | 1u << PATH_ROUTE;
     uint64_t line = (UINT64_C(1) << timing->hierarchy.config.line_shift) - 1;
     for (unsigned n = 0; n < NEAR_SIZES; n++)
         t->frame->line_mask[n] = ~line | ((UINT64_C(1) << n) - 1);

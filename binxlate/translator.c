@@ -31,9 +31,7 @@ size_t translator_room(void)
 static void forget_block(void *ctx, struct block *block)
 {
     struct translator *t = ctx;
-    for (struct translation_unit *unit = block->unit; unit != NULL; unit = unit->next)
-        unit_forget(t, unit);
-    block->unit = NULL;
+    units_forget(t, block);
 }
 
 static void forget_all(void *ctx)
@@ -53,7 +51,8 @@ enum status translator_create(struct translator **out, struct cpu *cpu,
     t->config = *config;
     if (log_wants(cpu->log,
                   LOG_EXEC)) /* every block is to come by the dispatcher, and a shadow by the run loop */
-        t->config.off |= 1u << PATH_LINK | 1u << PATH_CACHE | 1u << PATH_LOOP | 1u << PATH_SYSTEM;
+        t->config.off |=
+            1u << PATH_LINK | 1u << PATH_CACHE | 1u << PATH_LOOP | 1u << PATH_ROUTE | 1u << PATH_SYSTEM;
     if (!host_cpu_has_fast_pext())
         t->config.off |= 1u << PATH_NEAR;
     t->frame = cpu_engine_room(cpu);

@@ -44,7 +44,7 @@ static void log_guest(const struct x64_unit *x, const struct insn *insn)
         block_copy_crossing(memory, gpa(block->phys), gpa(block->tail), crossing);
         bytes = crossing;
     }
-    uint64_t rip = x->unit->rip + insn->rip_offset;
+    uint64_t rip = x64_rip(x, insn);
     char text[DISASM_TEXT];
     disasm_insn(block->mode, bytes + insn->rip_offset, insn->length, rip, text);
     log_line(x->t->cpu->log, LOG_OUT_ASM, "guest %#llx: %s", (unsigned long long)rip, text);
@@ -73,7 +73,7 @@ void x64_log_end(struct x64_unit *x, const uint8_t *start)
     if (!x->a.full) {
         log_line(x->t->cpu->log, LOG_OUT_ASM,
                  "unit %#llx phys %#llx mode %#x: %u instructions, %u bytes of host code",
-                 (unsigned long long)x->unit->rip, (unsigned long long)x->block->phys, x->block->mode,
+                 (unsigned long long)x->unit->rip, (unsigned long long)x->unit->block->phys, x->block->mode,
                  x->block->count, (unsigned)(x->a.at - start));
         log_host(x, start);
     }

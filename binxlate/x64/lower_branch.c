@@ -25,6 +25,8 @@ static bool lower_jmp(struct x64_unit *x)
     uint64_t target = branch_target(x);
     if (!full_width(x) || !good_target(x, target))
         return false;
+    if (x64_onward(x) == ONWARD_TAKEN)
+        return true;
     x64_predict(x, BRANCH_DIRECT, true, target);
     x64_goto(x, target);
     x->done = true;
@@ -54,11 +56,14 @@ static bool lower_jcc(struct x64_unit *x)
     uint64_t target = branch_target(x);
     if (!full_width(x) || !good_target(x, target))
         return false;
-    if (x->copy + 1 < x->copies) { /* taken: on into the next copy */
-        x64_leave_loop(x, x64_jcc32(&x->a, (x->insn->opcode & 15) ^ 1), x64_next_rip(x));
+    enum onward onward = x64_onward(x);
+    unsigned condition = x->insn->opcode & 15;
+    if (onward != ONWARD_NONE) {
+        bool taken = onward == ONWARD_TAKEN;
+        x64_leave_early(x, x64_jcc32(&x->a, condition ^ taken), taken ? x64_next_rip(x) : target);
         return true;
     }
-    uint8_t *taken = x64_jcc32(&x->a, x->insn->opcode & 15);
+    uint8_t *taken = x64_jcc32(&x->a, condition);
     goto_next(x, target);
     goto_taken(x, taken, target);
     x->done = true;
@@ -140,6 +145,8 @@ static bool lower_call(struct x64_unit *x)
     if (!full_width(x) || !good_target(x, target) || !x64_can_push(x))
         return false;
     push_return(x, x64_push_place(x, x->code));
+    if (x64_onward(x) == ONWARD_TAKEN)
+        return true;
     x64_predict(x, BRANCH_CALL, true, target);
     x64_goto(x, target);
     x->done = true;

@@ -36,7 +36,7 @@ void x64_x87_note(struct x64_unit *x, struct x64_note note)
 {
     struct x64_asm *a = &x->a;
     if (note.insn != NULL) {
-        uint64_t ip = x->unit->rip + note.insn->rip_offset;
+        uint64_t ip = x64_rip(x, note.insn);
         unsigned opcode = (note.insn->opcode & 7u) << 8 | note.insn->modrm;
         x64_mov_imm(a, X_TEST, ip << 16 | X87_NOTED | opcode);
         x64_store(a, 8, FRAME_FIELD(x87_note), X_TEST);

@@ -60,7 +60,7 @@ void x64_fetch(struct x64_unit *x)
 {
     unsigned shift = line_shift(x);
     const struct insn *insn = x->insn;
-    uint64_t mask = x->code == 8 ? UINT64_MAX : UINT32_MAX, start = x->unit->rip + insn->rip_offset;
+    uint64_t mask = x->code == 8 ? UINT64_MAX : UINT32_MAX, start = x64_rip(x, insn);
     uint64_t first = start >> shift, last = (start + (insn->length > 0 ? insn->length - 1u : 0)) >> shift;
     if (insn->position > 0 && (start - 1) >> shift == first)
         first++;
@@ -135,7 +135,7 @@ static uint32_t what_of(const struct x64_unit *x, enum branch_kind kind, bool ta
 
 static uint64_t branch_address(const struct x64_unit *x)
 {
-    uint64_t at = x->unit->rip + x->insn->rip_offset;
+    uint64_t at = x64_rip(x, x->insn);
     return x->code == 8 ? at : (uint32_t)at;
 }
 

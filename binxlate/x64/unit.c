@@ -69,10 +69,14 @@ uint64_t x64_offset(const struct x64_unit *x, uint64_t offset)
     return x->code == 8 ? offset : x->code == 4 ? (uint32_t)offset : (uint16_t)offset;
 }
 
+uint64_t x64_rip(const struct x64_unit *x, const struct insn *insn)
+{
+    return x->unit->origin + insn->rip_offset;
+}
+
 uint64_t x64_next_rip(const struct x64_unit *x)
 {
-    uint64_t next = x->unit->rip + x->insn->rip_offset + x->insn->length;
-    return x64_offset(x, next);
+    return x64_offset(x, x64_rip(x, x->insn) + x->insn->length);
 }
 
 /* ---- Ways out ---- */
@@ -403,29 +407,44 @@ static void emit_entry(struct x64_unit *x)
     x64_aim8(a, x64_jrcxz8(a), spent);
 }
 
-/* How often to repeat a block that ends by jumping to itself: the budget is paid once for all copies, its way
- * through memory is longer than a small loop, and copies share checks. */
+static bool loops(const struct x64_unit *x)
+{
+    const struct insn *last = &x->block->insn[x->block->count - 1];
+    if (x->unit->route != NULL)
+        return x->unit->route->loops;
+    return last->row != 0 && last->exec == exec_jcc && last->op_size == x->code &&
+           x64_offset(x, x64_rip(x, last) + last->length + last->imm) == x->unit->rip;
+}
+
+/* How often to repeat a block or route that ends by jumping to itself: the budget is paid once for all
+ * copies, its way through memory is longer than a small loop, and copies share checks. */
 static unsigned copies_of(const struct x64_unit *x)
 {
     enum { LOOP_INSNS = 120 };
     const struct block *block = x->block;
-    const struct insn *last = &block->insn[block->count - 1];
-    uint64_t target = x->unit->rip + last->rip_offset + last->length + last->imm;
-    if (last->row == 0 || last->exec != exec_jcc || last->op_size != x->code || !path_on(x->t, PATH_LOOP) ||
-        x64_offset(x, target) != x->unit->rip)
+    if (!path_on(x->t, PATH_LOOP) || !loops(x))
         return 1;
     unsigned by_size = LOOP_INSNS / block->count, by_cost = UNIT_COST_MAX / 4 / block->cost;
     unsigned copies = by_size < by_cost ? by_size : by_cost;
     return copies < 1 ? 1 : copies > LOOP_COPIES_MAX ? LOOP_COPIES_MAX : copies;
 }
 
-void x64_leave_loop(struct x64_unit *x, uint8_t *from, uint64_t target)
+enum onward x64_onward(const struct x64_unit *x)
 {
-    unsigned later = x->copies - 1 - x->copy;
+    const struct route *route = x->unit->route;
+    if (x->insn->position + 1u == x->block->count && x->copy + 1 == x->copies)
+        return ONWARD_NONE;
+    return route != NULL ? (enum onward)route->onward[x->insn->position] : ONWARD_TAKEN;
+}
+
+void x64_leave_early(struct x64_unit *x, uint8_t *from, uint64_t target)
+{
+    CHECK(x->sides < SIDES_MAX);
     x->side[x->sides].from = from;
     x->side[x->sides].target = target;
-    x->side[x->sides].cost = later * x->block->cost;
-    x->side[x->sides++].count = later * x->block->count;
+    x->side[x->sides].note = x->note;
+    x->side[x->sides].cost = x->paid_cost - x->insn->clock_offset - x->insn->cost;
+    x->side[x->sides++].count = x->paid_count - x->insn->position - 1;
 }
 
 /* Cycles and instructions that are paid and will not be done. Uses X_TEST. */
@@ -441,7 +460,9 @@ static void emit_sides(struct x64_unit *x)
 {
     for (unsigned i = 0; i < x->sides; i++) {
         x64_here32(&x->a, x->side[i].from);
-        take_back(x, x->side[i].cost, x->side[i].count);
+        x64_x87_note(x, x->side[i].note);
+        if (x->side[i].count != 0)
+            take_back(x, x->side[i].cost, x->side[i].count);
         x64_goto(x, x->side[i].target);
     }
 }
@@ -565,7 +586,7 @@ bool x64_translate(struct translator *t, struct translation_unit *unit)
     uint32_t sites = t->sites;
     struct x64_unit x = {.t = t,
                          .unit = unit,
-                         .block = unit->block,
+                         .block = unit->route != NULL ? unit->route->body : unit->block,
                          .code = code_size(unit->block->mode),
                          .stack = stack_size(unit->block->mode),
                          .stub = stubs,

@@ -28,6 +28,7 @@ enum {
     X_T0 = X_R10,
     X_T1 = X_R11,
     LOOP_COPIES_MAX = 8,
+    SIDES_MAX = ROUTE_BLOCKS * (LOOP_COPIES_MAX + 1),
     X64_NEARS_MAX = 256,
 };
 
@@ -57,9 +58,9 @@ struct x64_unit {
     struct x64_asm a;
     struct translator *t;
     struct translation_unit *unit;
-    const struct block *block;
-    const struct insn *insn; /* the present one */
-    unsigned copy, copies;   /* a block that loops to itself is repeated; which copy the present one is in */
+    const struct block *block; /* or the body of its route */
+    const struct insn *insn;   /* the present one */
+    unsigned copy, copies; /* a block that loops to itself is repeated; which copy the present one is in */
     uint32_t paid_cost, paid_count; /* where the present copy begins: what is paid and not yet done */
     unsigned code;                  /* 2, 4 or 8: address size of the mode */
     unsigned stack;                 /* and of the stack pointer */
@@ -97,7 +98,8 @@ struct x64_unit {
         uint8_t *from;
         uint64_t target;
         uint32_t cost, count;
-    } side[LOOP_COPIES_MAX];
+        struct x64_note note;
+    } side[SIDES_MAX];
     unsigned sides;
     struct x64_note note, stub_note; /* after the present instruction; before it */
 };
@@ -278,12 +280,15 @@ void x64_goto_from(struct x64_unit *x, uint8_t *from, uint64_t target);
  * cache. `commit` emits what the instruction does before it jumps; it may use X_TEST. */
 void x64_goto_indirect(struct x64_unit *x, enum branch_kind kind, void (*commit)(struct x64_unit *x));
 
-/* The unit is left before its later copies: as x64_goto_from, with their cost taken back. */
-void x64_leave_loop(struct x64_unit *x, uint8_t *from, uint64_t target);
+/* How the present instruction, a branch, leads to the next one of the unit; ONWARD_NONE: it ends the unit. */
+enum onward x64_onward(const struct x64_unit *x);
+/* The unit is left before its end: as x64_goto_from, with the cost of what is not done taken back. */
+void x64_leave_early(struct x64_unit *x, uint8_t *from, uint64_t target);
 
 /* As wide as offsets in the code segment are. */
 uint64_t x64_offset(const struct x64_unit *x, uint64_t offset);
-/* Address of the instruction after the present one. */
+/* The present instruction's address, and that of the one after it. */
+uint64_t x64_rip(const struct x64_unit *x, const struct insn *insn);
 uint64_t x64_next_rip(const struct x64_unit *x);
 
 /* ---- Lowerings that share a row of the table with others ---- */

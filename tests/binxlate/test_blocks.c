@@ -3,7 +3,8 @@
  *
  * A block is made as in tests/cpu/native/blocks.c, each instruction tried in the state that the ones before
  * it have reached; then some of its branches are aimed at other instructions of the block, so that it has
- * loops and skips; half the blocks have many branches. Some write themselves. It runs several times on two
+ * loops and skips; half the blocks have many branches, and some of them are a loop whose body has several
+ * blocks. Some write themselves. It runs several times on two
  * CPUs with equal memory, one of which has a translator that translates at the first execution: with other
  * registers each time, in one go or stopped at random cycles, with pages taken away or made read-only, TLB
  * entries dropped, translations dropped. Now and then the translator is made anew, with fast paths switched
@@ -48,7 +49,7 @@ struct bed {
     const struct insn_row **rows, **branches;
     unsigned row_count, branch_count, off;
     uint8_t memory[DATA_SIZE];
-    uint64_t seed, instructions, units, regions;
+    uint64_t seed, instructions, units, regions, routes;
 };
 
 static uint64_t option(const char *name, uint64_t otherwise)
@@ -71,6 +72,7 @@ static void remake_translator(struct bed *bed, uint64_t number)
     if (bed->translator != NULL) {
         bed->units += translator_count(bed->translator, COUNT_UNITS);
         bed->regions += translator_count(bed->translator, COUNT_REGIONS);
+        bed->routes += translator_count(bed->translator, COUNT_ROUTES);
     }
     translator_destroy(bed->translator);
     bed->off = config.off;
@@ -157,7 +159,7 @@ static void aim_branch(struct native_block *block, unsigned n, unsigned size, un
 
 struct draft {
     struct native_block block;
-    bool branchy;
+    bool branchy, loop;          /* loop: branches lead forward, but for the last */
     uint8_t branch[BLOCK_INSNS]; /* bytes of the relative displacement, or 0 */
 };
 
@@ -168,7 +170,7 @@ static bool try_instruction(struct bed *bed, struct rng *rng, const struct draft
 {
     const struct native_block *block = &draft->block;
     const struct insn_row *row = bed->rows[rng_below(rng, bed->row_count)];
-    if (draft->branchy && rng_one_in(rng, 4))
+    if ((draft->branchy && rng_one_in(rng, 4)) || (draft->loop && block->count + 1 == BLOCK_INSNS))
         row = bed->branches[rng_below(rng, bed->branch_count)];
     if (!case_encode(rng, row, &bed->machine, c))
         return false;
@@ -216,6 +218,9 @@ static void make_block(struct bed *bed, struct rng *rng, struct draft *draft)
     uint8_t *data = guest_data(bed->scout), undo[DATA_SIZE];
     begin_block(bed, rng, block);
     draft->branchy = rng_one_in(rng, 2);
+    draft->loop = draft->branchy && rng_one_in(rng, 2);
+    if (draft->loop)
+        wanted = BLOCK_INSNS;
     memcpy(data, bed->memory, DATA_SIZE);
     struct native_state state = block->c.in;
     for (unsigned tries = 0; block->count < wanted && tries < TRIES * wanted; tries++) {
@@ -233,6 +238,9 @@ static void make_block(struct bed *bed, struct rng *rng, struct draft *draft)
     }
     for (unsigned n = 0; n < block->count; n++) {
         unsigned to = rng_below(rng, block->count);
+        if (draft->loop)
+            to = n + 1 < block->count ? n + 1 + rng_below(rng, block->count - n - 1)
+                                      : rng_below(rng, block->count < 3 ? block->count : 3);
         if (draft->branch[n] != 0 && (draft->branchy || rng_one_in(rng, 2)))
             aim_branch(block, n, draft->branch[n], block->insn[to].offset);
     }
@@ -395,9 +403,11 @@ static void check_blocks(enum native_bits bits, bool timed, uint64_t blocks)
     }
     uint64_t units = bed->units + translator_count(bed->translator, COUNT_UNITS);
     uint64_t regions = bed->regions + translator_count(bed->translator, COUNT_REGIONS);
+    uint64_t routes = bed->routes + translator_count(bed->translator, COUNT_ROUTES);
     fprintf(stderr,
-            "%u-bit%s: %" PRIu64 " blocks, %" PRIu64 " instructions, %" PRIu64 " units, seed %" PRIu64 "\n",
-            16u << bits, timed ? " with caches" : "", blocks, bed->instructions, units, bed->seed);
+            "%u-bit%s: %" PRIu64 " blocks, %" PRIu64 " instructions, %" PRIu64 " units, %" PRIu64
+            " with a route, seed %" PRIu64 "\n",
+            16u << bits, timed ? " with caches" : "", blocks, bed->instructions, units, routes, bed->seed);
     if (option("XLATE_STATS", 0) != 0)
         translator_print_stats(bed->translator, stderr);
     if (timed)
@@ -407,6 +417,8 @@ static void check_blocks(enum native_bits bits, bool timed, uint64_t blocks)
     cr_assert_eq(failed, 0, "%" PRIu64 " blocks differ", failed);
     cr_assert(timed || blocks < 10000 || regions > 16, "only %" PRIu64 " regions of the code cache filled",
               regions);
+    cr_assert(timed || bits == BITS_16 || blocks < 10000 || routes > blocks / 32,
+              "only %" PRIu64 " units with a route", routes);
     /* 16-bit code has its segment elsewhere than at 0, which is left to the interpreter then. */
     cr_assert(blocks < 1000 || (timed && bits == BITS_16) || units > blocks / 3, "only %" PRIu64 " units",
               units);
