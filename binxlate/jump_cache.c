@@ -60,6 +60,7 @@ static void forget_places(struct translator *t, unsigned set)
         memset(places->salt, 0, sizeof places->salt);
     owner->count = 0;
     places->crossing_salt = salt_of(NUMBER_NONE);
+    recent_forget(t, set);
 }
 
 static void place_fill(struct translator *t, unsigned set, unsigned place, unsigned number)
@@ -195,4 +196,5 @@ void jump_cache_remove(struct translator *t, const struct translation_unit *unit
     remove_direct(t, jump_slot(name), host_of(t, unit->guard));
     remove_direct(t, jump_crossing_slot(name), host_of(t, unit->entry));
     remove_indirect(t, unit, name);
+    recent_remove(t, unit);
 }

@@ -44,6 +44,8 @@ enum {
     JUMP_PLACES_NOTED = 1 << 12,
     JUMP_SETS = 8,
     JUMP_IDENTITIES = 1 << 12,
+    RECENT_SLOTS = 1 << 14,
+    RECENT_NOTED = 1 << 10,
     CODE_REGIONS_MAX = 16,
     DEFAULT_THRESHOLD = 24,       /* executions before a block is translated */
     CODE_REGION_LEAST = 96 << 10, /* more than the longest unit */
@@ -100,6 +102,15 @@ struct xlat_frame {
         uint64_t key;  /* -(target + salt), -target, or what cannot match */
         uint64_t host; /* host address */
     } direct[JUMP_SLOTS], indirect[JUMP_SLOTS];
+    /* recent.c */
+    uint64_t recent_mask;  /* which bits choose a slot, doubled */
+    uint64_t look_up_back; /* where a lookup in the jump cache comes back to */
+    struct recent_targets {
+        uint64_t credit;              /* how many slots may still be noted, or 0: emptying is for all */
+        uint16_t noted[RECENT_NOTED]; /* by credit: low bits of what was put in */
+        struct jump_slot slot[RECENT_SLOTS];
+    } recent[JUMP_SETS];
+    uint64_t counted[COUNT_COUNT - COUNT_FIRST_IN_HOST];
 };
 
 enum site_kind {
@@ -185,7 +196,8 @@ struct translator {
     enter_fn *enter;
     /* Offsets of thunks: sites jump to `leave` with their index in the scratch register. */
     uint32_t leave, load_vectors, load_wide, call, interpret;
-    uint32_t done;  /* leaves by SITE_DONE */
+    uint32_t done; /* leaves by SITE_DONE */
+    uint32_t look_up[JUMP_SETS];
     uint32_t probe; /* room for a routine */
 
     struct code_region {
@@ -317,6 +329,18 @@ static inline unsigned jump_set(unsigned mode)
     bool user = (mode >> MODE_CPL_SHIFT & 3) == 3, code64 = (mode & MODE_CODE_MASK) == MODE_CODE64;
     return user | code64 << 1 | ((mode & MODE_FPU_GUARD) != 0) << 2;
 }
+
+static inline bool jump_set_is_code64(unsigned set)
+{
+    return (set >> 1 & 1) != 0;
+}
+
+/* ---- recent.c ---- */
+
+void recent_create(struct translator *t);
+/* Empty the slots of a set of places. */
+void recent_forget(struct translator *t, unsigned set);
+void recent_remove(struct translator *t, const struct translation_unit *unit);
 
 /* ---- near.c ---- */
 

@@ -54,7 +54,7 @@ enum status translator_create(struct translator **out, struct cpu *cpu,
         t->config.off |=
             1u << PATH_LINK | 1u << PATH_CACHE | 1u << PATH_LOOP | 1u << PATH_ROUTE | 1u << PATH_SYSTEM;
     if (!host_cpu_has_fast_pext())
-        t->config.off |= 1u << PATH_NEAR;
+        t->config.off |= 1u << PATH_NEAR | 1u << PATH_RECENT;
     t->frame = cpu_engine_room(cpu);
     size_t bytes = config->code_bytes != 0 ? config->code_bytes : DEFAULT_CODE_BYTES;
     if (bytes < CODE_BYTES_LEAST)
@@ -68,6 +68,7 @@ enum status translator_create(struct translator **out, struct cpu *cpu,
     t->vector_rows = xcalloc(insn_row_count, sizeof *t->vector_rows);
     CHECK(host->make_thunks(t));
     code_regions_create(t);
+    recent_create(t);
     jump_cache_clear(t);
     near_create(t);
     timed_create(t);
@@ -97,7 +98,8 @@ void translator_destroy(struct translator *t)
 
 uint64_t translator_count(const struct translator *t, enum translator_counter counter)
 {
-    return t->count[counter];
+    return counter < COUNT_FIRST_IN_HOST ? t->count[counter]
+                                         : t->frame->counted[counter - COUNT_FIRST_IN_HOST];
 }
 
 /* ---- Statistics ---- */
@@ -131,7 +133,7 @@ void translator_print_stats(const struct translator *t, FILE *file)
 #undef COUNTER
     };
     for (unsigned n = 0; n < COUNT_COUNT; n++)
-        fprintf(file, "%14" PRIu64 "  %s\n", t->count[n], names[n]);
+        fprintf(file, "%14" PRIu64 "  %s\n", translator_count(t, n), names[n]);
     fprintf(file, "instructions given to the interpreter:\n");
     print_slow_rows(t, file);
 }

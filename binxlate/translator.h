@@ -29,7 +29,8 @@ enum translator_counter {
 #define COUNTER(name, text) COUNT_##name,
 #include "binxlate/counter.def"
 #undef COUNTER
-    COUNT_COUNT
+    COUNT_COUNT,
+    COUNT_FIRST_IN_HOST = COUNT_INDIRECT
 };
 
 /* Can this host run translated code? */

@@ -134,6 +134,7 @@ void x64_sarx(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, unsi
 /* pext, pdep dst, src, mask      (flags untouched) */
 void x64_pext(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, unsigned mask);
 void x64_pext_mem(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, struct x64_mem mask);
+void x64_pdep_mem(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, struct x64_mem mask);
 void x64_pdep(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, unsigned mask);
 
 /* jmp, jcc to a 32-bit displacement that is filled in later: returns its place. */

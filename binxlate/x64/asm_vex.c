@@ -75,6 +75,12 @@ void x64_pext_mem(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, 
     x64_vex_rm(a, pext, dst, mask);
 }
 
+void x64_pdep_mem(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, struct x64_mem mask)
+{
+    struct x64_vex pdep = {.op = OP_0F38 | OP_F2 | 0xF5, .vvvv = (uint8_t)src, .w = size == 8};
+    x64_vex_rm(a, pdep, dst, mask);
+}
+
 void x64_pdep(struct x64_asm *a, unsigned size, unsigned dst, unsigned src, unsigned mask)
 {
     put_rrr(a, OP_F2 | 0xF5, size, dst, src, mask);

@@ -372,6 +372,7 @@ bool x64_make_thunks(struct translator *t)
     make_interpret(&x);
     t->done = (uint32_t)(x.a.at - start);
     make_done(&x);
+    x64_make_look_ups(&x);
     t->load_wide = (uint32_t)(x.a.at - start);
     if (x64_host_has_avx(t))
         make_load_wide(&x);

@@ -221,35 +221,6 @@ void x64_goto(struct x64_unit *x, uint64_t target)
         jump_by_cache(x, target);
 }
 
-void x64_goto_indirect(struct x64_unit *x, enum branch_kind kind, void (*commit)(struct x64_unit *x))
-{
-    struct x64_asm *a = &x->a;
-    struct x64_mem key = x64_frame_field(offsetof(struct xlat_frame, indirect[0].key));
-    struct x64_mem host = x64_frame_field(offsetof(struct xlat_frame, indirect[0].host));
-    struct x64_mem number = places_field(x, offsetof(struct jump_places, salt) + JUMP_KEY_SHIFT / 8);
-    number.index = X_T1;
-    number.scale = 3;
-    key.scale = host.scale = 3;
-    key.index = host.index = X_TEST;
-    if (x->code == 4)
-        x64_rr(a, 0x63, 8, X_T0, X_T0); /* movsxd t0, t0d */
-    x64_shrx(a, 8, X_TEST, X_T0, X_FRAME);
-    x64_rr(a, OP_0F | 0xB7, 4, X_T1, X_TEST); /* movzx t1d, cx: the place */
-    x64_rm(a, OP_0F | 0xB7, 4, X_T1, number); /* movzx t1d, word */
-    x64_lea(a, 4, X_T1, x64_indexed(X_T1, X_T0, 0, 0));
-    x64_lea(a, 4, X_TEST, x64_indexed(X_TEST, X_T1, 0, 0));
-    x64_rr(a, OP_0F | 0xB7, 4, X_TEST, X_TEST);
-    x64_lea(a, 4, X_TEST, x64_indexed(X_TEST, X_TEST, 0, 0));
-    x64_load(a, 8, X_T1, host);
-    x64_load(a, 8, X_TEST, key);
-    x64_lea(a, 8, X_TEST, x64_indexed(X_TEST, X_T0, 0, 0));
-    x64_slow_unless_zero(x);
-    x64_predict_indirect(x, kind);
-    if (commit != NULL)
-        commit(x);
-    x64_jmp_reg(a, X_T1);
-}
-
 /* ---- Instructions ---- */
 
 enum { ALWAYS = 31 };

@@ -277,7 +277,7 @@ void x64_call(struct x64_unit *x, x64_callee *callee);
 void x64_goto(struct x64_unit *x, uint64_t target);
 void x64_goto_from(struct x64_unit *x, uint8_t *from, uint64_t target);
 /* The unit is done: go to the target in X_T0 (and only there); to the slow path when it is not in the jump
- * cache. `commit` emits what the instruction does before it jumps; it may use X_TEST. */
+ * cache (indirect.c). `commit` emits what the instruction does before it jumps; it may use X_TEST. */
 void x64_goto_indirect(struct x64_unit *x, enum branch_kind kind, void (*commit)(struct x64_unit *x));
 
 /* How the present instruction, a branch, leads to the next one of the unit; ONWARD_NONE: it ends the unit. */
@@ -303,6 +303,7 @@ void x64_log_insn(struct x64_unit *x); /* before each instruction */
 void x64_log_end(struct x64_unit *x, const uint8_t *start);
 
 bool x64_make_thunks(struct translator *t);
+void x64_make_look_ups(struct x64_unit *x); /* indirect.c */
 bool x64_translate(struct translator *t, struct translation_unit *unit);
 
 #endif
