@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@ enum {
     OFTEN_PARTS = 5,  /* the route goes on where at least */
     OFTEN = 3,        /* so many of them agree */
     ROUTE_COST = 500, /* cycles */
+    TURNS_FEW = 3,
 };
 
 /* The branch at the end of a block if host code can go on from it within a unit. */
@@ -121,6 +123,35 @@ static void go_on(struct draft *draft)
     }
 }
 
+/* How many turns at most were made of a loop that the block of record `last` closes, if that is a few: a loop
+ * that makes many now and then should be ready for them. */
+static unsigned turns_of(const struct draft *draft, unsigned last, enum onward way)
+{
+    const struct route_record *record = draft->record;
+    unsigned turns = 0, most = 0;
+    for (unsigned i = 0; i < record->count; i++)
+        if (same(record, i, draft->at[0])) {
+            bool again = i > 0 && same(record, i - 1, last) && way_of(record, i - 1) == way;
+            turns = again ? turns + 1 : 1;
+            most = turns > most ? turns : most;
+        }
+    return most <= TURNS_FEW ? most : UINT_MAX;
+}
+
+/* Is it none? A block that jumps back to itself on a condition is repeated without a route, which only says
+ * how often. */
+static bool is_plain(struct draft *draft)
+{
+    const struct block *block = draft->record->at[draft->at[0]].block;
+    uint64_t rip = draft->record->at[draft->at[0]].rip;
+    const struct insn *insn = branch_of(block);
+    if (draft->blocks > 1 || insn == NULL || insn->exec != exec_jcc)
+        return draft->blocks == 1 && !draft->loops;
+    draft->loops = cut(block, rip + insn->rip_offset + insn->length + insn->imm) == rip;
+    draft->way[0] = ONWARD_TAKEN;
+    return !draft->loops || turns_of(draft, draft->at[0], ONWARD_TAKEN) > TURNS_FEW;
+}
+
 static struct block *new_body(const struct block *head)
 {
     size_t size = sizeof(struct block) + (BLOCK_MAX_INSNS + 1) * sizeof(struct insn);
@@ -158,11 +189,12 @@ struct route *route_find(const struct route_record *record, unsigned n)
     if (!add(&draft, n))
         return NULL;
     go_on(&draft);
-    /* A block that jumps back to itself on a condition is repeated without this. */
-    if (draft.blocks == 1 && (!draft.loops || branch_of(record->at[n].block)->exec == exec_jcc))
+    if (is_plain(&draft))
         return NULL;
     struct route *route = xcalloc(1, sizeof *route);
+    unsigned last = draft.blocks - 1;
     route->loops = draft.loops;
+    route->turns = draft.loops ? turns_of(&draft, draft.at[last], draft.way[last]) : 1;
     route->origin = UINT64_MAX;
     for (unsigned i = 0; i < draft.blocks; i++)
         if (record->at[draft.at[i]].rip < route->origin)

@@ -32,6 +32,7 @@ struct route {
     } part[ROUTE_BLOCKS];
     uint64_t origin;                 /* where the lowest of them begins: `rip_offset` counts from here */
     bool loops;                      /* the last leads to the first */
+    unsigned turns;                  /* then: how many are worth being made at once */
     uint8_t onward[BLOCK_MAX_INSNS]; /* by position: enum onward */
     struct block *body;              /* all their instructions; not in the cache of blocks */
 };

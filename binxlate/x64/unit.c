@@ -397,6 +397,8 @@ static unsigned copies_of(const struct x64_unit *x)
         return 1;
     unsigned by_size = LOOP_INSNS / block->count, by_cost = UNIT_COST_MAX / 4 / block->cost;
     unsigned copies = by_size < by_cost ? by_size : by_cost;
+    if (x->unit->route != NULL && x->unit->route->turns < copies)
+        copies = x->unit->route->turns;
     return copies < 1 ? 1 : copies > LOOP_COPIES_MAX ? LOOP_COPIES_MAX : copies;
 }
 
@@ -457,7 +459,7 @@ static void lower_at(struct x64_unit *x, unsigned position)
 {
     x->insn = &x->block->insn[position];
     x64_log_insn(x);
-    if (position + 1u == x->block->count)
+    if (position + 1u == x->block->count && x->copy + 1 == x->copies)
         flush_note(x);
     lower_insn(x);
 }
