@@ -3,13 +3,16 @@
  * A lookup in the map costs eight instructions, but above all it lies between the address and the data: the
  * addend is known only when the address is. Here both come from a fixed place, at once.
  *
- *   mov   rcx, [frame + near_key]            -(the page's linear address)
- *   mov   t1, [frame + near_addend]
+ *   mov   rcx, [frame + key]                 -(the page's linear address)
+ *   mov   t1, [frame + addend]
  *   lea   rcx, [rcx + address]               offset in the page, if it is the same
  *   pext  rcx, rcx, [frame + near_mask]      zero: it is, and aligned, so the access ends in the page
  *   jrcxz hit
  *   jmp   miss
  *   hit: [address + t1]
+ *
+ * Behind the unit a miss tries the page before that, the second way, and then the map, whose page becomes the
+ * first way's and the first's the second's.
  */
 #include "binxlate/x64/x64.h"
 
@@ -65,8 +68,7 @@ static struct x64_mem addend_field(const struct x64_unit *x, const struct x64_ne
 static void emit_compare(struct x64_unit *x, const struct x64_near *near, unsigned way)
 {
     struct x64_asm *a = &x->a;
-    unsigned log2 = (unsigned)__builtin_ctz(near->size);
-    size_t mask = offsetof(struct xlat_frame, near_mask) + log2 * sizeof(uint64_t);
+    size_t mask = offsetof(struct xlat_frame, near_mask) + log2_of(near->size) * sizeof(uint64_t);
     x64_load(a, 8, X_TEST, key_field(x, near, way));
     x64_load(a, 8, X_T1, addend_field(x, near, way));
     x64_lea(a, 8, X_TEST, x64_indexed(X_TEST, near->address, 0, 0));
@@ -103,8 +105,7 @@ void x64_near_site(struct x64_unit *x, uint32_t site)
     }
 }
 
-/* The map named another page, with the addend in t1: it is the first way's now, and the first's the second's.
- */
+/* The map named another page, whose addend is in t1. */
 static void emit_replace(struct x64_unit *x, const struct x64_near *near, enum access access)
 {
     struct x64_asm *a = &x->a;
