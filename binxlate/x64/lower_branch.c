@@ -125,13 +125,13 @@ static bool lower_loop(struct x64_unit *x)
 /* ---- CALL and RET ---- */
 
 /* Push the return address at [to]. */
-static void push_return(struct x64_unit *x, struct x64_mem to)
+static void push_return(struct x64_unit *x, struct x64_mem to, unsigned scratch)
 {
     struct x64_asm *a = &x->a;
     uint64_t next = x64_next_rip(x);
     if (x->code == 8 && next != (uint64_t)(int32_t)next) {
-        x64_mov_imm(a, X_TEST, next);
-        x64_store(a, 8, to, X_TEST);
+        x64_mov_imm(a, scratch, next);
+        x64_store(a, 8, to, scratch);
     } else {
         x64_rm(a, 0xC7, x->code, 0, to);
         x64_imm(a, next, x->code < 4 ? x->code : 4);
@@ -144,7 +144,7 @@ static bool lower_call(struct x64_unit *x)
     uint64_t target = branch_target(x);
     if (!full_width(x) || !good_target(x, target) || !x64_can_push(x))
         return false;
-    push_return(x, x64_push_place(x, x->code));
+    push_return(x, x64_push_place(x, x->code), X_TEST);
     if (x64_onward(x) == ONWARD_TAKEN)
         return true;
     x64_predict(x, BRANCH_CALL, true, target);
@@ -206,15 +206,11 @@ static bool lower_jmp_indirect(struct x64_unit *x)
     return true;
 }
 
-/* The target is kept in the frame while the push is probed; the host address pushed to, while the target is
- * looked up. */
+/* The host address pushed to is kept in the frame while the target is found. */
 static void commit_call(struct x64_unit *x)
 {
-    struct x64_asm *a = &x->a;
-    x64_store(a, 8, FRAME_FIELD(temp[2]), X_T1);
-    x64_load(a, 8, X_T1, FRAME_FIELD(temp[1]));
-    push_return(x, x64_at(X_T1, 0));
-    x64_load(a, 8, X_T1, FRAME_FIELD(temp[2]));
+    x64_load(&x->a, 8, X_TEST, FRAME_FIELD(temp));
+    push_return(x, x64_at(X_TEST, 0), X_T0);
 }
 
 static bool lower_call_indirect(struct x64_unit *x)
@@ -222,11 +218,9 @@ static bool lower_call_indirect(struct x64_unit *x)
     struct x64_asm *a = &x->a;
     if (!indirect_usable(x) || !x64_can_push(x) || (x64_timed(x) && x->insn->op[0].kind == OPK_MEM))
         return false;
-    load_target(x);
-    x64_store(a, 8, FRAME_FIELD(temp[0]), X_T0);
     x64_lea(a, 8, X_T1, x64_push_place(x, x->code));
-    x64_store(a, 8, FRAME_FIELD(temp[1]), X_T1);
-    x64_load(a, 8, X_T0, FRAME_FIELD(temp[0]));
+    x64_store(a, 8, FRAME_FIELD(temp), X_T1);
+    load_target(x);
     x64_goto_indirect(x, BRANCH_CALL_INDIRECT, commit_call);
     x->done = true;
     return true;

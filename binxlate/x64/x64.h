@@ -277,7 +277,8 @@ void x64_call(struct x64_unit *x, x64_callee *callee);
 void x64_goto(struct x64_unit *x, uint64_t target);
 void x64_goto_from(struct x64_unit *x, uint8_t *from, uint64_t target);
 /* The unit is done: go to the target in X_T0 (and only there); to the slow path when it is not in the jump
- * cache (indirect.c). `commit` emits what the instruction does before it jumps; it may use X_TEST. */
+ * cache (indirect.c). `commit` emits what the instruction does before it jumps; it may use X_TEST and X_T0.
+ */
 void x64_goto_indirect(struct x64_unit *x, enum branch_kind kind, void (*commit)(struct x64_unit *x));
 
 /* How the present instruction, a branch, leads to the next one of the unit; ONWARD_NONE: it ends the unit. */

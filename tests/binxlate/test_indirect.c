@@ -268,10 +268,12 @@ static void run(const struct pair *pair, unsigned n, struct random *r)
     }
 }
 
-static void compare(bool wide, uint32_t off)
+static void compare(bool wide, bool timed, uint32_t off)
 {
     enum harness_mode mode = wide ? HARNESS_64 : HARNESS_32;
-    struct pair pair = {harness_create("x86-64-v2", mode, true), harness_create("x86-64-v2", mode, true)};
+    struct harness *(*create)(const char *, enum harness_mode, bool) =
+        timed ? harness_create_timed : harness_create;
+    struct pair pair = {create("x86-64-v2", mode, true), create("x86-64-v2", mode, true)};
     struct translator_config config = {.threshold = 1, .code_bytes = 1 << 20, .off = off};
     struct translator *t;
     struct error err;
@@ -302,17 +304,25 @@ static void compare(bool wide, uint32_t off)
 Test(indirect, protected_mode, .timeout = 120)
 {
     if (translator_supported())
-        compare(false, 0);
+        compare(false, false, 0);
 }
 
 Test(indirect, long_mode, .timeout = 120)
 {
     if (translator_supported())
-        compare(true, 0);
+        compare(true, false, 0);
 }
 
 Test(indirect, without_recent_targets, .timeout = 120)
 {
     if (translator_supported())
-        compare(true, 1u << PATH_RECENT);
+        compare(true, false, 1u << PATH_RECENT);
+}
+
+Test(indirect, modelled_caches, .timeout = 120)
+{
+    if (!translator_supported())
+        return;
+    compare(false, true, 0);
+    compare(true, true, 0);
 }
