@@ -265,6 +265,11 @@ unsigned pcnet_rap(const struct device *device)
     return pcnet_of_const(device)->state.rap;
 }
 
+uint64_t pcnet_missed(const struct device *device)
+{
+    return pcnet_of_const(device)->missed;
+}
+
 void pcnet_transmit_demand(struct device *device)
 {
     struct pcnet *nic = pcnet_of(device);

@@ -59,6 +59,9 @@ enum pcnet_port pcnet_port_at(const struct device *device, uint32_t offset);
 /* What RAP points at, so that an observer can tell which CSR an RDP access means. */
 unsigned pcnet_rap(const struct device *device);
 
+/* Frames that found no descriptor, whatever the guest has done to the chip since. */
+uint64_t pcnet_missed(const struct device *device);
+
 /* What writing TDMD to CSR0 does, wherever RAP points. */
 void pcnet_transmit_demand(struct device *device);
 

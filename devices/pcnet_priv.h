@@ -204,6 +204,7 @@ struct pcnet {
     struct net_backend backend;
     struct event poll, tx_done;
     uint8_t mac[6];   /* EEPROM contents */
+    uint64_t missed;  /* frames that found no descriptor, since creation */
     bool in_transmit; /* pcnet_transmit() is on the stack: `sent` called from inside send only records */
     struct pcnet_state state;
 };

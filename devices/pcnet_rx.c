@@ -78,6 +78,7 @@ static void look_for_magic(struct pcnet *nic, const struct frame *frame)
 static void missed(struct pcnet *nic)
 {
     uint16_t *csr = nic->state.csr;
+    nic->missed++;
     if (++csr[CSR_MFC] == 0)
         csr[CSR_TEST] |= CSR4_MFCO;
     pcnet_raise(nic, CSR0_MISS);

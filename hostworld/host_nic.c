@@ -12,8 +12,10 @@
  * starts (the driver of that time sets the transmit threshold so); one more is fetched meanwhile, so a busy
  * ring keeps the wire busy.
  *
- * Driver: a device queue of 100 frames (txqueuelen) before a ring of 32 (TX_RING_SIZE of eepro100.c); a full
- * queue drops, as the network stack does.
+ * Driver: a device queue of 100 frames (txqueuelen) before a ring of 32; a full queue drops, as the network
+ * stack does. It gives the card 32 buffers to receive (TX_RING_SIZE and RX_RING_SIZE of eepro100.c in
+ * Linux 2.2 and 2.4). Of the card's own receive FIFO RX_FIFO_FRAMES is assumed; DMA is faster than the wire,
+ * so it does not fill.
  *
  * Left out: MAC filtering (the bridge puts the card in promiscuous mode), statistics, flow control. */
 #include "hostworld/hosted_priv.h"

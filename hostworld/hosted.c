@@ -138,6 +138,7 @@ struct hosted_counters hosted_counters(const struct hosted *hosted)
         .send_drops = hosted->nic.drops,
         .received = hosted->vmnet.received,
         .filtered = hosted->vmnet.filtered,
-        .rx_drops = hosted->vmnet.drops + hosted->nic.rx_drops,
+        .nic_drops = hosted->nic.rx_drops,
+        .vmnet_drops = hosted->vmnet.drops,
     };
 }

@@ -31,10 +31,12 @@ struct hosted_config {
 };
 
 struct hosted_counters {
-    uint64_t ticks;                        /* host timer interrupts */
-    uint64_t nic_interrupts;               /* of the host's NIC */
-    uint64_t sent, send_drops;             /* frames the VM sent; those that found the device queue full */
-    uint64_t received, filtered, rx_drops; /* frames at the bridge for the VM; for others; without a buffer */
+    uint64_t ticks;              /* host timer interrupts */
+    uint64_t nic_interrupts;     /* of the host's NIC */
+    uint64_t sent, send_drops;   /* frames the VM sent; those that found the device queue full */
+    uint64_t received, filtered; /* frames at the bridge for the VM; for others */
+    uint64_t nic_drops;          /* frames that the host's NIC had no buffer for */
+    uint64_t vmnet_drops;        /* frames for the VM that found its queue full */
 };
 
 struct hosted *hosted_create(const struct hosted_config *config);

@@ -375,6 +375,11 @@ struct lab_second lab_second(struct lab *lab)
                                .stop = lab->second_stop};
 }
 
+struct lab_losses lab_losses(const struct lab *lab, unsigned host)
+{
+    return site_losses(&lab->site[host]);
+}
+
 const struct peer_counters *lab_peer_counters(const struct lab *lab)
 {
     return lab->peer ? peer_counters(lab->peer) : NULL;

@@ -89,6 +89,14 @@ struct vm *lab_vm(struct lab *lab);
 struct host *lab_host(struct lab *lab);
 const struct peer_counters *lab_peer_counters(const struct lab *lab); /* NULL without NIC */
 
+/* Frames that did not get through a host, by where. Those for the guest: no buffer of the host's NIC, no room
+ * in VMNet's queue, no descriptor of the guest's NIC; those of the guest: no room in the host's device queue.
+ */
+struct lab_losses {
+    uint64_t host_nic, vmnet, guest_nic, device_queue;
+};
+struct lab_losses lab_losses(const struct lab *lab, unsigned host);
+
 /* The second PC; vm NULL without one. When the run ends it stands where it last waited for the first. */
 struct lab_second {
     struct vm *vm;

@@ -114,6 +114,13 @@ static json_t *host_json(struct host *host, struct vm *vm, const char *end, doub
     return stats;
 }
 
+static json_t *losses_json(struct lab_losses losses)
+{
+    return json_pack("{s:I, s:I, s:I, s:I}", "host_nic", (json_int_t)losses.host_nic, "vmnet",
+                     (json_int_t)losses.vmnet, "guest_nic", (json_int_t)losses.guest_nic, "device_queue",
+                     (json_int_t)losses.device_queue);
+}
+
 static char *to_text(json_t *stats)
 {
     char *text = json_dumps(stats, JSON_INDENT(2));
@@ -127,6 +134,7 @@ char *lab_stats(struct lab *lab, enum vm_stop stop, double host_seconds)
     json_t *stats = host_json(lab_host(lab), lab_vm(lab), stop_name(stop), host_seconds);
     const struct peer_counters *peer = lab_peer_counters(lab);
     put_replay(lab, 0, stats);
+    json_object_set_new(stats, "frames_lost", losses_json(lab_losses(lab, 0)));
     if (peer != NULL)
         json_object_set_new(
             stats, "peer",
@@ -145,5 +153,6 @@ char *lab_second_stats(struct lab *lab, double host_seconds)
     json_t *stats =
         host_json(second.host, second.vm, second.ended ? stop_name(second.stop) : "running", host_seconds);
     put_replay(lab, 1, stats);
+    json_object_set_new(stats, "frames_lost", losses_json(lab_losses(lab, 1)));
     return to_text(stats);
 }

@@ -133,7 +133,8 @@ static struct pci_function *create_model(struct site *site, const struct net_bac
     }
     struct pcnet_config nic;
     memcpy(nic.mac, site->config.nic_mac, sizeof nic.mac);
-    return pcnet_pci(pcnet_create(env, &nic, backend));
+    site->pcnet = pcnet_create(env, &nic, backend);
+    return pcnet_pci(site->pcnet);
 }
 
 static void create_nic(struct site *site, const struct net_backend *wire)
@@ -157,6 +158,18 @@ enum status site_assemble(struct site *site, const struct net_backend *wire, str
     if (wire->ops != NULL)
         create_nic(site, wire);
     return vm_boot(site->vm, err);
+}
+
+struct lab_losses site_losses(const struct site *site)
+{
+    struct lab_losses losses = {.guest_nic = site->pcnet ? pcnet_missed(site->pcnet) : 0};
+    if (site->hosted != NULL) {
+        struct hosted_counters counters = hosted_counters(site->hosted);
+        losses.device_queue = counters.send_drops;
+        losses.host_nic = counters.nic_drops;
+        losses.vmnet = counters.vmnet_drops;
+    }
+    return losses;
 }
 
 void site_destroy_vm(struct site *site)

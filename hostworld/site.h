@@ -20,6 +20,7 @@ struct site {
     struct vm *vm;
     struct hosted *hosted; /* the host under a hosted monitor */
     struct direct *direct; /* the NIC of bare metal */
+    struct device *pcnet;  /* the guest's NIC, if it is one */
     struct net_tap tap;    /* on the guest's NIC, if `seen` is set */
     net_tap_fn *seen;
     void *seen_ctx;
@@ -33,6 +34,8 @@ enum status site_create_host(struct site *site, uint64_t tick_hz, uint64_t *next
                              struct error *err) MUST_CHECK;
 /* All else. `wire` is its end of it; ops NULL: no NIC. */
 enum status site_assemble(struct site *site, const struct net_backend *wire, struct error *err) MUST_CHECK;
+
+struct lab_losses site_losses(const struct site *site);
 
 /* Also of one that is not complete, or zero. The wire must still be there. */
 void site_destroy_vm(struct site *site);

@@ -15,7 +15,8 @@
 
 #include <string.h>
 
-/* Frames read before the VM runs again, so that a flood cannot starve it. */
+/* Frames read before the VM runs again, so that a flood cannot starve it; assumed. It may be more than the
+ * guest's NIC has descriptors for: those frames it misses, as the chip would. */
 enum { RECEIVE_BATCH = 64 };
 
 /* ---- Transmit ---- */

@@ -17,7 +17,9 @@
 
 #include <string.h>
 
-enum { INPUT_FRAMES = 64 };
+/* VNET_MAX_QLEN in vnetInt.h of VMware's own driver; a frame more is dropped (VNetUserIfReceive() in
+ * userif.c). */
+enum { INPUT_FRAMES = 128 };
 
 void vmnet_write(struct vmnet *vmnet, const struct frame *frame)
 {

@@ -105,6 +105,7 @@ Test(pcnet_rx, missed_frames_are_counted_and_overflow)
     for (unsigned i = 0; i < 0xFFFF; i++)
         nic_arrive(&rig, &frame);
     cr_assert_eq(nic_csr(&rig, 112), 0xFFFF);
+    cr_assert_eq(pcnet_missed(rig.nic), 0xFFFF);
     cr_assert_eq(nic_csr(&rig, 4) & 0x200, 0);
     nic_csr_set(&rig, 3, 0x1000); /* MISSM */
     cr_assert_not(rig.bench.pin);
