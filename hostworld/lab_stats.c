@@ -136,14 +136,15 @@ char *lab_stats(struct lab *lab, enum vm_stop stop, double host_seconds)
     put_replay(lab, 0, stats);
     json_object_set_new(stats, "frames_lost", losses_json(lab_losses(lab, 0)));
     if (peer != NULL)
-        json_object_set_new(
-            stats, "peer",
-            json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "frames_in",
-                      (json_int_t)peer->frames_in, "frames_out", (json_int_t)peer->frames_out, "bad_frames",
-                      (json_int_t)peer->bad_frames, "tcp_bytes_in", (json_int_t)peer->tcp_bytes_in,
-                      "tcp_bytes_out", (json_int_t)peer->tcp_bytes_out, "out_of_order",
-                      (json_int_t)peer->out_of_order, "retransmits", (json_int_t)peer->retransmits,
-                      "recoveries", (json_int_t)peer->recoveries, "timeouts", (json_int_t)peer->timeouts));
+        json_object_set_new(stats, "peer",
+                            json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "frames_in",
+                                      (json_int_t)peer->frames_in, "frames_out", (json_int_t)peer->frames_out,
+                                      "bad_frames", (json_int_t)peer->bad_frames, "lost",
+                                      (json_int_t)peer->lost, "tcp_bytes_in", (json_int_t)peer->tcp_bytes_in,
+                                      "tcp_bytes_out", (json_int_t)peer->tcp_bytes_out, "out_of_order",
+                                      (json_int_t)peer->out_of_order, "retransmits",
+                                      (json_int_t)peer->retransmits, "recoveries",
+                                      (json_int_t)peer->recoveries, "timeouts", (json_int_t)peer->timeouts));
     return to_text(stats);
 }
 

@@ -31,6 +31,14 @@ uint16_t peer_transport_sum(const uint8_t *ip_header, const uint8_t *segment, si
 
 /* ---- Sending ---- */
 
+/* The `count`th frame in one direction does not get through. */
+static bool loses(struct peer *peer, uint64_t count)
+{
+    bool lost = peer->config.lose_every != 0 && count % peer->config.lose_every == 0;
+    peer->counters.lost += lost;
+    return lost;
+}
+
 static void send_next(struct peer *peer)
 {
     if (peer->sending || peer->first == NULL)
@@ -43,8 +51,13 @@ static void send_next(struct peer *peer)
     peer->first = out->next;
     if (peer->first == NULL)
         peer->last = NULL;
-    peer->sending = true;
     peer->counters.frames_out++;
+    if (loses(peer, peer->counters.frames_out)) {
+        free(out);
+        send_next(peer);
+        return;
+    }
+    peer->sending = true;
     peer->wire.ops->send(peer->wire.ctx, &out->frame);
     free(out);
 }
@@ -198,7 +211,7 @@ static void peer_receive(void *nic, const struct frame *frame)
     static const uint8_t broadcast[6] = {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF};
     struct peer *peer = nic;
     peer->counters.frames_in++;
-    if (frame->size < ETH_HEADER ||
+    if (loses(peer, peer->counters.frames_in) || frame->size < ETH_HEADER ||
         (memcmp(frame->data, peer->config.mac, 6) != 0 && memcmp(frame->data, broadcast, 6) != 0))
         return;
     switch (get_be16(frame->data + 12)) {

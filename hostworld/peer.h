@@ -26,10 +26,11 @@ struct peer_config {
     unsigned ack_every;      /* segments per ACK, 1 or 2 */
     uint16_t window;         /* receive window in bytes */
     uint64_t source_limit;   /* bytes port 19 sends before it closes; 0 = no limit */
+    unsigned lose_every;     /* of so many frames, to it and from it, the last is lost; 0 = none */
 };
 
 struct peer_counters {
-    uint64_t frames_in, frames_out, bad_frames;
+    uint64_t frames_in, frames_out, bad_frames, lost;
     uint64_t tcp_bytes_in, tcp_bytes_out, connections, out_of_order;
     uint64_t retransmits, recoveries, timeouts; /* segments sent again, fast recoveries, expired timers */
 };

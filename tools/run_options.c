@@ -386,17 +386,17 @@ static enum status add_forward(struct run_options *options, const char *text, st
 
 static enum status nic_pair(void *target, const char *name, const char *value, struct error *err)
 {
-    static const char *const names[] = {"peer",           "none",  "model",   "mac",     "ip",
-                                        "rate",           "delay", "latency", "limit",   "coalesce",
-                                        "coalesce-delay", "sent",  "user",    "hostfwd", "restrict"};
+    static const char *const names[] = {
+        "peer",  "none",     "model",          "mac",  "ip",   "rate",    "delay",    "latency",
+        "limit", "coalesce", "coalesce-delay", "sent", "user", "hostfwd", "restrict", "lose"};
     static const char *const moments[] = {[HOST_NIC_SENT_LEFT] = "left",
                                           [HOST_NIC_SENT_FETCHED] = "fetched",
                                           [HOST_NIC_SENT_DRAINED] = "drained"};
     static const char *const models[] = {[NIC_PCNET] = "pcnet", [NIC_IDEAL] = "ideal"};
     static const char *const switches[] = {"off", "on"};
     static const bool of_wire[ARRAY_LEN(names)] = {
-        [1] = true, [4] = true,  [5] = true,  [6] = true, [7] = true,
-        [8] = true, [12] = true, [13] = true, [14] = true};
+        [1] = true, [4] = true,  [5] = true,  [6] = true,  [7] = true,
+        [8] = true, [12] = true, [13] = true, [14] = true, [15] = true};
     struct run_options *options = target;
     struct lab_config *lab = &options->lab;
     unsigned index;
@@ -438,6 +438,10 @@ static enum status nic_pair(void *target, const char *name, const char *value, s
         TRY(one_of(value, moments, ARRAY_LEN(moments), &index, err));
         lab->sent = (enum host_nic_sent)index;
         return STATUS_OK;
+    case 15:
+        TRY(options_parse_number(value, 1000000000, &number, err));
+        lab->peer.lose_every = (unsigned)number;
+        return number != 1 ? STATUS_OK : status_fail(err, STATUS_BAD_INPUT, "lose=1 would lose every frame");
     }
     return options_parse_size(value, 1, &lab->peer.source_limit, err);
 }

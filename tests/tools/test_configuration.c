@@ -79,6 +79,8 @@ Test(configuration, far_host)
     cr_expect(strstr(text, "!far.halt: the other end") != NULL, "%s", text);
     command("far=native-350 latency=5", &nettest, text, sizeof text);
     cr_expect(strstr(text, "!latency is the scripted peer's") != NULL, "%s", text);
+    command("far=native-350 lose=5", &nettest, text, sizeof text);
+    cr_expect(strstr(text, "!lose is the scripted peer's") != NULL, "%s", text);
     command("far=frob", &nettest, text, sizeof text);
     cr_expect(strstr(text, "!no machine is called 'frob'") != NULL, "%s", text);
 }

@@ -471,9 +471,11 @@ static enum status check_far(const struct configuration *configuration, struct e
             return status_fail(err, STATUS_BAD_INPUT,
                                "%s: the other end of the wire is the scripted peer (far=MACHINE)",
                                configuration->setting[i].name);
-    if (host && configuration_get(configuration, "latency") != NULL)
-        return status_fail(err, STATUS_BAD_INPUT, "latency is the scripted peer's, and far=%s is a host",
-                           far_machine(configuration));
+    static const char *const of_peer[] = {"latency", "lose"};
+    for (unsigned i = 0; i < ARRAY_LEN(of_peer); i++)
+        if (host && configuration_get(configuration, of_peer[i]) != NULL)
+            return status_fail(err, STATUS_BAD_INPUT, "%s is the scripted peer's, and far=%s is a host",
+                               of_peer[i], far_machine(configuration));
     return STATUS_OK;
 }
 
