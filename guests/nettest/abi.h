@@ -47,6 +47,7 @@ struct config {
     uint32_t path;              /* mean cycles of net_path() per packet sent or received */
     uint32_t path_is_even;      /* nonzero: the same for every packet */
     uint32_t idle_keeps_tables; /* nonzero: the idle task runs on the page tables of the process before it */
+    uint32_t verify;            /* nonzero: RECV looks at what it got, which must be a chargen stream */
     enum mode mode;
 };
 

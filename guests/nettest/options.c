@@ -120,6 +120,12 @@ static bool parse_spread(const struct word *word, struct config *config)
     return parse_choice(word, ways, 2, &config->path_is_even);
 }
 
+static bool parse_verify(const struct word *word, struct config *config)
+{
+    static const struct choice ways[] = {{"off", 0}, {"on", 1}};
+    return parse_choice(word, ways, 2, &config->verify);
+}
+
 /* False for a bad value; *known tells whether the key exists. */
 static bool option_apply(const struct word *word, struct config *config, bool *known)
 {
@@ -148,6 +154,8 @@ static bool option_apply(const struct word *word, struct config *config, bool *k
         return parse_spread(word, config);
     if (equal(word->key, word->key_length, "idle-cr3"))
         return parse_idle(word, config);
+    if (equal(word->key, word->key_length, "verify"))
+        return parse_verify(word, config);
     *known = false;
     return true;
 }

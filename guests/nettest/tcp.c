@@ -2,8 +2,12 @@
  * Nagle's rule (RFC 1122, 4.2.3.4), retransmission with measured round trip (RFC 6298, Karn's rule),
  * zero-window probes, closing.
  *
- * Left out: congestion control (the sender is limited by the peer's window alone, so that throughput is a
- * matter of CPU and wire), urgent data, a second connection, options other than the maximum segment size.
+ * Congestion control is that of Linux 2.2, in packets: slow start and congestion avoidance (RFC 5681), fast
+ * retransmit and NewReno's recovery (RFC 6582). On a link that loses nothing the window of the peer is soon
+ * the smaller one.
+ *
+ * Left out: urgent data, a second connection, options other than the maximum segment size, and so selective
+ * acknowledgements.
  *
  * Three rules are those of Linux 2.2, since how many bytes a packet holds and when the process sleeps hang on
  * them: Nagle's rule holds back a segment of less than half the maximum only (tcp_snd_test() in
@@ -23,6 +27,7 @@
 
 enum {
     LOCAL_PORT = 1025,
+    FIRST_WINDOW = 2,     /* tcp_v4_init_sock() in net/ipv4/tcp_ipv4.c */
     RTO_FIRST = TIMER_HZ, /* 1 s */
     RTO_MIN = TIMER_HZ / 5,
     RTO_MAX = 60 * TIMER_HZ,
@@ -133,9 +138,11 @@ void tcp_push(void)
         uint32_t end = packet->seq + packet->payload;
         bool outstanding = tcp.snd_nxt != tcp.snd_una;
         bool small = packet->payload < tcp.mss / 2 && packet->next == NULL && !packet->fin;
-        if (packet->users > 1 || seq_before(tcp.snd_una + tcp.snd_wnd, end) || (small && outstanding))
+        if (packet->users > 1 || tcp.flight >= tcp.cwnd || seq_before(tcp.snd_una + tcp.snd_wnd, end) ||
+            (small && outstanding))
             break;
         queue_send(packet);
+        tcp.flight++;
         tcp.snd_nxt = end + packet->fin;
         tcp.unsent = packet->next;
     }
@@ -147,6 +154,12 @@ void tcp_retransmit_head(void)
 {
     if (tcp.head != NULL && tcp.head != tcp.unsent && tcp.head->users == 1)
         queue_send(tcp.head);
+}
+
+void tcp_congested(void)
+{
+    tcp.ssthresh = tcp.cwnd / 2 > 2 ? tcp.cwnd / 2 : 2;
+    tcp.recover = tcp.snd_max;
 }
 
 void tcp_fail(void)
@@ -195,6 +208,11 @@ static void timer_expired(void)
     } else if (tcp.state == TCP_SYN_RECEIVED) {
         tcp_send_control(TCP_SYN | TCP_ACK, tcp.snd_una);
     } else if (tcp.snd_una != tcp.snd_max) {
+        if (tcp.expirations == 1)
+            tcp_congested();
+        tcp.cwnd = 1;
+        tcp.flight = 0;
+        tcp.recovering = false;
         tcp.unsent = tcp.head;
         tcp.snd_nxt = tcp.snd_una;
         tcp_push();
@@ -220,7 +238,9 @@ static void connection_clear(enum tcp_state state)
     tcp.state = state;
     tcp.mss = TCP_DEFAULT_MSS;
     tcp.rto = RTO_FIRST;
-    tcp.snd_una = (uint32_t)timer_clocks();
+    tcp.cwnd = FIRST_WINDOW;
+    tcp.ssthresh = UINT32_MAX;
+    tcp.snd_una = tcp.recover = (uint32_t)timer_clocks();
     tcp.snd_nxt = tcp.snd_max = tcp.tail_seq = tcp.snd_una + 1;
 }
 

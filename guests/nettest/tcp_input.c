@@ -1,9 +1,11 @@
 /* TCP segments received (RFC 9293, 3.10.7), for one connection that we opened or wait for.
  *
- * Segments out of order are dropped and answered with the acknowledgement the peer needs to send again. As
- * under Linux 2.2, two full segments' worth of bytes is acknowledged at once (__tcp_ack_snd_check() in
+ * Segments beyond a gap are kept and answered with the acknowledgement the peer needs to send again, as is
+ * the one that closes the gap (RFC 5681, 4.2); a FIN beyond a gap is taken when it comes again. As under
+ * Linux 2.2, two full segments' worth of bytes is acknowledged at once (__tcp_ack_snd_check() in
  * net/ipv4/tcp_input.c), less within DELAYED_ACK ticks (RFC 1122, 4.2.3.2); what a full segment is, is
- * learned from what comes (tcp_measure_rcv_mss()). */
+ * learned from what comes (tcp_measure_rcv_mss()); and the very first is acknowledged at once, so that slow
+ * start gets under way (tcp_delack_estimator()). */
 #include "tcp_priv.h"
 #include "io.h"
 #include "irq.h"
@@ -62,9 +64,10 @@ static void round_trip_measured(uint32_t ticks)
     tcp.rto = rto < RTO_LOW ? RTO_LOW : rto > RTO_HIGH ? RTO_HIGH : rto;
 }
 
-/* Releases the packets that lie wholly before snd_una. */
-static void queue_release(void)
+/* Releases the packets that lie wholly before snd_una; how many. */
+static uint32_t queue_release(void)
 {
+    uint32_t before = tcp.queued;
     while (tcp.head != NULL) {
         struct packet *packet = tcp.head;
         if (seq_before(tcp.snd_una, packet->seq + packet->payload + packet->fin))
@@ -72,9 +75,12 @@ static void queue_release(void)
         tcp.head = packet->next;
         if (tcp.unsent == packet)
             tcp.unsent = packet->next;
+        else
+            tcp.flight--;
         tcp.queued--;
         packet_release(packet);
     }
+    return before - tcp.queued;
 }
 
 static void fin_acknowledged(void)
@@ -85,6 +91,41 @@ static void fin_acknowledged(void)
         tcp.state = TCP_TIME_WAIT;
     else if (tcp.state == TCP_LAST_ACK)
         tcp.state = TCP_CLOSED;
+}
+
+/* Slow start and congestion avoidance (tcp_cong_avoid() in net/ipv4/tcp_input.c), or on in a recovery: each
+ * acknowledgement that does not reach `recover` tells of one more packet that is lost (RFC 6582). */
+static void window_acked(uint32_t packets)
+{
+    if (tcp.recovering) {
+        if (seq_before(tcp.snd_una, tcp.recover)) {
+            tcp_retransmit_head();
+            tcp.cwnd = tcp.cwnd > packets ? tcp.cwnd - packets + 1 : 1;
+        } else {
+            tcp.recovering = false;
+            tcp.cwnd = tcp.ssthresh;
+        }
+    } else if (tcp.cwnd <= tcp.ssthresh) {
+        tcp.cwnd++;
+    } else if (++tcp.cwnd_count >= tcp.cwnd) {
+        tcp.cwnd_count = 0;
+        tcp.cwnd++;
+    }
+}
+
+/* Three in a row: the packet at snd_una is lost. Each further one says that something has arrived beyond it.
+ */
+static void take_duplicate_ack(void)
+{
+    tcp.duplicates++;
+    if (tcp.recovering) {
+        tcp.cwnd++;
+    } else if (tcp.duplicates == DUPLICATES_FOR_RETRANSMIT && seq_before(tcp.recover, tcp.snd_una)) {
+        tcp_congested();
+        tcp.cwnd = tcp.ssthresh + DUPLICATES_FOR_RETRANSMIT;
+        tcp.recovering = true;
+        tcp_retransmit_head();
+    }
 }
 
 static void take_new_ack(uint32_t ack)
@@ -98,7 +139,7 @@ static void take_new_ack(uint32_t ack)
     }
     if (seq_before(tcp.snd_nxt, ack))
         tcp.snd_nxt = ack;
-    queue_release();
+    window_acked(queue_release());
     tcp_timer_restart();
     if (tcp.fin_queued && ack == tcp.tail_seq)
         fin_acknowledged();
@@ -115,8 +156,7 @@ static void take_ack(const struct segment *segment)
         take_new_ack(ack);
     } else if (ack == tcp.snd_una && segment->length == 0 && segment->window == tcp.snd_wnd &&
                tcp.snd_una != tcp.snd_max) {
-        if (++tcp.duplicates == DUPLICATES_FOR_RETRANSMIT)
-            tcp_retransmit_head();
+        take_duplicate_ack();
     }
     if (seq_before(tcp.snd_wl1, segment->seq) ||
         (tcp.snd_wl1 == segment->seq && !seq_before(ack, tcp.snd_wl2))) {
@@ -125,6 +165,68 @@ static void take_ack(const struct segment *segment)
         tcp.snd_wl2 = ack;
     }
     tcp_push();
+}
+
+/* To the place in the buffer that is `ahead` bytes after what waits there. */
+static void buffer_write(uint32_t ahead, const uint8_t *data, uint32_t length)
+{
+    uint32_t start = (tcp.in + ahead) % RECEIVE_BUFFER;
+    uint32_t first = length < RECEIVE_BUFFER - start ? length : RECEIVE_BUFFER - start;
+    memcpy(tcp.buffer + start, data, first);
+    memcpy(tcp.buffer, data + first, length - first);
+}
+
+/* Notes that begin..end is in the buffer; false if there are too many gaps. */
+static bool range_keep(uint32_t begin, uint32_t end)
+{
+    uint32_t first = 0, after;
+    while (first < tcp.kept_count && seq_before(tcp.kept[first].end, begin))
+        first++;
+    for (after = first; after < tcp.kept_count && !seq_before(end, tcp.kept[after].begin); after++) {
+        if (seq_before(tcp.kept[after].begin, begin))
+            begin = tcp.kept[after].begin;
+        if (seq_before(end, tcp.kept[after].end))
+            end = tcp.kept[after].end;
+    }
+    if (first == after && tcp.kept_count == KEPT_MAX)
+        return false;
+    if (first == after) {
+        for (uint32_t i = tcp.kept_count++; i > first; i--)
+            tcp.kept[i] = tcp.kept[i - 1];
+    } else {
+        uint32_t gone = after - first - 1;
+        tcp.kept_count -= gone;
+        for (uint32_t i = first + 1; i < tcp.kept_count; i++)
+            tcp.kept[i] = tcp.kept[i + gone];
+    }
+    tcp.kept[first] = (struct tcp_range){begin, end};
+    return true;
+}
+
+/* Linux 2.2's out-of-order queue. */
+static void keep(const struct segment *segment)
+{
+    uint32_t ahead = segment->seq - tcp.rcv_nxt, room = RECEIVE_BUFFER - (tcp.in - tcp.out);
+    if (segment->length == 0 || tcp.fin_queued || ahead > room || segment->length > room - ahead)
+        return;
+    if (range_keep(segment->seq, segment->seq + segment->length))
+        buffer_write(ahead, segment->data, segment->length);
+}
+
+/* A gap is closed: what was kept directly after it counts now, what lies before rcv_nxt no more. */
+static void take_kept(void)
+{
+    uint32_t gone = 0;
+    while (gone < tcp.kept_count && !seq_before(tcp.rcv_nxt, tcp.kept[gone].begin)) {
+        if (seq_before(tcp.rcv_nxt, tcp.kept[gone].end)) {
+            tcp.in += tcp.kept[gone].end - tcp.rcv_nxt;
+            tcp.rcv_nxt = tcp.kept[gone].end;
+        }
+        gone++;
+    }
+    tcp.kept_count -= gone;
+    for (uint32_t i = 0; i < tcp.kept_count; i++)
+        tcp.kept[i] = tcp.kept[i + gone];
 }
 
 /* Drops what lies before rcv_nxt or after the window. False when nothing acceptable is left, or when there is
@@ -142,8 +244,10 @@ static bool trim(struct segment *segment)
         segment->length -= old < segment->length ? old : segment->length;
         segment->seq = tcp.rcv_nxt;
     }
-    if (segment->seq != tcp.rcv_nxt)
+    if (segment->seq != tcp.rcv_nxt) {
+        keep(segment);
         return false;
+    }
     uint32_t room = RECEIVE_BUFFER - (tcp.in - tcp.out);
     if (segment->length > room) {
         segment->length = room;
@@ -162,14 +266,15 @@ static void full_segment_measured(uint32_t length)
 
 static void take_data(const struct segment *segment)
 {
-    uint32_t start = tcp.in % RECEIVE_BUFFER, length = segment->length;
-    uint32_t first = length < RECEIVE_BUFFER - start ? length : RECEIVE_BUFFER - start;
-    memcpy(tcp.buffer + start, segment->data, first);
-    memcpy(tcp.buffer, segment->data + first, length - first);
+    uint32_t length = segment->length;
+    bool at_once = tcp.rcv_length == 0 || tcp.kept_count != 0;
+    buffer_write(0, segment->data, length);
     tcp.in += length;
     tcp.rcv_nxt += length;
+    if (tcp.kept_count != 0)
+        take_kept();
     full_segment_measured(length);
-    if (tcp.rcv_nxt - tcp.rcv_acked >= 2 * tcp.rcv_mss) {
+    if (at_once || tcp.rcv_nxt - tcp.rcv_acked >= 2 * tcp.rcv_mss) {
         tcp_send_ack();
     } else if (!tcp.ack_delayed) {
         tcp.ack_delayed = true;

@@ -28,6 +28,7 @@ enum {
     TCP_MSS = 1460,
     TCP_DEFAULT_MSS = 536,
     RECEIVE_BUFFER = 65536,
+    KEPT_MAX = 16,
     /* Linux 2.2's default of a socket's send buffer, and what an sk_buff of a full segment counts for in it:
      * headers' room, segment and the structure itself (sock_wmalloc(), alloc_skb(); assumed from their sizes
      * on i386). */
@@ -51,6 +52,13 @@ struct tcp {
     bool fin_queued;
     unsigned duplicates; /* acknowledgements of snd_una in a row */
 
+    /* Congestion, in packets as under Linux 2.2. */
+    uint32_t flight;         /* sent since the last timeout, not acknowledged */
+    uint32_t cwnd, ssthresh; /* how many may be */
+    uint32_t cwnd_count;     /* acknowledgements towards the next increase in congestion avoidance */
+    bool recovering;         /* between a fast retransmission and the acknowledgement of `recover` */
+    uint32_t recover;        /* snd_max at the last loss */
+
     /* Timer of retransmission, or of probing a closed window, in ticks. */
     bool armed;
     uint32_t deadline;
@@ -68,6 +76,12 @@ struct tcp {
     uint32_t rcv_mss, rcv_length; /* what the peer's full segments seem to hold; length of the last one */
     bool ack_delayed;
     uint32_t ack_deadline;
+    /* What lies beyond a gap, at its place in the buffer: ascending ranges after rcv_nxt, none touching
+     * another. */
+    struct tcp_range {
+        uint32_t begin, end;
+    } kept[KEPT_MAX];
+    uint32_t kept_count;
     uint8_t buffer[RECEIVE_BUFFER];
 };
 
@@ -89,6 +103,9 @@ void tcp_send_ack(void);
 
 /* Sends the first unacknowledged packet again. */
 void tcp_retransmit_head(void);
+
+/* Half of what may be on its way now, after a loss. */
+void tcp_congested(void);
 
 void tcp_timer_restart(void);
 

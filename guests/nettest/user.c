@@ -60,16 +60,31 @@ static uint64_t run_send(const struct config *config)
     return done;
 }
 
+/* The peer's source: printable characters in turn (in the spirit of RFC 864), here from the `phase`th on. */
+static bool is_stream(const uint8_t *bytes, uint32_t count, uint32_t phase)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (bytes[i] != ' ' + phase)
+            return false;
+        phase = phase == 94 ? 0 : phase + 1;
+    }
+    return true;
+}
+
 /* As a client until it has all it wants, as a server until the peer closes. */
 static uint64_t run_receive(struct config *config)
 {
     uint64_t done = 0;
+    uint32_t phase = 0;
     int32_t count = 0;
     while (config->mode == MODE_SERVE || done < config->total) {
         uint32_t chunk = config->mode == MODE_SERVE ? config->chunk : chunk_of(config, done);
         count = system_call(SYS_READ, USER_BUFFER, chunk);
         if (count <= 0)
             break;
+        if (config->verify && !is_stream((const uint8_t *)USER_BUFFER, (uint32_t)count, phase))
+            break;
+        phase = (phase + (uint32_t)count) % 95;
         done += (uint32_t)count;
     }
     if (config->mode == MODE_SERVE)

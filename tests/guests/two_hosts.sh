@@ -79,7 +79,8 @@ pair sender receiver
 grep -q '^nettest: sent 600000 bytes' sender || fail "$row: nothing sent"
 
 # How Linux 2.2 packs writes: half a segment goes at once, so a packet has two writes of 512 bytes, one of 1024, and
-# 4096 bytes are three packets. packets WRITE LEAST MOST
+# 4096 bytes are three packets; fewer at first, as bytes wait for slow start's window and fill packets.
+# packets WRITE LEAST MOST
 packets() {
     row="packets of $1-byte writes"
     host sender pc-733 none "mode=send total=600000 write=$1"
@@ -88,8 +89,8 @@ packets() {
     tx=$(sed -n 's/^nettest: packets tx=\([0-9]*\) .*/\1/p' sender)
     [ "${tx:-0}" -ge "$2" ] && [ "$tx" -le "$3" ] || fail "$row: $tx packets, not $2 to $3"
 }
-packets 512 586 600
-packets 1024 586 600
+packets 512 564 600
+packets 1024 564 600
 packets 4096 440 450
 packets 65536 411 425
 
@@ -124,7 +125,7 @@ bad "pcap is of the whole run" -pcap x
 bad "unknown option" -frobnicate
 bad "compares runs with one host" -engine check
 bad "nic none is of the whole run" -nic none
-for property in rate=10 delay=5 latency=5 limit=5 ip=10.0.0.9; do
+for property in rate=10 delay=5 latency=5 lose=5 limit=5 ip=10.0.0.9; do
     bad "nic ${property%=*} is of the whole run" -nic "peer,$property"
 done
 # Host-only: the other end is in the host itself, so there cannot be a second one; whichever has it.
