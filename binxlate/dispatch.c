@@ -308,8 +308,7 @@ static enum where pass_boundary(struct translator *t, struct place *to)
     return jump_cache_find(t, &to->at) ? WHERE_FOUND : follow(t, 0, SITE_INSN, to);
 }
 
-/* Can only have changed rip, registers and the stack. */
-static bool is_near_branch(const struct insn *insn)
+bool insn_is_near_branch(const struct insn *insn)
 {
     return insn->exec == exec_ret || insn->exec == exec_call_indirect || insn->exec == exec_jmp_indirect ||
            insn->exec == exec_call || insn->exec == exec_jmp || insn->exec == exec_jcc;
@@ -353,7 +352,7 @@ static enum after interpret(struct translator *t, const struct site *site)
         return AFTER_RESUME;
     }
     insn_finish(cpu, insn, result);
-    bool plain = result == EXEC_JUMP && is_near_branch(insn) && cpu->s.clock < cpu->limit &&
+    bool plain = result == EXEC_JUMP && insn_is_near_branch(insn) && cpu->s.clock < cpu->limit &&
                  tlb_code_epoch(&cpu->tlb) == epoch;
     return plain ? AFTER_JUMP : AFTER_LEAVE;
 }
@@ -389,20 +388,14 @@ static uint32_t place_behind(struct translator *t)
     return jump_cache_find(t, &at) ? at : t->done;
 }
 
-/* What has no place in the frame but host registers is in struct cpu. A unit that has vector registers in the
- * host's expects them there. */
+/* What has no place in the frame but host registers is in struct cpu. */
 uint64_t translator_interpret(struct cpu *cpu, uint64_t n)
 {
     struct translator *t = cpu->engine->ctx;
-    struct xlat_frame *frame = t->frame;
     const struct site *site = site_at(t, (uint32_t)n);
-    uint32_t at, resume = site->resume;
-    if (UNLIKELY(!frame->vectors_away)) {
-        vectors_from_host(t);
-        vectors_to_host(t, NULL);
-    }
-    if (site->unit->vectors)
-        return (uintptr_t)(t->code.execute + site->stub);
+    const struct translation_unit *resumed = site->unit;
+    uint32_t at = site->resume;
+    vectors_from_host(t);
     site->unit->seen = true;
     flags_from_host(t);
     window_read(t);
@@ -410,8 +403,12 @@ uint64_t translator_interpret(struct cpu *cpu, uint64_t n)
     cycle_t paid = cpu->s.clock, limit = cpu->limit;
     uint64_t instructions = cpu->s.instructions;
     t->count[COUNT_CALLS]++;
-    at = interpret(t, site) == AFTER_RESUME ? resume : place_behind(t);
-    vectors_to_host(t, NULL); /* which may have another MXCSR now */
+    look_at_near(t, site);
+    if (interpret(t, site) != AFTER_RESUME) {
+        at = place_behind(t);
+        resumed = NULL;
+    }
+    vectors_to_host(t, resumed);
     if (cpu->s.clock != paid || cpu->s.instructions != instructions || cpu->limit != limit)
         window_open(t); /* else the budget is right */
     frame_refresh(t);

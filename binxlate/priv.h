@@ -381,6 +381,8 @@ enum {
 unsigned translator_run(void *ctx, struct block *block);
 /* Translate a route, which is `block`'s at `rip`, under the present mode. Takes it over. */
 void unit_make_route(struct translator *t, struct block *block, uint64_t rip, struct route *route);
+/* Can only have changed rip, registers and the stack. */
+bool insn_is_near_branch(const struct insn *insn);
 
 /* For host code that has stored all registers: the interpreter does the instruction of site `n`. Where host
  * code goes on, with all registers loaded again. Not while the host's x87 unit is in use. */

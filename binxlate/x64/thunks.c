@@ -259,15 +259,17 @@ static void make_call(struct x64_unit *x)
     x64_jmp_mem(a, FRAME_FIELD(target));
 }
 
-/* For units: translator_interpret() of the site in X_T0, and on from where that says; or, if the host's x87
- * unit is in use, back to X_T1 with nothing changed but X_TEST. All registers come from struct cpu again: the
- * instruction may be any. */
+/* For stubs: translator_interpret() of the site in X_TEST, and on from where that says; or, if the host's x87
+ * unit is in use, to `leave`. All registers come from struct cpu again: the instruction may be any. */
 static void make_interpret(struct x64_unit *x)
 {
     struct x64_asm *a = &x->a;
+    x64_mov(a, 4, X_T0, X_TEST);
     x64_rm(a, OP_0F | 0xB6, 4, X_TEST, FRAME_FIELD(x87_live)); /* movzx ecx, byte */
     uint8_t *free = x64_jrcxz8(a);
-    x64_jmp_reg(a, X_T1);
+    x64_mov(a, 4, X_TEST, X_T0);
+    uint8_t *jump = x64_jmp32(a);
+    x64_aim32(a, jump, a->start + x->t->leave);
     x64_here8(a, free);
     x64_store(a, 8, x64_slot(RAX), X_RAX);
     save_flags(a);
@@ -282,6 +284,7 @@ static void make_interpret(struct x64_unit *x)
     x64_rr(a, 0xFF, 4, 2, X_RAX); /* call rax */
     x64_mov(a, 8, X_FRAME, X_RBX);
     x64_store(a, 8, FRAME_FIELD(target), X_RAX);
+    if_here(x, FRAME_FIELD(vectors_away), load_vectors, NULL);
     restore_flags(a);
     move_registers(x, true, false);
     x64_jmp_mem(a, FRAME_FIELD(target));

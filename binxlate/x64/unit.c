@@ -6,7 +6,7 @@
  *   entry:   no x87 state in the host, but x87 instructions here: to the second jump above
  *            budget += cost; if it is not negative any more, to the first
  *            instructions
- *   stubs:   mov ecx, site; jmp leave        one for each site
+ *   stubs:   mov ecx, site; jmp leave        one for each site; or jmp interpret
  *
  * What x64_note says is told to the frame in stubs and before the unit's ways out only.
  *
@@ -289,7 +289,7 @@ static bool wants_x87(const struct x64_unit *x)
 /* The present instruction's slow path: all its checks lead to one site, which comes back here. */
 static void finish_slow(struct x64_unit *x)
 {
-    if (x->slow_count == 0 && x->nears == x->nears_placed)
+    if (x->slow_count == 0 && x->nears == x->nears_placed && !x->called)
         return;
     struct site site = {.kind = x->memory ? SITE_MEMORY : SITE_INSN,
                         .unit = x->unit,
@@ -305,38 +305,48 @@ static void finish_slow(struct x64_unit *x)
         x64_stub_add(x, x->slow[i], index, x->stub_note);
 }
 
-/* A monitor may do anything to the CPU. */
-static bool can_call_interpreter(const struct x64_unit *x)
+/* Where a site leads: is the interpreter called, or host code left? A monitor may do anything to the CPU. A
+ * branch that the jump cache lacks leaves, so that the dispatcher adds it. */
+static uint32_t slow_target(const struct x64_unit *x, const struct site *site)
 {
-    return path_on(x->t, PATH_CALL) && x->t->cpu->bus->exit == NULL && !x->unit->x87;
+    bool slow = site->kind == SITE_INSN || site->kind == SITE_MEMORY;
+    bool call = slow && path_on(x->t, PATH_CALL) && x->t->cpu->bus->exit == NULL && !x->unit->x87 &&
+                !insn_is_near_branch(site->insn);
+    return call ? x->t->interpret : x->t->leave;
 }
 
-/* By the site that finish_slow() adds. */
-static void call_interpreter(struct x64_unit *x)
+/* mov ecx, site; jmp: to the thunk that does what the site wants */
+static void go_to_site(struct x64_unit *x, uint32_t number, const struct site *site)
 {
-    struct x64_asm *a = &x->a;
-    x64_o(a, 0xB8, 4, X_T0);
-    x64_imm(a, x->t->sites, 4);
-    x->slow[x->slow_count++] = x64_lea_rip(a, X_T1);
-    uint8_t *jump = x64_jmp32(a);
-    x64_aim32(a, jump, x->t->code.write + x->t->interpret);
+    x64_o(&x->a, 0xB8, 4, X_TEST);
+    x64_imm(&x->a, number, 4);
+    uint8_t *jump = x64_jmp32(&x->a);
+    x64_aim32(&x->a, jump, x->t->code.write + slow_target(x, site));
+}
+
+/* The present instruction is always the interpreter's, by the site that finish_slow() adds. A note is told by
+ * its stub. */
+static void lower_slow(struct x64_unit *x)
+{
+    const struct site site = {.kind = SITE_INSN, .insn = x->insn};
+    x->called = x->stub_note.insn == NULL && x->stub_note.data == X87_NO_DATA;
+    if (x->called)
+        go_to_site(x, x->t->sites, &site);
+    else
+        x->slow[x->slow_count++] = x64_jmp32(&x->a);
+    x->note = no_note;
 }
 
 static void lower_insn(struct x64_unit *x)
 {
     x64_lower_fn *lower = find_lowering(x, x->insn);
     x->slow_count = 0;
-    x->memory = false;
+    x->memory = x->called = false;
     x->stub_note = x->note;
     if (lower != NULL && x64_timed(x))
         x64_fetch(x);
-    if (lower == NULL || !lower(x)) {
-        if (can_call_interpreter(x))
-            call_interpreter(x);
-        else
-            x->slow[x->slow_count++] = x64_jmp32(&x->a);
-        x->note = no_note;
-    }
+    if (lower == NULL || !lower(x))
+        lower_slow(x);
     finish_slow(x);
 }
 
@@ -448,10 +458,7 @@ static void emit_stubs(struct x64_unit *x)
         site->stub = offset_of(x, a->at);
         x64_here32(a, x->stub[i].from);
         x64_x87_note(x, x->stub[i].note);
-        x64_o(a, 0xB8, 4, X_TEST);
-        x64_imm(a, x->stub[i].site, 4);
-        uint8_t *jump = x64_jmp32(a);
-        x64_aim32(a, jump, x->t->code.write + x->t->leave);
+        go_to_site(x, x->stub[i].site, site);
     }
 }
 

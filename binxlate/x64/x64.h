@@ -69,6 +69,7 @@ struct x64_unit {
     uint8_t *slow[12];
     unsigned slow_count;
     bool memory; /* it has a memory access that the soft TLB may miss */
+    bool called; /* nothing of it is done in host code, and its site is named right there */
     struct stub {
         uint8_t *from; /* 32-bit displacement to aim at the stub */
         uint32_t site;
