@@ -16,10 +16,12 @@
 # --rebase writes the expectations anew from this run: review the change before committing it.
 set -eu
 
-crosspage=$1 images=$2 name=$3 rebase=${4:-}
+crosspage=$(cd "$(dirname "$1")" && pwd)/$(basename "$1") images=$(cd "$2" && pwd) name=$3 rebase=${4:-}
 expect=$(cd "$(dirname "$0")/../../guests/asm/expect" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT INT TERM
+cd "$work"
+ln -s "$images/$name.img" disk.img # a name without spaces, wherever the folders are
 failures=0
 
 fail() {
@@ -40,7 +42,7 @@ esac
 reboot=-no-reboot with_bochs=yes disk=''
 case $name in
 reset) reboot='' with_bochs=no ;;
-hot_dma) disk="-drive file=$images/$name.img,format=raw,if=ide,snapshot=on" ;;
+hot_dma) disk="-drive file=disk.img,format=raw,if=ide,snapshot=on" ;;
 esac
 
 # run_crosspage HYPERVISOR
@@ -68,20 +70,20 @@ memory: guest=64, host=64
 romimage: file=/usr/share/bochs/BIOS-bochs-latest
 vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
 ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
-ata0-master: type=disk, path=$images/$name.img, mode=volatile, cylinders=2, heads=16, spt=63
+ata0-master: type=disk, path=disk.img, mode=volatile, cylinders=2, heads=16, spt=63
 boot: disk
 clock: sync=none
 speaker: enabled=0
 sound: waveoutdrv=dummy, waveindrv=dummy, midioutdrv=dummy
-com1: enabled=1, mode=file, dev=$work/bochs
-log: $work/bochs.log
+com1: enabled=1, mode=file, dev=bochs
+log: bochs.log
 panic: action=fatal
 error: action=ignore
 info: action=ignore
 debug: action=ignore
 EOT
     echo c >"$work/bochs.rc"
-    (cd "$work" && SDL_VIDEODRIVER=dummy timeout 300 bochs -q -f bochsrc -rc bochs.rc) >/dev/null 2>&1 </dev/null || true
+    SDL_VIDEODRIVER=dummy timeout 300 bochs -q -f bochsrc -rc bochs.rc >/dev/null 2>&1 </dev/null || true
     [ -s "$work/bochs" ]
 }
 

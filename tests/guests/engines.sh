@@ -78,6 +78,7 @@ compare_under() {
     { echo "skipped: no translator for this host"; exit 77; }
 
 assembly() {
+    cd "$guests/asm" # for images, whose names are words below
     for image in "$guests"/asm/*.elf; do
         name=$(basename "$image" .elf)
         reboot=-no-reboot cpu=x86-64-v2 disk=''
@@ -85,7 +86,7 @@ assembly() {
         reset) reboot='' ;;
         apic_timer | talk) continue ;; # one prints nothing, one waits for what is typed
         avx | pcid) cpu=x86-64-v3 ;;
-        hot_dma) disk="-drive file=${image%.elf}.img,format=raw,if=ide,snapshot=on" ;;
+        hot_dma) disk="-drive file=$name.img,format=raw,if=ide,snapshot=on" ;;
         esac
         # shellcheck disable=SC2086
         compare "$name" '^end' -kernel "$image" -m 64 -cpu $cpu $reboot $disk
