@@ -7,11 +7,12 @@
 # at least), or more frames come at once than its ring holds. So a row that fails is tried again, twice; what was
 # wrong is printed each time, and what the guest does wrong by itself is wrong three times.
 #
-# Usage: nettest_qemu.sh NETTEST.ELF. Exit status 77 (skipped) when QEMU is not installed.
+# Usage: nettest_qemu.sh NETTEST.ELF. Exit status 77 (skipped) when QEMU is not installed or there is no loopback network.
 set -eu
 
 elf=$1
 command -v qemu-system-i386 >/dev/null || { echo "qemu-system-i386 is not installed: skipped"; exit 77; }
+"$(dirname "$0")/../tools/loopback.sh" || exit $?
 work=$(mktemp -d)
 wire=
 trap 'if [ -n "$wire" ]; then kill "$wire" 2>/dev/null || true; fi; rm -rf "$work"' EXIT INT TERM

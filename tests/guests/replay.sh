@@ -12,8 +12,10 @@
 #   5. a replay on another machine is refused, one at other prices says that it is counterfactual and gets all inputs, and
 #      crosspage experiment compares the two;
 #   6. damaged recordings are refused with one line.
+# Exit status 77 (skipped) without python3 or loopback network.
 set -eu
 
+"$(dirname "$0")/../tools/loopback.sh" || exit $?
 crosspage=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
 talk=$(cd "$2/asm" && pwd)/talk.elf nettest=$(cd "$2/nettest" && pwd)/nettest.elf
 work=$(mktemp -d)

@@ -8,6 +8,7 @@
 # The kernel is fetched to out/kernel-i686. Exit status 77 (skipped) without network.
 set -eu
 
+"$(dirname "$0")/../tools/loopback.sh" || exit $?
 crosspage=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
 guests=$(cd "$2" && pwd)
 cd "$(dirname "$0")/../.."

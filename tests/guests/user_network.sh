@@ -12,8 +12,8 @@ set -eu
 crosspage=$(cd "$(dirname "$1")" && pwd)/$(basename "$1") nettest=$(cd "$(dirname "$2")" && pwd)/$(basename "$2")
 shift 2
 [ $# -gt 0 ] || set -- i686
-command -v python3 >/dev/null || { echo "skipped: no python3"; exit 77; }
 cd "$(dirname "$0")/../.."
+tests/tools/loopback.sh || exit $?
 work=$(mktemp -d) server=
 trap '[ -z "$server" ] || kill "$server" 2>/dev/null; rm -rf "$work"' EXIT INT TERM
 

@@ -2,10 +2,10 @@
 # -nic user without an internet: streams of the embedded guest to a process of this host (10.0.2.2), and of this host to the guest's
 # server through forwarded ports, under both hypervisors; and nothing gets out with restrict=on.
 #
-# Usage: nic_user.sh CROSSPAGE NETTEST.ELF; status 77 without python3
+# Usage: nic_user.sh CROSSPAGE NETTEST.ELF; status 77 without python3 or loopback network
 set -eu
 
-command -v python3 >/dev/null || { echo "skipped: no python3"; exit 77; }
+"$(dirname "$0")/loopback.sh" || exit $?
 crosspage=$1 elf=$2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT INT TERM
