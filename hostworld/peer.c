@@ -31,10 +31,16 @@ uint16_t peer_transport_sum(const uint8_t *ip_header, const uint8_t *segment, si
 
 /* ---- Sending ---- */
 
-/* The `count`th frame in one direction does not get through. */
-static bool loses(struct peer *peer, uint64_t count)
+enum direction { TO_PEER, FROM_PEER };
+
+/* Whether the `count`th frame in a direction does not get through: as if by chance, so that sometimes several
+ * are lost close together, but always the same ones. The mixing is that of SplitMix64 (Steele 2014). */
+static bool loses(struct peer *peer, enum direction direction, uint64_t count)
 {
-    bool lost = peer->config.lose_every != 0 && count % peer->config.lose_every == 0;
+    uint64_t z = (2 * count + (direction == TO_PEER)) * UINT64_C(0x9E3779B97F4A7C15);
+    z = (z ^ z >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
+    z = (z ^ z >> 27) * UINT64_C(0x94D049BB133111EB);
+    bool lost = peer->config.lose_one_of != 0 && (z ^ z >> 31) % peer->config.lose_one_of == 0;
     peer->counters.lost += lost;
     return lost;
 }
@@ -52,7 +58,7 @@ static void send_next(struct peer *peer)
     if (peer->first == NULL)
         peer->last = NULL;
     peer->counters.frames_out++;
-    if (loses(peer, peer->counters.frames_out)) {
+    if (loses(peer, FROM_PEER, peer->counters.frames_out)) {
         free(out);
         send_next(peer);
         return;
@@ -211,7 +217,7 @@ static void peer_receive(void *nic, const struct frame *frame)
     static const uint8_t broadcast[6] = {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF};
     struct peer *peer = nic;
     peer->counters.frames_in++;
-    if (loses(peer, peer->counters.frames_in) || frame->size < ETH_HEADER ||
+    if (loses(peer, TO_PEER, peer->counters.frames_in) || frame->size < ETH_HEADER ||
         (memcmp(frame->data, peer->config.mac, 6) != 0 && memcmp(frame->data, broadcast, 6) != 0))
         return;
     switch (get_be16(frame->data + 12)) {

@@ -26,7 +26,7 @@ struct peer_config {
     unsigned ack_every;      /* segments per ACK, 1 or 2 */
     uint16_t window;         /* receive window in bytes */
     uint64_t source_limit;   /* bytes port 19 sends before it closes; 0 = no limit */
-    unsigned lose_every;     /* of so many frames, to it and from it, the last is lost; 0 = none */
+    unsigned lose_one_of;    /* so many frames, to it and from it, on average; 0 = none */
 };
 
 struct peer_counters {

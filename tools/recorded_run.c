@@ -104,7 +104,7 @@ static enum status describe_machine(const struct run_options *options, json_t *l
     put_address(list, "nic mac", lab->nic_mac, sizeof lab->nic_mac);
     put_address(list, "nic ip", lab->peer.ip, sizeof lab->peer.ip);
     put_number(list, "nic limit", lab->peer.source_limit);
-    put_number(list, "nic lose", lab->peer.lose_every);
+    put_number(list, "nic lose", lab->peer.lose_one_of);
     return STATUS_OK;
 }
 

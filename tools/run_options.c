@@ -440,7 +440,7 @@ static enum status nic_pair(void *target, const char *name, const char *value, s
         return STATUS_OK;
     case 15:
         TRY(options_parse_number(value, 1000000000, &number, err));
-        lab->peer.lose_every = (unsigned)number;
+        lab->peer.lose_one_of = (unsigned)number;
         return number != 1 ? STATUS_OK : status_fail(err, STATUS_BAD_INPUT, "lose=1 would lose every frame");
     }
     return options_parse_size(value, 1, &lab->peer.source_limit, err);
