@@ -16,6 +16,8 @@
 #include "base/check.h"
 #include "base/host_memory.h"
 
+#include <string.h>
+
 enum { FIRST_ENTRY = 1 };
 enum { BUCKETS = 1 << TLB_BUCKET_BITS };
 #define ENTRY_BYTES  ((TLB_MAX_ENTRIES + FIRST_ENTRY) * sizeof(struct tlb_entry))
@@ -121,7 +123,7 @@ static void physical_remove(struct tlb *tlb, const struct tlb_entry *entry)
 static void space_clear(struct tlb *tlb, unsigned space)
 {
     struct tlb_space *owner = &tlb->space[space];
-    owner->first = owner->count = 0;
+    owner->first = owner->count = owner->entered[false] = owner->entered[true] = 0;
     owner->large = (struct tlb_range){.first = UINT64_MAX, .last = 0};
 }
 
@@ -144,6 +146,7 @@ static void space_remove(struct tlb *tlb, const struct tlb_entry *entry)
         tlb->entry[link->prev].fellow.next = link->next;
     else
         tlb->space[entry->space].first = link->next;
+    tlb->space[entry->space].entered[entry->user] -= entry->entered;
     if (--tlb->space[entry->space].count == 0)
         space_clear(tlb, entry->space);
 }
@@ -253,6 +256,7 @@ static void replace(struct tlb *tlb, struct tlb_entry *entry, const struct tlb_w
     bool fetches = (walked->allowed >> ACCESS_EXEC & 1) != 0 && walked->page.v == entry->page.v;
     if (entry->entered && !fetches) {
         entry->entered = false;
+        tlb->space[entry->space].entered[entry->user]--;
         tlb_code_renew(tlb, entry->user, entry->space);
     }
     unmap(tlb, entry);
@@ -291,6 +295,7 @@ const struct tlb_entry *tlb_next(const struct tlb *tlb, const struct tlb_entry *
 
 void tlb_enter_code(struct tlb *tlb, struct tlb_entry *entry)
 {
+    tlb->space[entry->space].entered[entry->user] += !entry->entered;
     entry->entered = true;
     if (!tlb_is_global(entry))
         tlb_code_own(tlb, entry->user);
@@ -501,10 +506,14 @@ static const char *check_entry(const struct tlb *tlb, const struct tlb_entry *en
 
 static const char *check_space(const struct tlb *tlb, unsigned space)
 {
-    uint32_t length = 0;
-    for (uint32_t number = tlb->space[space].first; number != 0; number = tlb->entry[number].fellow.next)
-        length += tlb->entry[number].space == space && tlb->entry[number].linear != TLB_FREE;
-    return length == tlb->space[space].count ? NULL : "a space has lost entries";
+    uint32_t length = 0, entered[2] = {0, 0};
+    for (uint32_t number = tlb->space[space].first; number != 0; number = tlb->entry[number].fellow.next) {
+        const struct tlb_entry *entry = &tlb->entry[number];
+        length += entry->space == space && entry->linear != TLB_FREE;
+        entered[entry->user] += entry->entered;
+    }
+    bool same = memcmp(entered, tlb->space[space].entered, sizeof entered) == 0;
+    return same && length == tlb->space[space].count ? NULL : "a space has lost entries";
 }
 
 const char *tlb_check(const struct tlb *tlb)

@@ -120,6 +120,7 @@ struct tlb_range {
 /* What there is of a space, or of global pages. */
 struct tlb_space {
     uint32_t first, count;  /* entries */
+    uint32_t entered[2];    /* those that code was fetched through, [user] */
     struct tlb_range large; /* pieces of large pages lie in it */
     uint32_t context;       /* which may be its context */
 };
@@ -130,7 +131,7 @@ struct tlb_context {
     bool overflow; /* not all of its entries that are in the map are noted */
     uint32_t notes;
     uint64_t last_use;
-    uint64_t code_epoch[2]; /* of code in pages that are not global; 0: none was fetched. [user] */
+    uint64_t code_epoch[2]; /* with code in pages that are not global; 0: there is none. [user] */
     struct tlb_note {
         uint32_t entry;
         bool read, write; /* while another space is selected: what comes back into the map */
@@ -231,6 +232,9 @@ static inline uint64_t tlb_code_epoch(const struct tlb *tlb)
 {
     return tlb->code_changes;
 }
+
+/* Can this number, which was in code_epoch, be there again? */
+bool tlb_code_epoch_lives(const struct tlb *tlb, bool user, uint64_t epoch);
 
 /* Code is being fetched through this entry. */
 void tlb_enter_code(struct tlb *tlb, struct tlb_entry *entry);

@@ -48,7 +48,7 @@ void tlb_code_own(struct tlb *tlb, bool user)
 static void renew(struct tlb *tlb, struct tlb_context *context, bool user)
 {
     if (context->code_epoch[user] != 0)
-        context->code_epoch[user] = ++tlb->epochs;
+        context->code_epoch[user] = tlb->space[context->space].entered[user] != 0 ? ++tlb->epochs : 0;
 }
 
 void tlb_code_renew(struct tlb *tlb, bool user, unsigned space)
@@ -61,6 +61,14 @@ void tlb_code_renew(struct tlb *tlb, bool user, unsigned space)
         renew(tlb, &tlb->context[tlb->space[space].context], user);
     }
     code_refresh(tlb, user);
+}
+
+bool tlb_code_epoch_lives(const struct tlb *tlb, bool user, uint64_t epoch)
+{
+    bool lives = epoch == tlb->shared_epoch[user];
+    for (unsigned n = 0; n < TLB_CONTEXTS && !lives; n++)
+        lives = tlb->context[n].code_epoch[user] == epoch;
+    return lives;
 }
 
 /* ---- Contexts ---- */
@@ -161,26 +169,29 @@ static bool is_noted(const struct tlb_context *context, const struct tlb_entry *
     return entry->linear != TLB_FREE && entry->space == context->space && entry->mapped;
 }
 
-/* What others remember of the map (map_epoch) may be what the map has lost to another page of its slot. */
+/* What others remember of the map (map_epoch) may be what the map has lost to another page of its slot: so an
+ * entry that is noted counts, whether it is in the map or not. */
 static void leave(struct tlb *tlb)
 {
     struct tlb_context *context = present(tlb);
-    tlb->map_epoch[false]++;
-    tlb->map_epoch[true]++;
-    if (context->overflow) {
-        take_all_out(tlb, context);
-        return;
-    }
+    bool had[2] = {context->overflow, context->overflow};
     uint32_t kept = 0;
+    if (context->overflow)
+        take_all_out(tlb, context);
     for (uint32_t n = 0; n < context->notes; n++) {
         struct tlb_note note = context->note[n];
         struct tlb_entry *entry = &tlb->entry[note.entry];
-        if (!is_noted(context, entry) || !take_out(tlb, entry, &note))
+        if (!is_noted(context, entry))
+            continue;
+        had[entry->user] = true;
+        if (!take_out(tlb, entry, &note))
             continue;
         entry->note = (uint16_t)kept;
         context->note[kept++] = note;
     }
     context->notes = kept;
+    tlb->map_epoch[false] += had[false];
+    tlb->map_epoch[true] += had[true];
 }
 
 static void arrive(struct tlb *tlb)

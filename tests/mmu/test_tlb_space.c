@@ -205,6 +205,24 @@ Test(tlb_space, code_is_looked_up_again_only_if_something_happened_to_its_space)
     finish(tlb);
 }
 
+Test(tlb_space, a_space_whose_own_code_is_gone_has_the_shared_number_again)
+{
+    struct tlb *tlb = tlb_create();
+    tlb_enter_code(tlb, enter(tlb, false, 0x9000, 0x1000, true));
+    uint64_t shared = tlb->code_epoch[false], changes = tlb_code_epoch(tlb);
+    tlb_enter_code(tlb, enter(tlb, false, 0x5000, 0x1000, false));
+    uint64_t own = tlb->code_epoch[false];
+    cr_assert_neq(own, shared);
+    cr_assert(tlb_code_epoch_lives(tlb, false, shared));
+    tlb_flush_page(tlb, 0x5000);
+    cr_assert_eq(tlb->code_epoch[false], shared);
+    cr_assert_gt(tlb_code_epoch(tlb), changes, "which only goes up");
+    cr_assert_not(tlb_code_epoch_lives(tlb, false, own));
+    cr_assert(fetches(tlb, false, 0x9000));
+    cr_assert_not(fetches(tlb, false, 0x5000));
+    finish(tlb);
+}
+
 Test(tlb_space, code_of_a_space_that_lost_its_context)
 {
     struct tlb *tlb = tlb_create();
