@@ -37,7 +37,7 @@ void code_regions_create(struct translator *t)
     }
     t->used = t->region[0].start;
     t->page_site = xcalloc(PAGE_SITES_MAX, sizeof *t->page_site);
-    t->pages_epoch = PAGES_APART;
+    t->pages_epoch = t->pages_seen = PAGES_APART;
 }
 
 static void free_routes(struct code_region *region)
@@ -119,10 +119,14 @@ static void unlink_pages(struct translator *t)
 
 void sites_check_pages(struct translator *t, uint64_t epoch)
 {
-    if (LIKELY(t->pages_epoch == epoch))
+    uint64_t now = t->cpu->s.instructions;
+    if (LIKELY(t->pages_seen == epoch))
         return;
+    t->pages_unsteady = now - t->pages_moved < PAGES_STEADY ? t->pages_unsteady + 1 : 0;
+    t->pages_moved = now;
+    t->pages_seen = epoch;
     unlink_pages(t);
-    t->pages_epoch = epoch;
+    t->pages_epoch = pages_are_steady(t) ? epoch : PAGES_APART;
 }
 
 void site_link_pages(struct translator *t, uint32_t n, struct translation_unit *unit)

@@ -371,6 +371,16 @@ static void look_at_near(struct translator *t, const struct site *site)
     t->count[COUNT_FAR]++;
 }
 
+/* Code pages move so often that the jump is better off with a look into the jump cache. */
+static void look_at_page(struct translator *t, const struct site *site)
+{
+    struct block *block = site->unit->block;
+    if (pages_are_steady(t) || block == NULL)
+        return;
+    t->engine.forget_block(t, block);
+    t->count[COUNT_APART]++;
+}
+
 /* A branch may have taken longer than its unit had paid for (timed.c), up to the limit. */
 static bool is_late(const struct cpu *cpu)
 {
@@ -442,6 +452,8 @@ static enum where act(struct translator *t, uint32_t n, struct place *to)
     case SITE_LINK:
     case SITE_JUMP:
     case SITE_PAGE:
+        if (kind == SITE_PAGE)
+            look_at_page(t, site);
         cpu->s.rip = site->target;
         (void)end_shadow(t);
         break;

@@ -6,7 +6,9 @@
  * of places; a CPU mode has one set. When a code page's mapping is dropped (tlb.code_epoch of the mode's
  * privilege) its places say nothing; a page that code is fetched from again, and is the one that it was, gets
  * its number back, and all that was known of it counts again. So a CR3 load costs a lookup for each page of
- * code, not for each target.
+ * code, not for each target. An address space that is selected again without a flush (CR4.PCIDE) has its
+ * epoch back (mmu/tlb.h), and with it what the places said: they are put away meanwhile, unless they are
+ * many.
  *
  * Direct jumps, whose target is known to be canonical: the slot is chosen by the target, and its key matches
  * when target + salt + key is zero. The salt is the number, above the bits that canonical addresses differ
@@ -72,6 +74,48 @@ static void place_fill(struct translator *t, unsigned set, unsigned place, unsig
     *salt = salt_of(number);
 }
 
+/* Put them away, if their epoch can come back. */
+static void put_away(struct translator *t, unsigned set)
+{
+    const struct jump_set *owner = &t->set[set];
+    const struct jump_places *places = &t->frame->places[set];
+    if (owner->count == 0 || owner->count > JUMP_PLACES_AWAY ||
+        !tlb_code_epoch_lives(&t->cpu->tlb, set & JUMP_SET_USER, owner->epoch))
+        return;
+    struct jump_away *away = &t->away[0];
+    for (unsigned n = 1; n < JUMP_AWAY; n++)
+        if (t->away[n].since < away->since)
+            away = &t->away[n];
+    away->set = set;
+    away->mode = owner->mode;
+    away->epoch = owner->epoch;
+    away->base = owner->base;
+    away->crossing_salt = places->crossing_salt;
+    away->since = ++t->aways;
+    away->count = owner->count;
+    for (unsigned i = 0; i < owner->count; i++) {
+        away->at[i].place = owner->used[i];
+        away->at[i].number = (uint16_t)(places->salt[owner->used[i]] >> JUMP_KEY_SHIFT);
+    }
+}
+
+/* What was put away of this epoch is said again. */
+static void take_back(struct translator *t, unsigned set)
+{
+    const struct jump_set *owner = &t->set[set];
+    for (struct jump_away *away = t->away; away < &t->away[JUMP_AWAY]; away++) {
+        if (away->count == 0 || away->epoch != owner->epoch || away->set != set ||
+            away->base != owner->base || away->mode != owner->mode)
+            continue;
+        for (unsigned i = 0; i < away->count; i++)
+            place_fill(t, set, away->at[i].place, away->at[i].number);
+        t->frame->places[set].crossing_salt = away->crossing_salt;
+        away->count = 0;
+        away->since = 0;
+        return;
+    }
+}
+
 void jump_cache_clear(struct translator *t)
 {
     for (uint64_t n = 0; n < JUMP_SLOTS; n++) {
@@ -80,6 +124,7 @@ void jump_cache_clear(struct translator *t)
     }
     for (unsigned set = 0; set < JUMP_SETS; set++)
         forget_places(t, set);
+    memset(t->away, 0, sizeof t->away);
     memset(t->identity, 0, sizeof t->identity);
     t->numbers = 0;
 }
@@ -91,10 +136,12 @@ void jump_cache_salt(struct translator *t)
     unsigned set = jump_set(cpu->mode);
     struct jump_set *owner = &t->set[set];
     if (UNLIKELY(owner->epoch != epoch || owner->base != base || owner->mode != cpu->mode)) {
+        put_away(t, set);
         forget_places(t, set);
         owner->epoch = epoch;
         owner->base = base;
         owner->mode = cpu->mode;
+        take_back(t, set);
     }
     if (cpu->cpl != 3)
         sites_check_pages(t, base == 0 ? epoch : PAGES_APART);

@@ -43,6 +43,8 @@ enum {
     JUMP_PLACES = 1 << 16,
     JUMP_PLACES_NOTED = 1 << 12,
     JUMP_SETS = 8,
+    JUMP_AWAY = 24,
+    JUMP_PLACES_AWAY = 256,
     JUMP_IDENTITIES = 1 << 12,
     RECENT_SLOTS = 1 << 14,
     RECENT_NOTED = 1 << 10,
@@ -219,6 +221,15 @@ struct translator {
         uint64_t epoch, base;
         uint16_t used[JUMP_PLACES_NOTED];
     } set[JUMP_SETS];
+    /* What places said that may say it again: when their epoch comes back with an address space. */
+    struct jump_away {
+        unsigned set, mode, count; /* 0: nothing */
+        uint64_t epoch, base, crossing_salt, since;
+        struct {
+            uint16_t place, number;
+        } at[JUMP_PLACES_AWAY];
+    } away[JUMP_AWAY];
+    uint64_t aways; /* for `since` */
     /* By hash; 0: no number. */
     struct jump_identity {
         uint64_t page, phys, base, epoch;
@@ -229,10 +240,12 @@ struct translator {
     uint32_t numbers;             /* given out */
 
     /* cache.c: the sites of kind SITE_PAGE that were linked since the supervisor's code pages moved last,
-     * with the epoch since then. */
+     * with the epoch since then, or PAGES_APART if they move too often; since when, and how often it was
+     * soon. */
     uint32_t *page_site;
     uint32_t page_sites;
-    uint64_t pages_epoch;
+    uint64_t pages_epoch, pages_seen, pages_moved;
+    unsigned pages_unsteady;
 
     struct route_record record; /* hot.c */
 
@@ -286,6 +299,13 @@ void units_forget(struct translator *t, struct block *block);
 void site_link(struct translator *t, uint32_t site, struct translation_unit *unit);
 /* The same for a jump between two pages of the supervisor's. It holds as long as both are where they are. */
 void site_link_pages(struct translator *t, uint32_t site, struct translation_unit *unit);
+/* A kernel that isolates its page tables has its code move with each system call: then jumps between pages
+ * are left to the jump cache. */
+enum { PAGES_STEADY = 1 << 16 /* instructions */, PAGES_UNSTEADY_MAX = 64 };
+static inline bool pages_are_steady(const struct translator *t)
+{
+    return t->pages_unsteady < PAGES_UNSTEADY_MAX;
+}
 /* Before host code is entered as supervisor: no such link is there that does not hold under `epoch` (of
  * tlb.code_epoch; PAGES_APART: none holds). */
 void sites_check_pages(struct translator *t, uint64_t epoch);
@@ -323,10 +343,12 @@ static inline unsigned jump_place(uint64_t name)
     return name >> PAGE_SHIFT & (JUMP_PLACES - 1);
 }
 
+enum { JUMP_SET_USER = 1 };
 /* The places of a CPU mode. Modes that share a set take it from each other. */
 static inline unsigned jump_set(unsigned mode)
 {
-    bool user = (mode >> MODE_CPL_SHIFT & 3) == 3, code64 = (mode & MODE_CODE_MASK) == MODE_CODE64;
+    unsigned user = (mode >> MODE_CPL_SHIFT & 3) == 3 ? JUMP_SET_USER : 0,
+             code64 = (mode & MODE_CODE_MASK) == MODE_CODE64;
     return user | code64 << 1 | ((mode & MODE_FPU_GUARD) != 0) << 2;
 }
 

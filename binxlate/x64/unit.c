@@ -189,7 +189,7 @@ static bool by_cache(const struct x64_unit *x, uint64_t target)
 static bool by_page(const struct x64_unit *x, uint64_t target)
 {
     return by_cache(x, target) && path_on(x->t, PATH_LINK) && path_on(x->t, PATH_PAGES) && !x64_is_user(x) &&
-           x->code != 2 && x->t->cpu->seg_base[CS] == 0;
+           pages_are_steady(x->t) && x->code != 2 && x->t->cpu->seg_base[CS] == 0;
 }
 
 static bool by_jump(const struct x64_unit *x, uint64_t target)
