@@ -7,7 +7,7 @@
  * where a comparison of engines sees it.
  *
  * Space n (from 0) has PCID n + 1 and tables of its own: at WINDOW, frame n; at SHARED a global page, the same
- * in all; at LARGE a large page. A frame holds n + 1, and a function that returns it. */
+ * in all; at LARGE a large page. A frame holds n + 1, and a function that returns it, which ends in SHARED. */
 #include "runtime64.inc"
 #include "page_bits.inc"
 
@@ -19,6 +19,7 @@
     .set PCIDE, 1 << 17
     .set PGE, 1 << 7
     .set FUNCTION, 0x100
+    .set RETURN, 0x180
 
     .bss
     .balign 0x200000
@@ -76,6 +77,7 @@ fill_frame: /* at RDI with number RAX */
     movb $0xB8, FUNCTION(%rdi) /* mov $number, %eax; ret */
     movl %eax, FUNCTION + 1(%rdi)
     movb $0xC3, FUNCTION + 5(%rdi)
+    movb $0xC3, RETURN(%rdi)
     ret
 
 make_spaces:
@@ -101,6 +103,8 @@ make_spaces:
     movq $shared0 + P + W + U + G, 0x3000 + 8(%rbx)
     leaq 1(%rcx), %rax
     call fill_frame
+    movb $0xE9, FUNCTION + 5(%rdi) /* jmp SHARED + RETURN */
+    movl $0x1000 + RETURN - FUNCTION - 10, FUNCTION + 6(%rdi)
     incl %ecx
     cmpl $SPACES, %ecx
     jb 1b
