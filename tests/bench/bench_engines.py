@@ -56,7 +56,7 @@ class Crosspage(Engine):
     def command(self, guest, kernels):
         return [str(self.binary), "run", "-engine", self.name, "-hypervisor", "none", "-cpu", self.cpu, "-m",
                 str(MEMORY_MB), "-kernel", str(guest.kernel), "-initrd", str(guest.initramfs), "-append",
-                f"{bench_guest.APPEND} bench.run={kernels}", "-nic", "none", "-nographic", "-no-reboot", "-quiet", *self.more]
+                f"{guest.append} bench.run={kernels}", "-nic", "none", "-nographic", "-no-reboot", "-quiet", *self.more]
 
 
 class Qemu(Engine):
@@ -77,7 +77,7 @@ class Qemu(Engine):
     def command(self, guest, kernels):
         icount = ["-icount", "shift=0,sleep=off"] if self.icount else []
         return [guest.qemu, "-M", "pc", "-accel", "tcg", "-cpu", self.cpu, "-m", str(MEMORY_MB), "-kernel",
-                str(guest.kernel), "-initrd", str(guest.initramfs), "-append", f"{bench_guest.APPEND} bench.run={kernels}",
+                str(guest.kernel), "-initrd", str(guest.initramfs), "-append", f"{guest.append} bench.run={kernels}",
                 "-nic", "none", "-nographic", "-no-reboot", *icount]
 
 

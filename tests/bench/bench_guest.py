@@ -47,8 +47,9 @@ def helper(*command):
 class Guest:
     """The kernel, tree and initramfs of one architecture, under `out`."""
 
-    def __init__(self, arch, build, out):
+    def __init__(self, arch, build, out, append=()):
         self.arch = arch
+        self.append = " ".join((APPEND, *append))
         self.debarch, self.qemu, self.triplet = ARCHES[arch]
         self.program = build / "guests/bench" / f"bench-{self.debarch}"
         self.out = out
