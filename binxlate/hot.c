@@ -28,6 +28,7 @@ void hot_sample(struct translator *t, struct translation_unit *unit)
     if (unit->samples != wanted && unit->samples % (wanted * AGAIN) != 0)
         return;
     t->record.on = true;
+    t->record.indirect = path_on(t, PATH_GUESS) && path_on(t, PATH_CACHE);
     t->record.count = 0;
 }
 

@@ -15,12 +15,18 @@ enum {
     TURNS_FEW = 3,
 };
 
+static bool is_indirect(const struct insn *insn)
+{
+    return insn->exec == exec_ret || insn->exec == exec_jmp_indirect || insn->exec == exec_call_indirect;
+}
+
 /* The branch at the end of a block if host code can go on from it within a unit. */
 static const struct insn *branch_of(const struct block *block)
 {
     const struct insn *insn = &block->insn[block->count - 1];
     bool known = insn->row != 0 && insn->exec == insn_rows[insn->row].exec;
-    bool plain = insn->exec == exec_jcc || insn->exec == exec_jmp || insn->exec == exec_call;
+    bool plain =
+        insn->exec == exec_jcc || insn->exec == exec_jmp || insn->exec == exec_call || is_indirect(insn);
     return known && plain && insn->op_size == 2u << (block->mode & MODE_CODE_MASK) ? insn : NULL;
 }
 
@@ -37,6 +43,8 @@ static enum onward way_of(const struct route_record *record, unsigned n)
     uint64_t rip = record->at[n].rip, to = record->at[n + 1].rip, next;
     if (insn == NULL || (rip ^ to) >> PAGE_SHIFT != 0)
         return ONWARD_NONE;
+    if (is_indirect(insn))
+        return record->indirect ? ONWARD_TAKEN : ONWARD_NONE;
     next = rip + insn->rip_offset + insn->length;
     if (to == cut(block, next + insn->imm))
         return ONWARD_TAKEN;
@@ -48,27 +56,49 @@ static bool same(const struct route_record *record, unsigned a, unsigned b)
     return record->at[a].block == record->at[b].block && record->at[a].rip == record->at[b].rip;
 }
 
+/* Which of the blocks that the block of record `n` led to by `way` more than all others together, if one did:
+ * the record after it. */
+static unsigned find_most(const struct route_record *record, unsigned n, enum onward way)
+{
+    unsigned most = 0, votes = 0;
+    for (unsigned i = 0; i + 1 < record->count; i++) {
+        if (!same(record, i, n) || way_of(record, i) != way)
+            continue;
+        if (votes == 0)
+            most = i + 1;
+        votes += votes == 0 || same(record, i + 1, most) ? 1 : -1u;
+    }
+    return most;
+}
+
 /* What mostly follows the block of record `n`: a record, and by which way; or ONWARD_NONE. */
 static enum onward follow(const struct route_record *record, unsigned n, unsigned *next)
 {
-    unsigned total = 0, times[3] = {0}, place[3] = {0};
+    unsigned total = 0, times[3] = {0};
+    unsigned most[3] = {[ONWARD_NEXT] = find_most(record, n, ONWARD_NEXT),
+                        [ONWARD_TAKEN] = find_most(record, n, ONWARD_TAKEN)};
     for (unsigned i = 0; i + 1 < record->count; i++)
         if (same(record, i, n)) {
             enum onward way = way_of(record, i);
             total++;
-            times[way]++;
-            place[way] = i + 1;
+            times[way] += way != ONWARD_NONE && same(record, i + 1, most[way]);
         }
     enum onward way = times[ONWARD_TAKEN] > times[ONWARD_NEXT] ? ONWARD_TAKEN : ONWARD_NEXT;
-    *next = place[way];
+    *next = most[way];
     return total >= SEEN_LEAST && times[way] * OFTEN_PARTS >= total * OFTEN ? way : ONWARD_NONE;
+}
+
+/* By a branch that loops are made of. */
+static bool leads_back(const struct route_record *record, unsigned n)
+{
+    const struct insn *insn = branch_of(record->at[n].block);
+    return way_of(record, n) != ONWARD_NONE && (insn->exec == exec_jcc || insn->exec == exec_jmp);
 }
 
 bool route_is_loop(const struct route_record *record, unsigned n)
 {
     for (unsigned i = 0; i + 1 < record->count; i++)
-        if (same(record, i + 1, n) && record->at[n].rip <= record->at[i].rip &&
-            way_of(record, i) != ONWARD_NONE && branch_of(record->at[i].block)->exec != exec_call)
+        if (same(record, i + 1, n) && record->at[n].rip <= record->at[i].rip && leads_back(record, i))
             return true;
     return false;
 }

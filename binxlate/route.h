@@ -40,6 +40,7 @@ struct route {
 /* What the interpreter ran, oldest first. */
 struct route_record {
     bool on;
+    bool indirect; /* routes may go on behind indirect branches */
     unsigned count;
     struct {
         struct block *block;

@@ -26,7 +26,9 @@
  *   lea   ecx, [rcx + rcx]
  *   mov   t1, [rcx*8 + host]
  *   mov   rcx, [rcx*8 + key]             minus the target
- *   lea   rcx, [rcx + t0]                zero: found */
+ *   lea   rcx, [rcx + t0]                zero: found
+ *
+ * In a route (route.h) all this comes after a look whether the target is where the route goes on. */
 #include "binxlate/x64/x64.h"
 
 /* ---- The jump cache ---- */
@@ -184,14 +186,44 @@ static void find_target(struct x64_unit *x)
     call_look_up(x, set);
     x64_slow_unless_zero(x);
     x64_here8(a, hit);
-    count(x, COUNT_INDIRECT);
 }
 
 void x64_goto_indirect(struct x64_unit *x, enum branch_kind kind, void (*commit)(struct x64_unit *x))
 {
     find_target(x);
+    count(x, COUNT_INDIRECT);
     x64_predict_indirect(x, kind);
     if (commit != NULL)
         commit(x);
     x64_jmp_reg(&x->a, X_T1);
+}
+
+/* lea rcx, [t0 - address] */
+static void compare_target(struct x64_unit *x, uint64_t address)
+{
+    struct x64_asm *a = &x->a;
+    uint64_t minus = 0 - address;
+    if (x->code == 4 || minus == (uint64_t)(int32_t)minus) {
+        x64_lea(a, x->code, X_TEST, x64_at(X_T0, (int32_t)minus));
+    } else {
+        x64_mov_imm(a, X_TEST, minus);
+        x64_lea(a, 8, X_TEST, x64_indexed(X_TEST, X_T0, 0, 0));
+    }
+}
+
+void x64_go_on_indirect(struct x64_unit *x, void (*commit)(struct x64_unit *x))
+{
+    struct x64_asm *a = &x->a;
+    count(x, COUNT_INDIRECT);
+    compare_target(x, x64_onward_rip(x));
+    uint8_t *guessed = x64_jrcxz8(a);
+    find_target(x);
+    if (commit != NULL)
+        commit(x);
+    x64_take_back_rest(x);
+    x64_jmp_reg(a, X_T1);
+    x64_here8(a, guessed);
+    count(x, COUNT_GUESSED);
+    if (commit != NULL)
+        commit(x);
 }

@@ -168,13 +168,35 @@ static void commit_ret(struct x64_unit *x)
     x64_lea(&x->a, x->stack, rsp, x64_at(rsp, (int32_t)(x->code + x->insn->imm)));
 }
 
+/* Before anything of an indirect branch is emitted. Does the unit go on behind it? Where it is left, no
+ * notes are told. */
+static bool begin_indirect(struct x64_unit *x)
+{
+    bool onward = x64_onward(x) == ONWARD_TAKEN;
+    if (onward)
+        x64_flush_note(x);
+    return onward;
+}
+
+/* The target is in X_T0. */
+static void end_indirect(struct x64_unit *x, bool onward, enum branch_kind kind,
+                         void (*commit)(struct x64_unit *x))
+{
+    if (onward) {
+        x64_go_on_indirect(x, commit);
+        return;
+    }
+    x64_goto_indirect(x, kind, commit);
+    x->done = true;
+}
+
 static bool lower_ret(struct x64_unit *x)
 {
     if (!full_width(x) || !x64_can_push(x) || !path_on(x->t, PATH_CACHE))
         return false;
+    bool onward = begin_indirect(x);
     load_offset(x, x64_top_place(x, x->code));
-    x64_goto_indirect(x, BRANCH_RETURN, commit_ret);
-    x->done = true;
+    end_indirect(x, onward, BRANCH_RETURN, commit_ret);
     return true;
 }
 
@@ -200,9 +222,9 @@ static bool lower_jmp_indirect(struct x64_unit *x)
 {
     if (!indirect_usable(x))
         return false;
+    bool onward = begin_indirect(x);
     load_target(x);
-    x64_goto_indirect(x, BRANCH_INDIRECT, NULL);
-    x->done = true;
+    end_indirect(x, onward, BRANCH_INDIRECT, NULL);
     return true;
 }
 
@@ -218,11 +240,11 @@ static bool lower_call_indirect(struct x64_unit *x)
     struct x64_asm *a = &x->a;
     if (!indirect_usable(x) || !x64_can_push(x) || (x64_timed(x) && x->insn->op[0].kind == OPK_MEM))
         return false;
+    bool onward = begin_indirect(x);
     x64_lea(a, 8, X_T1, x64_push_place(x, x->code));
     x64_store(a, 8, FRAME_FIELD(temp), X_T1);
     load_target(x);
-    x64_goto_indirect(x, BRANCH_CALL_INDIRECT, commit_call);
-    x->done = true;
+    end_indirect(x, onward, BRANCH_CALL_INDIRECT, commit_call);
     return true;
 }
 

@@ -351,7 +351,7 @@ static void lower_insn(struct x64_unit *x)
 }
 
 /* Before the unit's ways out. */
-static void flush_note(struct x64_unit *x)
+void x64_flush_note(struct x64_unit *x)
 {
     x64_x87_note(x, x->note);
     x->note = x->stub_note = no_note;
@@ -420,6 +420,12 @@ enum onward x64_onward(const struct x64_unit *x)
     return route != NULL ? (enum onward)route->onward[x->insn->position] : ONWARD_TAKEN;
 }
 
+uint64_t x64_onward_rip(const struct x64_unit *x)
+{
+    unsigned next = x->insn->position + 1u;
+    return x64_offset(x, x64_rip(x, &x->block->insn[next == x->block->count ? 0 : next]));
+}
+
 void x64_leave_early(struct x64_unit *x, uint8_t *from, uint64_t target)
 {
     CHECK(x->sides < SIDES_MAX);
@@ -437,6 +443,14 @@ static void take_back(struct x64_unit *x, uint32_t cost, uint32_t count)
     x64_load(a, 8, X_TEST, FRAME_FIELD(budget));
     x64_lea(a, 8, X_TEST, x64_at(X_TEST, -(int32_t)(cost << BUDGET_SHIFT | count)));
     x64_store(a, 8, FRAME_FIELD(budget), X_TEST);
+}
+
+void x64_take_back_rest(struct x64_unit *x)
+{
+    uint32_t cost = x->paid_cost - x->insn->clock_offset - x->insn->cost;
+    uint32_t count = x->paid_count - x->insn->position - 1;
+    if (count != 0)
+        take_back(x, cost, count);
 }
 
 static void emit_sides(struct x64_unit *x)
@@ -467,7 +481,7 @@ static void lower_at(struct x64_unit *x, unsigned position)
     x->insn = &x->block->insn[position];
     x64_log_insn(x);
     if (position + 1u == x->block->count && x->copy + 1 == x->copies)
-        flush_note(x);
+        x64_flush_note(x);
     lower_insn(x);
 }
 
@@ -476,7 +490,7 @@ static void fall_off(struct x64_unit *x)
 {
     if (x->done)
         return;
-    flush_note(x);
+    x64_flush_note(x);
     x64_goto(x, x64_next_rip(x));
     x->done = true;
 }

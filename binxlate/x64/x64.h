@@ -284,6 +284,15 @@ void x64_goto_indirect(struct x64_unit *x, enum branch_kind kind, void (*commit)
 
 /* How the present instruction, a branch, leads to the next one of the unit; ONWARD_NONE: it ends the unit. */
 enum onward x64_onward(const struct x64_unit *x);
+/* Where that is. */
+uint64_t x64_onward_rip(const struct x64_unit *x);
+/* As x64_goto_indirect; but if the target is x64_onward_rip(), the unit is not left. */
+void x64_go_on_indirect(struct x64_unit *x, void (*commit)(struct x64_unit *x));
+/* The unit is left behind the present instruction: take back what is paid and will not be done. Uses X_TEST.
+ */
+void x64_take_back_rest(struct x64_unit *x);
+/* What the frame does not know of the last x87 instruction is told it now. Uses X_TEST. */
+void x64_flush_note(struct x64_unit *x);
 /* The unit is left before its end: as x64_goto_from, with the cost of what is not done taken back. */
 void x64_leave_early(struct x64_unit *x, uint8_t *from, uint64_t target);
 

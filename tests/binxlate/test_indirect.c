@@ -293,9 +293,12 @@ static void compare(bool wide, bool timed, uint32_t off)
     }
     /* Else little of it would have been tried. */
     uint64_t indirect = translator_count(t, COUNT_INDIRECT), other = translator_count(t, COUNT_NOT_RECENT);
-    bool want = (off >> PATH_RECENT & 1) == 0;
-    cr_expect(want == (indirect > 500 * PROGRAMS) && other <= indirect / 4, "%llu indirect, %llu not recent",
-              (unsigned long long)indirect, (unsigned long long)other);
+    uint64_t guessed = translator_count(t, COUNT_GUESSED);
+    bool recent = (off >> PATH_RECENT & 1) == 0, guess = (off >> PATH_GUESS & 1) == 0 && !timed;
+    cr_expect(indirect > 500 * PROGRAMS && (other > 0) == recent && other <= indirect / 4 &&
+                  (guessed > 10 * PROGRAMS) == guess,
+              "%llu indirect, %llu not recent, %llu guessed", (unsigned long long)indirect,
+              (unsigned long long)other, (unsigned long long)guessed);
     translator_destroy(t);
     harness_destroy(pair.reference);
     harness_destroy(pair.translated);
@@ -317,6 +320,12 @@ Test(indirect, without_recent_targets, .timeout = 120)
 {
     if (translator_supported())
         compare(true, false, 1u << PATH_RECENT);
+}
+
+Test(indirect, without_guesses, .timeout = 120)
+{
+    if (translator_supported())
+        compare(true, false, 1u << PATH_GUESS);
 }
 
 Test(indirect, modelled_caches, .timeout = 120)
