@@ -169,16 +169,18 @@ static enum status put_memory(const struct boot_config *config, struct tables *t
     return STATUS_OK;
 }
 
-/* "kernel arguments", as GRUB passes it: the path first. */
+/* "kernel arguments": the file first, as GRUB passes it, but without its folder: what a guest sees, and so
+ * each cycle of its run, must not depend on where the file lies. */
 static enum status put_cmdline(const struct image *kernel, const char *arguments, struct tables *tables,
                                unsigned field, struct error *err)
 {
-    size_t path = strlen(kernel->path), rest = strlen(arguments);
-    char *line = xcalloc(path + rest + 2, 1);
-    memcpy(line, kernel->path, path);
-    line[path] = rest ? ' ' : '\0';
-    memcpy(line + path + 1, arguments, rest);
-    uint32_t addr = tables_put(tables, line, path + rest + 2);
+    const char *slash = strrchr(kernel->path, '/'), *file = slash != NULL ? slash + 1 : kernel->path;
+    size_t name = strlen(file), rest = strlen(arguments);
+    char *line = xcalloc(name + rest + 2, 1);
+    memcpy(line, file, name);
+    line[name] = rest ? ' ' : '\0';
+    memcpy(line + name + 1, arguments, rest);
+    uint32_t addr = tables_put(tables, line, name + rest + 2);
     free(line);
     if (addr == 0)
         return status_fail(err, STATUS_BAD_INPUT, "-append does not fit into the Multiboot tables");

@@ -7,7 +7,8 @@
 # Checks, for the embedded guest:
 #   1. each row of runs below gives what nettest.golden says, which is one file for all builds and hosts;
 #   2. so do the same command again, with a busy host and low priority, without trace and capture, and with
-#      only the reference handlers of the interpreter (-engine interp -fast-paths off).
+#      only the reference handlers of the interpreter (-engine interp -fast-paths off), and with the kernel file in
+#      another folder.
 #
 # Traces are hashed unpacked: how zlib packs them is the host's affair. Steps are all of the statistics but the
 # host's time. The golden file holds for the guest that one compiler makes; with another compiler's guest only (2)
@@ -43,7 +44,7 @@ run() {
     rm -f "$work/trace" "$work/pcap" "$work/stats"
     # shellcheck disable=SC2086
     (cd "$work" && $slowly timeout 600 "$crosspage" run -hypervisor "$hypervisor" -profile "$profile" $timing -cpu pentium3 -m 32 \
-        -kernel nettest.elf -append "exit=acpi $words" -nic peer,model=pcnet -nographic -no-reboot -quiet -stats stats \
+        -kernel "${folder}nettest.elf" -append "exit=acpi $words" -nic peer,model=pcnet -nographic -no-reboot -quiet -stats stats \
         "$@" </dev/null >serial 2>errors) || { echo "exit status $? $(head -n 3 "$work/errors")"; return; }
     trace=- pcap=-
     [ ! -e "$work/trace" ] || trace=$(gzip -dc "$work/trace" | hash)
@@ -61,7 +62,7 @@ same() {
 
 guest=$(hash <"$work/nettest.elf")
 compiler=$(readelf -wi "$2" | sed -n 's/.*DW_AT_producer.*): *\(.*clang.*\|GNU C.*\)/\1/p' | LC_ALL=C sort -u | head -n 1)
-slowly='' files="-trace trace -pcap pcap" known=yes
+slowly='' folder='' files="-trace trace -pcap pcap" known=yes
 { read -r golden_compiler; read -r golden_guest; } <"$golden" || true
 if [ "$rebase" = --rebase ]; then
     printf '%s\n%s\n' "$compiler" "$guest" >"$golden"
@@ -104,6 +105,9 @@ for kind in workstation,pc-733 workstation,pc-733,cache; do
     bare=$(echo "$first" | sed 's/trace=.*/trace=- pcap=-/')
     same "without trace and capture" "$bare" "$(run $kind "$words")"
     same "interpreter without fast paths" "$bare" "$(run $kind "$words" -engine interp -fast-paths off)"
+    folder=$work/
+    same "the kernel named with its folder" "$bare" "$(run $kind "$words")"
+    folder=''
 
     # Before the run, but behind the other tests of this host.
     for n in 1 2 3 4 5 6; do
