@@ -85,7 +85,12 @@ static enum onward follow(const struct route_record *record, unsigned n, unsigne
         }
     enum onward way = times[ONWARD_TAKEN] > times[ONWARD_NEXT] ? ONWARD_TAKEN : ONWARD_NEXT;
     *next = most[way];
-    return total >= SEEN_LEAST && times[way] * OFTEN_PARTS >= total * OFTEN ? way : ONWARD_NONE;
+    /* The supervisor's functions have many callers: returns there must all agree. */
+    const struct block *block = record->at[n].block;
+    const struct insn *insn = branch_of(block);
+    bool strict = insn != NULL && insn->exec == exec_ret && (block->mode >> MODE_CPL_SHIFT & 3) != 3;
+    unsigned often = strict ? OFTEN_PARTS : OFTEN;
+    return total >= SEEN_LEAST && times[way] * OFTEN_PARTS >= total * often ? way : ONWARD_NONE;
 }
 
 /* By a branch that loops are made of. */
