@@ -10,10 +10,12 @@
 # Usage: nettest_qemu.sh NETTEST.ELF. Exit status 77 (skipped) when QEMU is not installed or there is no loopback network.
 set -eu
 
-elf=$1
+elf=nettest.elf here=$(cd "$(dirname "$0")" && pwd)
 command -v qemu-system-i386 >/dev/null || { echo "qemu-system-i386 is not installed: skipped"; exit 77; }
-"$(dirname "$0")/../tools/loopback.sh" || exit $?
+"$here/../tools/loopback.sh" || exit $?
 work=$(mktemp -d)
+cp "$1" "$work/$elf"
+cd "$work" # QEMU's options, and the guest's, are words
 wire=
 trap 'if [ -n "$wire" ]; then kill "$wire" 2>/dev/null || true; fi; rm -rf "$work"' EXIT INT TERM
 failures=0
@@ -81,16 +83,16 @@ boot() {
     rm -f "$work/received" "$work/serial"
     # shellcheck disable=SC2086
     timeout 120 qemu-system-i386 -M pc -accel tcg -cpu pentium3 -m 32 -nodefaults -display none -no-reboot \
-        -serial "file:$work/serial" -kernel "$elf" \
+        -serial file:serial -kernel "$elf" \
         $network",restrict=on,guestfwd=tcp:10.0.2.100:7-cmd:$1" $after \
-        -object "filter-dump,id=f,netdev=n,file=$work/pcap" $2 \
+        -object "filter-dump,id=f,netdev=n,file=pcap" $2 \
         -append "ip=10.0.2.15 peer=10.0.2.100 port=7 exit=acpi $3" || { fail "QEMU or time-out"; return 1; }
     grep -q '^nettest: done' "$work/serial" || { fail "no good end: $(cat "$work/serial" 2>&1)"; return 1; }
 }
 
 # send WRITE TOTAL GUEST-WORDS QEMU-OPTIONS
 send() {
-    boot "dd of=$work/received status=none" "$4" "write=$1 total=$2 $3" || return 0
+    boot "dd of=received status=none" "$4" "write=$1 total=$2 $3" || return 0
     pattern "$1" "$2" >"$work/expected"
     cmp "$work/expected" "$work/received" || fail "the stream arrived changed"
     check_counts
@@ -145,7 +147,7 @@ try send 1001 700001 "descriptors=16 txring=3" ""
 try send 4096 1000000 "" "-object filter-buffer,id=b,netdev=n,interval=5000"
 try receive 4096 3000000 "" ""
 try receive 65536 1000000 "descriptors=16" "-object filter-buffer,id=b,netdev=n,interval=5000"
-if cc -O1 "$(dirname "$0")/lossy_wire.c" -o "$work/lossy_wire"; then
+if cc -O1 "$here/lossy_wire.c" -o "$work/lossy_wire"; then
     lossy 25 try send 4096 1000000 "" ""
     lossy 60 try receive 4096 200000 "" ""
 fi
@@ -155,7 +157,7 @@ try udp 1 100 "txring=1 descriptors=16"
 # What must be refused: a value that makes no sense (isa-debug-exit turns status s into 2s+1), no answer at all.
 bad_option() {
     status=0
-    timeout 120 qemu-system-i386 -M pc -nodefaults -display none -no-reboot -serial "file:$work/serial" -kernel "$elf" \
+    timeout 120 qemu-system-i386 -M pc -nodefaults -display none -no-reboot -serial file:serial -kernel "$elf" \
         -append "total=12q" -device isa-debug-exit,iobase=0x501,iosize=1 || status=$?
     [ "$status" -eq 5 ] && grep -q "bad value: total=12q" "$work/serial" || fail "status $status"
 }

@@ -4,9 +4,11 @@
 # Usage: bad_input.sh CROSSPAGE NETTEST.ELF
 set -eu
 
-crosspage=$1 elf=$2
+crosspage=$(cd "$(dirname "$1")" && pwd)/$(basename "$1") elf=$(cd "$(dirname "$2")" && pwd)/$(basename "$2")
+profiles=$(cd "$(dirname "$0")/../../profiles" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT INT TERM
+cd "$work" # a module's file name ends at a space
 rows=0 failures=0
 
 # refuse STATUS PATTERN ARGUMENT...: the command fails with that status and one line that matches.
@@ -127,7 +129,7 @@ run 1 "branch target buffer" -kernel "$elf" -timing cache -cost cache.btb-entrie
 run 1 "return stack" -kernel "$elf" -timing cache -cost cache.returns=3
 run 1 "cache.memory-load: more than" -kernel "$elf" -timing cache -cost cache.memory-load=1000000
 run 1 "cache.host-code-lines: more than" -kernel "$elf" -timing cache -cost cache.host-code-lines=1000000
-sed '/^\[cache\]/,/^$/d' "$(dirname "$0")/../../profiles/pc-733.ini" >"$work/bare.ini"
+sed '/^\[cache\]/,/^$/d' "$profiles/pc-733.ini" >"$work/bare.ini"
 run 1 "does not give 'cache.line'" -kernel "$elf" -timing cache -profile "$work/bare.ini"
 # A guest without a way to switch off halts with interrupts off; that is no success.
 for way in none workstation; do
@@ -218,20 +220,20 @@ run 1 "cannot read" -kernel "$work"
 run 1 "empty" -kernel "$work/empty"
 run 1 "no bootable kernel" -kernel "$work/random"
 run 1 "damaged Multiboot" -kernel "$work/short.elf"
-run 1 "cannot open" -kernel "$elf" -initrd "$work/nosuch"
+run 1 "cannot open" -kernel "$elf" -initrd "nosuch"
 printf 'x' | dd of="$work/header" bs=1 seek=510 conv=notrunc 2>/dev/null
 { dd if=/dev/zero bs=1 count=510; printf '\125\252\353\146HdrS\017\002'; dd if=/dev/zero bs=1 count=4000; } >"$work/bz" 2>/dev/null
 run 1 "no bootable kernel" -kernel "$work/bz"
 run 1 "not a regular file" -kernel "$work/fifo"
 run 1 "not a regular file" -kernel /dev/zero
-run 1 "not a regular file" -kernel "$elf" -initrd "$work/folder"
-run 1 "not a regular file" -kernel "$elf" -initrd "$work/fifo"
-run 1 "empty" -kernel "$elf" -initrd "$work/empty"
+run 1 "not a regular file" -kernel "$elf" -initrd "folder"
+run 1 "not a regular file" -kernel "$elf" -initrd "fifo"
+run 1 "empty" -kernel "$elf" -initrd "empty"
 truncate -s 1T "$work/sparse" # more than some file systems take is as good as none
 run 1 "too large\|cannot" -kernel "$work/sparse"
-run 1 "too large\|cannot" -kernel "$elf" -initrd "$work/sparse"
+run 1 "too large\|cannot" -kernel "$elf" -initrd "sparse"
 head -c 40000000 /dev/zero >"$work/forty"
-run 1 "does not fit\|too large" -kernel "$elf" -initrd "$work/forty"
+run 1 "does not fit\|too large" -kernel "$elf" -initrd "forty"
 
 # A bzImage of boot protocol 2.15 whose kernel is HLT in a loop: field by field (offsets from the Linux boot
 # protocol), each cut off and each with bits that no kernel has.
@@ -256,7 +258,7 @@ for offset in 497 500 510 512 513 514 518 529 531 552 556 560 564 568 572 592 60
     run 1 "no bootable kernel" -kernel "$work/cut"
     { head -c $offset "$work/linux"; printf '\377\377\377\377\377\377\377\377'; tail -c +$((offset + 9)) "$work/linux"; } >"$work/bent"
     survive 1 -kernel "$work/bent"
-    survive 1 -kernel "$work/bent" -initrd "$work/random"
+    survive 1 -kernel "$work/bent" -initrd "random"
 done
 for n in 1 2 3 4 5 6 7 8; do # an ELF kernel with random bytes in its headers
     cp "$elf" "$work/bent"

@@ -4,6 +4,7 @@
 #
 # Usage: fetch_offline.sh. Exit status 77 (skipped) where there is no dpkg and apt.
 set -eu
+umask 022 # dpkg-deb packs nothing that only its owner can read
 
 for program in apt-get apt-cache dpkg-deb; do
     command -v $program >/dev/null || { echo "$program is not installed: skipped"; exit 77; }

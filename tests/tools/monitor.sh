@@ -4,9 +4,10 @@
 # Usage: monitor.sh CROSSPAGE NETTEST.ELF
 set -eu
 
-crosspage=$1 elf=$2
+crosspage=$(cd "$(dirname "$1")" && pwd)/$(basename "$1") elf=$(cd "$(dirname "$2")" && pwd)/$(basename "$2")
 work=$(mktemp -d)
 trap '' PIPE
+cd "$work" # the monitor's words end at spaces
 trap 'rm -rf "$work"' EXIT INT TERM
 failures=0
 
@@ -75,7 +76,7 @@ printf 'help\nfrob\nx\np 1/0\np ((((1\np /d (3+4)*2-1\ninfo\ninfo nonsense\nsend
     run -append exit=acpi -no-reboot -monitor stdio -S
 has "$work/out" 'screendump FILE' "unknown command 'frob'" 'usage: x' 'usage: print' ' 13$' 'usage: info' "no such key.*hyper"
 has "$work/log" 'changed from outside at clock 0: reset' 'guest reset after 0.000000 s'
-printf 'sendkey ctrl-alt-delete\nscreendump %s/screen.txt\nscreendump %s/screen.ppm\nscreendump /nowhere/at/all\nquit\n' "$work" "$work" |
+printf 'sendkey ctrl-alt-delete\nscreendump screen.txt\nscreendump screen.ppm\nscreendump /nowhere/at/all\nquit\n' |
     run -append exit=acpi -monitor stdio -S
 has "$work/log" 'keys ctrl-alt-delete' 'stopped after 0.000000 s'
 has "$work/out" "cannot write '/nowhere/at/all'"
