@@ -184,6 +184,16 @@ void trace_close(struct trace_reader *reader)
     free(reader);
 }
 
+/* Behind the last record: only now has zlib compared its checksum, if that is there. */
+static enum status check_end(const struct trace_reader *reader, struct error *err)
+{
+    int error;
+    if (gzgetc(reader->file) >= 0)
+        return damaged(reader, err, "something follows its end");
+    gzerror(reader->file, &error);
+    return error == Z_OK ? STATUS_OK : damaged(reader, err, "its checksum is not there");
+}
+
 static enum status get_word(struct trace_reader *reader, uint64_t *word, struct error *err)
 {
     if (!reader->in_run) {
@@ -334,8 +344,9 @@ enum status trace_next(struct trace_reader *reader, struct trace_record *record,
         return get_packet(reader, record, err);
     case TRACE_END:
         TRY(get_word(reader, &total, err));
-        return total == reader->now ? STATUS_OK
-                                    : damaged(reader, err, "its spans do not add up to its length");
+        if (total != reader->now)
+            return damaged(reader, err, "its spans do not add up to its length");
+        return check_end(reader, err);
     case TRACE_GUEST: break; /* two bits hold none */
     }
     return damaged(reader, err, "it has an unknown kind of record");

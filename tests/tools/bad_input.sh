@@ -323,7 +323,7 @@ refuse 1 "not a readable trace" report "$work/empty"
 size=$(wc -c <"$work/trace")
 number() { od -An -N4 -tu4 /dev/urandom | tr -d ' '; }
 for n in $(seq 50); do
-    bytes=$(($(number) % (size - 8)))
+    bytes=$(($(number) % size))
     head -c $bytes "$work/trace" >"$work/cut"
     refuse 1 "not a readable trace" report "$work/cut"
 done

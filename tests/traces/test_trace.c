@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static struct recorder *make_recorder(void)
@@ -274,6 +275,38 @@ Test(trace, layers_sum_to_the_clock_without_a_trace)
     cr_assert_eq(recorder_exit_total(recorder, 0).count, 1);
     cr_assert_eq(recorder_exit_total(recorder, 0).ticks, 3262 + 12864);
     recorder_destroy(recorder);
+}
+
+/* Longer than what zlib reads ahead, so that its own checksum comes after the last record. */
+Test(trace, without_its_checksum_is_an_error)
+{
+    enum { RECORDS = 40000, TRAILER = 8 };
+    char path[] = "/tmp/crosspage-trace-XXXXXX";
+    close(mkstemp(path));
+    struct recorder *recorder = make_recorder();
+    struct error err;
+    cr_assert_eq(recorder_open(recorder, path, &err), STATUS_OK);
+    unsigned seed = 1;
+    for (unsigned i = 0; i < RECORDS; i++) {
+        seed = seed * 1103515245u + 12345u;
+        recorder_charge(recorder, STEP_IDLE, seed >> 12);
+    }
+    cr_assert_eq(recorder_close(recorder, &err), STATUS_OK);
+    recorder_destroy(recorder);
+    for (off_t missing = 0; missing <= TRAILER; missing++) {
+        struct stat stat;
+        cr_assert_eq(lstat(path, &stat), 0);
+        cr_assert_eq(truncate(path, stat.st_size - (missing > 0)), 0);
+        struct trace_reader *reader;
+        struct trace_record record;
+        enum status status = trace_open(&reader, path, &err);
+        do
+            status = status == STATUS_OK ? trace_next(reader, &record, &err) : status;
+        while (status == STATUS_OK && record.tag != TRACE_END);
+        cr_expect_eq(status == STATUS_OK, missing == 0, "without %d bytes", (int)missing);
+        trace_close(reader);
+    }
+    unlink(path);
 }
 
 Test(trace, truncated_or_random_files_are_errors)
