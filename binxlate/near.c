@@ -1,7 +1,7 @@
-/* Near pages: for each of the accesses in translated code, the page that it hit last, and the one that it hit
- * before that: a table on the stack, say, often lies in two (x64/near.c has the code). What they hold was in
- * the map of the soft TLB, and counts as long as the map forgets nothing. Which of them were filled since it
- * last did is written down by host code, so that a page fault does not cost all of them.
+/* Near pages: for each of the accesses in translated code, the page that it hit last (x64/near.c has the
+ * code). What they hold was in the map of the soft TLB, and counts as long as the map forgets nothing. Which
+ * of them were filled since it last did is written down by host code, so that a page fault does not cost all
+ * of them.
  *
  * In user code, and in loops of the kernel: elsewhere that goes from one object to the next, and its page
  * faults and switches between processes make the map forget pages all the time.
@@ -31,11 +31,10 @@ void near_create(struct translator *t)
 
 static void forget_page(struct translator *t, bool user, unsigned page)
 {
-    for (struct near_way *way = t->frame->near_way; way < t->frame->near_way + NEAR_WAYS; way++)
-        for (unsigned kind = 2 * user; kind < 2u * user + 2; kind++) {
-            way->key[kind][page] = t->near_no_key;
-            way->addend[kind][page] = t->near_no_addend;
-        }
+    for (unsigned kind = 2 * user; kind < 2u * user + 2; kind++) {
+        t->frame->near_key[kind][page] = t->near_no_key;
+        t->frame->near_addend[kind][page] = t->near_no_addend;
+    }
 }
 
 /* Only those that may have been filled since the last time: that is mostly a few. */

@@ -36,7 +36,6 @@ enum {
     FRAME_TEMPS = 4,
     NEAR_KINDS = 4, /* [user][write] */
     NEAR_PAGES = 256,
-    NEAR_WAYS = 2,    /* the page hit last, and the one before */
     NEAR_SIZES = 6,   /* 1 to 32 bytes */
     NEAR_SAMPLE = 64, /* misses */
     NEAR_SUSPECTS = 64,
@@ -84,9 +83,7 @@ struct xlat_frame {
     uint32_t host_mxcsr;  /* the dispatcher's */
     uint32_t pad2;
     /* near.c */
-    struct near_way {
-        uint64_t key[NEAR_KINDS][NEAR_PAGES], addend[NEAR_KINDS][NEAR_PAGES];
-    } near_way[NEAR_WAYS];
+    uint64_t near_key[NEAR_KINDS][NEAR_PAGES], near_addend[NEAR_KINDS][NEAR_PAGES];
     uint64_t near_mask[NEAR_SIZES];   /* bits of an offset in a page that are zero: by log2 of the size */
     uint64_t near_credit;             /* misses to the next sample; 0: that is why host code was left */
     uint8_t near_filled[NEAR_SAMPLE]; /* by the credit that was left: which page was filled */

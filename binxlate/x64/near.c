@@ -3,16 +3,13 @@
  * A lookup in the map costs eight instructions, but above all it lies between the address and the data: the
  * addend is known only when the address is. Here both come from a fixed place, at once.
  *
- *   mov   rcx, [frame + key]                 -(the page's linear address)
- *   mov   t1, [frame + addend]
+ *   mov   rcx, [frame + near_key]            -(the page's linear address)
+ *   mov   t1, [frame + near_addend]
  *   lea   rcx, [rcx + address]               offset in the page, if it is the same
  *   pext  rcx, rcx, [frame + near_mask]      zero: it is, and aligned, so the access ends in the page
  *   jrcxz hit
  *   jmp   miss
  *   hit: [address + t1]
- *
- * Behind the unit a miss tries the page before that, the second way, and then the map, whose page becomes the
- * first way's and the first's the second's.
  */
 #include "binxlate/x64/x64.h"
 
@@ -46,33 +43,20 @@ static unsigned page_for(struct x64_unit *x, const struct x64_near *near)
     return x->t->near_next++ % NEAR_PAGES;
 }
 
-static struct x64_mem field(const struct x64_unit *x, const struct x64_near *near, unsigned way,
-                            size_t member)
+static struct x64_mem field(const struct x64_unit *x, const struct x64_near *near, size_t member)
 {
     unsigned kind = 2 * x64_is_user(x) + near->write;
-    return x64_frame_field(offsetof(struct xlat_frame, near_way) + way * sizeof(struct near_way) + member +
-                           (kind * NEAR_PAGES + near->page) * sizeof(uint64_t));
+    return x64_frame_field(member + (kind * NEAR_PAGES + near->page) * sizeof(uint64_t));
 }
 
-static struct x64_mem key_field(const struct x64_unit *x, const struct x64_near *near, unsigned way)
+static struct x64_mem key_field(const struct x64_unit *x, const struct x64_near *near)
 {
-    return field(x, near, way, offsetof(struct near_way, key));
+    return field(x, near, offsetof(struct xlat_frame, near_key));
 }
 
-static struct x64_mem addend_field(const struct x64_unit *x, const struct x64_near *near, unsigned way)
+static struct x64_mem addend_field(const struct x64_unit *x, const struct x64_near *near)
 {
-    return field(x, near, way, offsetof(struct near_way, addend));
-}
-
-/* RCX is zero if the address is in the page of that way, and t1 its addend. */
-static void emit_compare(struct x64_unit *x, const struct x64_near *near, unsigned way)
-{
-    struct x64_asm *a = &x->a;
-    size_t mask = offsetof(struct xlat_frame, near_mask) + log2_of(near->size) * sizeof(uint64_t);
-    x64_load(a, 8, X_TEST, key_field(x, near, way));
-    x64_load(a, 8, X_T1, addend_field(x, near, way));
-    x64_lea(a, 8, X_TEST, x64_indexed(X_TEST, near->address, 0, 0));
-    x64_pext_mem(a, 8, X_TEST, X_TEST, x64_frame_field(mask));
+    return field(x, near, offsetof(struct xlat_frame, near_addend));
 }
 
 struct x64_mem x64_near_probe(struct x64_unit *x, unsigned address, unsigned size, enum access access,
@@ -80,6 +64,7 @@ struct x64_mem x64_near_probe(struct x64_unit *x, unsigned address, unsigned siz
 {
     struct x64_asm *a = &x->a;
     struct x64_near *near = &x->near[x->nears++];
+    size_t mask = offsetof(struct xlat_frame, near_mask) + log2_of(size) * sizeof(uint64_t);
     *near = (struct x64_near){
         .insn = x->insn,
         .address = (uint8_t)address,
@@ -88,7 +73,10 @@ struct x64_mem x64_near_probe(struct x64_unit *x, unsigned address, unsigned siz
         .aligned = aligned,
     };
     near->page = (uint16_t)page_for(x, near);
-    emit_compare(x, near, 0);
+    x64_load(a, 8, X_TEST, key_field(x, near));
+    x64_load(a, 8, X_T1, addend_field(x, near));
+    x64_lea(a, 8, X_TEST, x64_indexed(X_TEST, address, 0, 0));
+    x64_pext_mem(a, 8, X_TEST, X_TEST, x64_frame_field(mask));
     uint8_t *hit = x64_jrcxz8(a);
     near->miss = x64_jmp32(a);
     x64_here8(a, hit);
@@ -105,22 +93,7 @@ void x64_near_site(struct x64_unit *x, uint32_t site)
     }
 }
 
-/* The map named another page, whose addend is in t1. */
-static void emit_replace(struct x64_unit *x, const struct x64_near *near, enum access access)
-{
-    struct x64_asm *a = &x->a;
-    x64_load(a, 8, X_TEST, addend_field(x, near, 0));
-    x64_store(a, 8, addend_field(x, near, 1), X_TEST);
-    x64_store(a, 8, addend_field(x, near, 0), X_T1);
-    x64_load(a, 8, X_TEST, key_field(x, near, 0));
-    x64_store(a, 8, key_field(x, near, 1), X_TEST);
-    x64_shrx(a, 8, X_TEST, near->address, X_FRAME);
-    x64_rr(a, OP_0F | 0xB7, 4, X_TEST, X_TEST); /* movzx ecx, cx */
-    x64_load(a, 8, X_TEST, x64_map_key(x, X_TEST, access));
-    x64_store(a, 8, key_field(x, near, 0), X_TEST);
-}
-
-/* The second way's page, or what the map says. Each NEAR_SAMPLE-th time as if the map had not known. */
+/* What the map says, to the near page. Each NEAR_SAMPLE-th time as if the map had not known. */
 static void emit_miss(struct x64_unit *x, const struct x64_near *near)
 {
     struct x64_asm *a = &x->a;
@@ -128,12 +101,6 @@ static void emit_miss(struct x64_unit *x, const struct x64_near *near)
     struct x64_mem filled = FRAME_FIELD(near_filled);
     filled.index = X_TEST;
     x64_here32(a, near->miss);
-    emit_compare(x, near, 1);
-    uint8_t *second = x64_jrcxz8(a);
-    uint8_t *neither = x64_jmp8(a);
-    x64_here8(a, second);
-    x64_aim32(a, x64_jmp32(a), near->hit);
-    x64_here8(a, neither);
     x64_look_up(x, near->address, near->size, access, near->aligned);
     uint8_t *found = x64_jrcxz8(a);
     uint8_t *slow = a->at;
@@ -145,7 +112,11 @@ static void emit_miss(struct x64_unit *x, const struct x64_near *near)
     x64_aim8(a, x64_jrcxz8(a), slow);
     x64_rm(a, 0xC6, 1, 0, filled); /* mov byte */
     x64_imm(a, near->page, 1);
-    emit_replace(x, near, access);
+    x64_store(a, 8, addend_field(x, near), X_T1);
+    x64_shrx(a, 8, X_TEST, near->address, X_FRAME);
+    x64_rr(a, OP_0F | 0xB7, 4, X_TEST, X_TEST); /* movzx ecx, cx */
+    x64_load(a, 8, X_TEST, x64_map_key(x, X_TEST, access));
+    x64_store(a, 8, key_field(x, near), X_TEST);
     x64_aim32(a, x64_jmp32(a), near->hit);
 }
 
