@@ -168,7 +168,7 @@ static void stop_and_go(const char *path, unsigned seed)
     client_expect(&client, "?", "T05");
     client_expect(&client, "qXfer:features:read:target.xml:0,ffb", "m<?xml");
     read_everywhere(&client);
-    for (unsigned i = 0; i < 3000; i++)
+    for (unsigned i = 0; i < 2000; i++)
         client_expect(&client, i % 2 ? "s" : "vCont;s:1;c", "T05");
     /* Breakpoints, of both kinds at one place, along the way. */
     uint32_t eip[20];
