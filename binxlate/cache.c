@@ -176,6 +176,14 @@ struct translation_unit *unit_add(struct translator *t, struct block *block, uin
     return unit;
 }
 
+struct translation_unit *unit_at(const struct block *block, uint64_t rip)
+{
+    struct translation_unit *unit = block->unit;
+    while (unit != NULL && (unit->rip != rip || unit->whole != NULL))
+        unit = unit->next;
+    return unit;
+}
+
 static void unlist(struct translation_unit *unit)
 {
     struct translation_unit **at = &unit->block->unit;

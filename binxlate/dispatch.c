@@ -177,9 +177,9 @@ static struct translation_unit *translate(struct translator *t, struct block *bl
 static struct translation_unit *unit_of(struct translator *t, struct block *block)
 {
     struct cpu *cpu = t->cpu;
-    for (struct translation_unit *unit = block->unit; unit != NULL; unit = unit->next)
-        if (unit->rip == cpu->s.rip && unit->whole == NULL)
-            return unit;
+    struct translation_unit *unit = unit_at(block, cpu->s.rip);
+    if (unit != NULL)
+        return unit;
     if (UNLIKELY(block->probed))
         return NULL; /* the run loop has to see it */
     if (block->unit == NULL && !block_is_warm(block, t->engine.threshold)) {
@@ -195,10 +195,8 @@ static struct translation_unit *unit_of(struct translator *t, struct block *bloc
 
 void unit_make_route(struct translator *t, struct block *block, uint64_t rip, struct route *route)
 {
-    struct translation_unit *unit = block->unit;
-    while (unit != NULL && (unit->rip != rip || unit->whole != NULL))
-        unit = unit->next;
-    if (!code_open(t->cpu) || !can_translate(t, block, rip)) {
+    struct translation_unit *unit = unit_at(block, rip);
+    if (!can_translate(t, block, rip)) {
         route_free(route);
         return;
     }

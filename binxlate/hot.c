@@ -56,10 +56,8 @@ static unsigned weight(const struct route_record *record, unsigned n)
 
 static bool has_route(const struct block *block, uint64_t rip)
 {
-    for (const struct translation_unit *unit = block->unit; unit != NULL; unit = unit->next)
-        if (unit->rip == rip && unit->route != NULL)
-            return true;
-    return false;
+    const struct translation_unit *unit = unit_at(block, rip);
+    return unit != NULL && unit->route != NULL;
 }
 
 static void cover(const struct route *route, const struct route_record *record, unsigned *weights)

@@ -284,6 +284,8 @@ static inline struct site *site_at(const struct translator *t, uint32_t n)
 }
 struct translation_unit *unit_add(struct translator *t, struct block *block, uint64_t rip,
                                   struct route *route);
+/* The unit that begins with a block at that address, not one that only goes through it; or NULL. */
+struct translation_unit *unit_at(const struct block *block, uint64_t rip);
 /* Take back unit_add. */
 void unit_drop_last(struct translator *t, struct translation_unit *unit);
 /* Forget the oldest units: code goes where they were. */

@@ -1,35 +1,9 @@
 /* The soft TLB: what is in the map, what stays in the TLB proper, and each kind of flush. */
-#include "mmu/tlb.h"
+#include "tests/mmu/tlb_bench.h"
 
-#include <criterion/criterion.h>
-
-#include <stdlib.h>
-
-enum { READ = 1 << ACCESS_READ, WRITE = 1 << ACCESS_WRITE, EXEC = 1 << ACCESS_EXEC };
 enum { CONFLICT = TLB_SLOTS << PAGE_SHIFT }; /* distance of two pages of one slot */
 
 static uint8_t ram[2 * PAGE_SIZE];
-
-static struct tlb *tlb_create(void)
-{
-    struct tlb *tlb = calloc(1, sizeof *tlb);
-    cr_assert_not_null(tlb);
-    tlb_init(tlb);
-    return tlb;
-}
-
-static void check(const struct tlb *tlb)
-{
-    const char *wrong = tlb_check(tlb);
-    cr_assert(wrong == NULL, "%s", wrong);
-}
-
-static void finish(struct tlb *tlb)
-{
-    check(tlb);
-    tlb_destroy(tlb);
-    free(tlb);
-}
 
 static struct tlb_entry *enter_sized(struct tlb *tlb, bool user, uint64_t linear, uint64_t page, bool global,
                                      uint64_t size)

@@ -1,35 +1,8 @@
 /* The soft TLB with several address spaces: what each of them holds, what comes back into the map with it,
  * and when code that was fetched there has to be looked up again. */
-#include "mmu/tlb.h"
-
-#include <criterion/criterion.h>
-
-#include <stdlib.h>
-
-enum { READ = 1 << ACCESS_READ, WRITE = 1 << ACCESS_WRITE, EXEC = 1 << ACCESS_EXEC };
+#include "tests/mmu/tlb_bench.h"
 
 static uint8_t ram[4 * PAGE_SIZE];
-
-static struct tlb *tlb_create(void)
-{
-    struct tlb *tlb = calloc(1, sizeof *tlb);
-    cr_assert_not_null(tlb);
-    tlb_init(tlb);
-    return tlb;
-}
-
-static void check(const struct tlb *tlb)
-{
-    const char *wrong = tlb_check(tlb);
-    cr_assert(wrong == NULL, "%s", wrong);
-}
-
-static void finish(struct tlb *tlb)
-{
-    check(tlb);
-    tlb_destroy(tlb);
-    free(tlb);
-}
 
 static struct tlb_entry *enter(struct tlb *tlb, bool user, uint64_t linear, uint64_t page, bool global)
 {
